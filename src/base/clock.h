@@ -1,0 +1,9 @@
+/* Time for reports and checkpoint intervals; never for a number that reaches a weight.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_BASE_CLOCK_H
+#define NU_BASE_CLOCK_H
+
+/* Seconds of a monotonic clock with an arbitrary start. */
+double nu_clock_seconds(void);
+
+#endif

@@ -1,0 +1,20 @@
+/* Reading a small file whole. SPDX-License-Identifier: MIT */
+#ifndef NU_BASE_FILE_H
+#define NU_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* Read a regular file of at most `limit` bytes into *data (malloc'ed, a NUL follows) and *size.
+ * Failures carry `status`, except memory (NUMANN_ERR_MEMORY) and read errors (NUMANN_ERR_IO). */
+numann_status nu_file_read(const char *path, size_t limit, numann_status status, char **data,
+                           size_t *size, numann_error *err);
+
+/* Join folder and name with one '/'; an absolute name, or an empty folder, gives the name alone.
+ * malloc'ed; NULL when refused. */
+char *nu_path_join(const char *folder, const char *name);
+/* The folder part of path with no final '/' ("." if there is none). malloc'ed; NULL when refused. */
+char *nu_path_folder(const char *path);
+
+#endif

@@ -1,0 +1,21 @@
+/* Text to number and back, strictly and in any locale. SPDX-License-Identifier: MIT */
+#ifndef NU_BASE_NUMBER_H
+#define NU_BASE_NUMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The whole of text[0..n) must be one decimal number: [+-] digits [. digits] [e [+-] digits].
+ * No spaces, no hexadecimal, no nan or inf, no comma; the result must be finite. Correctly rounded. */
+bool nu_parse_real(const char *text, size_t n, double *out);
+
+/* The whole of text[0..n) must be decimal digits without sign, and fit. "007" is refused. */
+bool nu_parse_count(const char *text, size_t n, uint64_t *out);
+
+/* The shortest of %.15g .. %.17g that reads back to the same double, with a point whatever the
+ * locale; into buffer, which is returned. Not finite: "nan", "inf", "-inf". */
+#define NU_REAL_TEXT 32
+const char *nu_format_real(double value, char buffer[NU_REAL_TEXT]);
+
+#endif

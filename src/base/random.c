@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/random.h"
+
+#include <math.h>
+
+#include "base/real.h"
+
+/* Random123's headers are not written for our warning flags. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#include <Random123/philox.h>
+#pragma GCC diagnostic pop
+
+/* Four numbers a call; `lane` 1 of the counter is kept for redraws. */
+static uint32_t philox(nu_stream stream, uint64_t index, uint32_t redraw) {
+  philox4x32_ctr_t counter = {{(uint32_t)(index >> 2), (uint32_t)(index >> 34), stream.counter,
+                               stream.purpose | redraw << 16}};
+  philox4x32_key_t key = {{(uint32_t)stream.seed, (uint32_t)(stream.seed >> 32)}};
+  return philox4x32(counter, key).v[index & 3];
+}
+
+uint32_t nu_random_bits(nu_stream stream, uint64_t index) { return philox(stream, index, 0); }
+
+double nu_random_uniform(nu_stream stream, uint64_t index) {
+  return nu_random_bits(stream, index) * 0x1p-32;
+}
+
+double nu_random_normal(nu_stream stream, uint64_t index) {
+  /* u in (0, 1], so that its logarithm is finite */
+  double u = (nu_random_bits(stream, 2 * index) + 1.0) * 0x1p-32;
+  double v = nu_random_uniform(stream, 2 * index + 1);
+  return sqrt(-2.0 * nu_real_log(u)) * nu_real_cospi(2.0 * v);
+}
+
+/* Uniform in [0, bound): multiply-shift with rejection (Lemire 2019), so that no residue is favoured. */
+static uint32_t below(nu_stream stream, uint64_t index, uint32_t bound) {
+  uint32_t threshold = (uint32_t)(-bound) % bound;
+  for (uint32_t redraw = 0;; redraw++) {
+    uint64_t product = (uint64_t)philox(stream, index, redraw) * bound;
+    if ((uint32_t)product >= threshold) return (uint32_t)(product >> 32);
+  }
+}
+
+void nu_random_shuffle(nu_stream stream, uint32_t *items, size_t n) {
+  for (size_t i = n; i > 1; i--) {
+    uint32_t j = below(stream, i, (uint32_t)i);
+    uint32_t item = items[i - 1];
+    items[i - 1] = items[j];
+    items[j] = item;
+  }
+}

@@ -1,0 +1,24 @@
+/* A growing text. Append as much as needed, ask once at the end whether memory held.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_BASE_TEXT_H
+#define NU_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct nu_text {
+  char *data;      /* NUL-terminated, NULL while empty; owned */
+  size_t length;   /* bytes without the NUL */
+  size_t capacity; /* bytes allocated */
+  bool failed;     /* memory was refused once: the text is incomplete */
+} nu_text;
+
+/* Start with `nu_text text = {0};`, end with nu_text_clear. */
+void nu_text_append(nu_text *text, const char *bytes, size_t n);
+void nu_text_add(nu_text *text, const char *string);
+void nu_text_addf(nu_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The content, "" while empty; valid until the next append. */
+const char *nu_text_view(const nu_text *text);
+void nu_text_clear(nu_text *text);
+
+#endif

@@ -1,0 +1,57 @@
+/* Model and checkpoint files inside numann. SPDX-License-Identifier: MIT
+ *
+ * model.safetensors holds the trained weights; checkpoints/ck-<step>.safetensors the whole state.
+ * Both are one format, docs/files.md, written by the durable protocol of durable.h. */
+#ifndef NU_CHECKPOINT_CHECKPOINT_H
+#define NU_CHECKPOINT_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "data/data.h"
+#include "network/network.h"
+#include "numann/checkpoint.h"
+#include "trainer/trainer.h"
+
+/* What a file holds, for writing (borrowed) and after reading (owned). */
+typedef struct nu_saved {
+  numann_network *network; /* shapes, activations, loss and weights */
+  nu_schema schema;
+  char *config_text;       /* YAML, NU_CONFIG_MODEL */
+  uint64_t data_sum;       /* nu_data_sum of the training rows; 0 = unknown */
+  bool has_state;          /* a checkpoint: `state` holds the rest */
+  nu_state state;
+} nu_saved;
+
+void nu_saved_clear(nu_saved *saved);
+
+/* Write one file at `path`, durably, replacing what is there. NUMANN_ERR_DIVERGED when a value is
+ * not finite (nothing is written), NUMANN_ERR_IO with the reason when the disk refuses. */
+numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_error *err);
+
+/* Read and verify one file: limits, shapes, checksums, numerics version. */
+numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err);
+
+/* CRC-32 of the training rows as trained on, for the resume check. */
+uint64_t nu_data_sum(const numann_data *data);
+
+/* Write <folder>/ck-<step>.safetensors durably, then remove all but the newest `keep`. */
+numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
+                                  numann_error *err);
+
+/* The newest valid checkpoint of the folder; every newer one that was refused adds a line to
+ * `rejected`. *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL: files are there,
+ * but none is valid (never start silently from the beginning). */
+numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
+                                   nu_text *rejected, numann_error *err);
+
+/* The lock of a run folder: one writer at a time. NUMANN_ERR_CONFIG names the holder (host, pid).
+ * The lock ends with the process, however it ends. Also removes stale temporary files. */
+typedef struct nu_run_lock {
+  int fd;
+} nu_run_lock;
+numann_status nu_run_lock_take(nu_run_lock *lock, const char *folder, numann_error *err);
+void nu_run_lock_release(nu_run_lock *lock);
+
+#endif

@@ -1,0 +1,71 @@
+/* Data inside numann. SPDX-License-Identifier: MIT
+ *
+ * file -> table (reader by format) -> schema (names, classes) -> split -> scale -> numann_data */
+#ifndef NU_DATA_DATA_H
+#define NU_DATA_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "numann/data.h"
+
+/* The rows of one part. Either targets or labels is NULL. All arrays: on the heap, aligned to 64,
+ * owned by the nu_rows. */
+typedef struct nu_rows {
+  size_t rows;
+  float *inputs;   /* [rows][features], scaled */
+  float *targets;  /* [rows][targets], scaled; regression */
+  int32_t *labels; /* [rows] in [0, classes); classification */
+} nu_rows;
+
+/* x -> (x - shift) * scale, in double, rounded to float once. */
+typedef struct nu_scaling {
+  double *shift; /* [n], owned */
+  double *scale; /* [n], owned */
+} nu_scaling;
+
+/* What a model must remember of its data, to read other files alike and to name its answers. */
+typedef struct nu_schema {
+  size_t features;
+  char **feature_names; /* [features], or NULL when the source had no names; owned */
+  size_t classes;       /* 0 for regression */
+  char **class_names;   /* [classes], owned; NULL for regression */
+  size_t targets;       /* regression: numbers a row; classification: 0 */
+  char **target_names;  /* [targets or, for classes, 1], or NULL; owned */
+  nu_scaling inputs;    /* [features] */
+  nu_scaling outputs;   /* [targets]; regression only, else NULL arrays */
+} nu_schema;
+
+struct numann_data {
+  nu_schema schema;
+  nu_rows train, validation, test; /* rows = 0 where there is none */
+  size_t rows_dropped;             /* by data.blank: drop_row */
+};
+
+void nu_rows_clear(nu_rows *rows);
+void nu_schema_clear(nu_schema *schema);
+numann_status nu_schema_copy(nu_schema *out, const nu_schema *schema, numann_error *err);
+
+/* Read another file of the schema's shape, for eval (with targets) and predict (without; target
+ * columns are passed over when present). path "-" is standard input. Columns are found by name when
+ * the file has a header and the schema has names, else by position. `config` gives the file options
+ * (separator, drop, blank ...) and, for `labels_path` (IDX/NPY), may leave it NULL.
+ * Scaling of the schema is applied; outputs of targets too. */
+typedef struct nu_source {
+  const char *path;        /* CSV, NPY table, or the array of inputs (IDX, NPY) */
+  const char *labels_path; /* NULL, or the array of labels or targets (IDX, NPY) */
+  bool with_targets;
+} nu_source;
+numann_status nu_data_read(nu_rows *out, const nu_source *source, const nu_schema *schema,
+                           const numann_config *config, numann_error *err);
+
+/* Row order of an epoch: a permutation of 0..rows-1, a pure function of seed and epoch.
+ * order: [rows], owned by the caller. shuffle false: 0, 1, 2 ... */
+void nu_data_order(uint32_t *order, size_t rows, uint64_t seed, uint64_t epoch, bool shuffle);
+
+/* Back to the user's unit: y / scale + shift, for target column j. */
+double nu_unscale(const nu_scaling *scaling, size_t j, double y);
+
+#endif

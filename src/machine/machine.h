@@ -1,0 +1,36 @@
+/* The machine: what there is and what this process may use of it. SPDX-License-Identifier: MIT
+ * topology.c is the only file that uses hwloc. */
+#ifndef NU_MACHINE_MACHINE_H
+#define NU_MACHINE_MACHINE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "base/text.h"
+
+typedef struct nu_machine {
+  size_t cores;          /* physical cores in the affinity mask */
+  size_t processing_units; /* hardware threads in the affinity mask */
+  size_t numa_nodes;     /* NUMA nodes with cores of the mask (1 where the machine tells none) */
+  size_t packages;       /* sockets in the mask */
+  double quota;          /* cgroup CPU quota in cores; 0 = none */
+  size_t memory_bytes;   /* memory of the usable nodes */
+  size_t memory_limit;   /* cgroup limit in bytes; 0 = none */
+  size_t l1d_bytes, l2_bytes, l3_bytes; /* of one cache; 0 = unknown */
+  size_t omp_limit;      /* OMP_NUM_THREADS, 0 = not set */
+  size_t threads_limit;  /* least of cores, ceil(quota), omp_limit; at least 1 */
+  char limited_by[64];   /* "cores of the affinity mask", "cgroup CPU quota", "OMP_NUM_THREADS" */
+  char model[96];        /* CPU model, "" = unknown */
+} nu_machine;
+
+/* NUMANN_ERR_MEMORY when hwloc cannot load a topology. Restores nothing, changes nothing. */
+numann_status nu_machine_detect(nu_machine *machine, numann_error *err);
+
+/* The machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
+ * marked, then the limits and which of them set the thread count. For `numann topo`. */
+numann_status nu_machine_draw(const nu_machine *machine, nu_text *out, numann_error *err);
+
+/* Versions for --version: "hwloc 2.9.0". Static storage. */
+const char *nu_machine_library(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* The thread team: the only OpenMP in numann. SPDX-License-Identifier: MIT
+ *
+ * nu_team_run opens one parallel region and calls fn(team, thread, arg) once on each of `threads`
+ * threads, thread 0 being the caller. Every thread runs with nu_float_env_enter in force. */
+#ifndef NU_MACHINE_TEAM_H
+#define NU_MACHINE_TEAM_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+typedef struct nu_team nu_team;
+typedef void nu_team_fn(nu_team *team, size_t thread, void *arg);
+
+/* NUMANN_ERR_MEMORY when the system or the OpenMP runtime gives fewer threads; fn then ran on none. */
+numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err);
+
+/* All threads of the team arrive before any leaves; what was written before is seen after. Spins
+ * briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */
+void nu_team_barrier(nu_team *team);
+
+/* "OpenMP 4.5 (201511)". Static storage. */
+const char *nu_team_library(void);
+
+#endif

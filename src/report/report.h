@@ -1,0 +1,61 @@
+/* Report: what a run shows and leaves behind. SPDX-License-Identifier: MIT
+ *   progress line -> metrics.csv, metrics.jsonl -> table at the end -> report.html */
+#ifndef NU_REPORT_REPORT_H
+#define NU_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "data/data.h"
+#include "network/network.h"
+#include "numann/trainer.h"
+#include "trainer/evaluate.h"
+
+/* The progress line on a stream (stderr). On a terminal one line, redrawn at most 10 times a second:
+ * epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most every
+ * `NU_PLAIN_SECONDS`, the first and last always. */
+typedef struct nu_progress nu_progress;
+#define NU_PLAIN_SECONDS 2.0
+nu_progress *nu_progress_create(FILE *stream, bool quiet); /* NULL: memory refused */
+void nu_progress_step(nu_progress *progress, const numann_progress *at);
+void nu_progress_epoch(nu_progress *progress, const numann_epoch *epoch);
+/* Leave the line, so that other output starts on a fresh one. */
+void nu_progress_end(nu_progress *progress);
+void nu_progress_destroy(nu_progress *progress);
+
+/* metrics.csv and metrics.jsonl of a run folder, one row an epoch, flushed after each; and the rows
+ * in memory for the report. Losses as shortest round-trip decimals. */
+typedef struct nu_metrics nu_metrics;
+/* keep_epochs: rows of these many epochs are kept from files already there (a resume), later ones
+ * are cut off; 0 starts new files. */
+numann_status nu_metrics_open(nu_metrics **out, const char *folder, uint64_t keep_epochs,
+                              numann_error *err);
+numann_status nu_metrics_add(nu_metrics *metrics, const numann_epoch *epoch, numann_error *err);
+const numann_epoch *nu_metrics_view(const nu_metrics *metrics, size_t *n); /* until the next add */
+void nu_metrics_close(nu_metrics *metrics);
+
+/* One run's facts, all borrowed; NULL or rows = 0 where there is none. */
+typedef struct nu_result {
+  const char *title;          /* "digits" */
+  const char *config_text;    /* effective YAML */
+  const char *machine_text;   /* a few lines: cpu, cores, threads, strategy, isa, versions */
+  const char *network_text;   /* "64 - 64 relu - 10 softmax, 4810 parameters" */
+  const char *weights_sha256;
+  const nu_schema *schema;
+  const numann_epoch *epochs; /* [n_epochs] */
+  size_t n_epochs;
+  const nu_evaluation *train, *validation, *test;
+  double seconds;
+} nu_result;
+
+/* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,
+ * the confusion matrix for up to 20 classes. `colour`: a terminal that wants it (NO_COLOR honoured by
+ * the caller). */
+void nu_table(const nu_result *result, bool colour, nu_text *out);
+
+/* report.html: one self-contained file, opens offline, no script needed. Written whole or not. */
+numann_status nu_report_write(const char *path, const nu_result *result, numann_error *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* Evaluation of a network on rows with known targets. SPDX-License-Identifier: MIT */
+#ifndef NU_TRAINER_EVALUATE_H
+#define NU_TRAINER_EVALUATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data/data.h"
+#include "network/network.h"
+
+typedef struct nu_evaluation {
+  size_t rows;
+  double loss;         /* mean over rows, in the units of training */
+  size_t classes;      /* 0 for regression */
+  double accuracy;     /* share of rows whose answer is right; NaN for regression */
+  double rmse;         /* root mean square error in the target's own unit; NaN for classes */
+  uint64_t *confusion; /* [classes][classes], row = truth, column = answer; owned; NULL: regression */
+} nu_evaluation;
+
+/* On up to `threads` threads; same bits for any. */
+numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
+                          const nu_schema *schema, size_t threads, numann_error *err);
+void nu_evaluation_clear(nu_evaluation *evaluation);
+
+/* Of class c; NaN where nothing was answered c, or nothing is c. */
+double nu_precision(const nu_evaluation *evaluation, size_t c);
+double nu_recall(const nu_evaluation *evaluation, size_t c);
+
+/* The class that outputs [n_L] name: the largest (the first of equals), or y > 1/2 for one output. */
+size_t nu_answer(const float *outputs, size_t n_outputs);
+
+#endif
