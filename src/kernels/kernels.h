@@ -88,8 +88,8 @@ typedef struct nu_kernels {
   void (*add)(size_t n, float *left, const float *right);
 
   /* w, m1, m2 <- one optimiser step with summed gradient G (= -B dE/dw). m1, m2 may be NULL where
-   * the rule has none. n a multiple of P. */
-  void (*update)(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2);
+   * the rule has none. n a multiple of P. False when a new w is not finite. */
+  bool (*update)(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2);
 
   /* sum of G[i]^2 in double: P lane sums over the rows of P, then the lanes in increasing order. */
   double (*square_sum)(size_t n, const float *G);

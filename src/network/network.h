@@ -42,6 +42,9 @@ numann_status nu_network_initialize(numann_network *network, const numann_config
 /* Names of the tables, for messages, reports and files. */
 const char *nu_activation_name(nu_activation activation);
 const char *nu_loss_name(nu_loss loss);
+/* All of them, [NU_ACTIVATIONS] and [NU_LOSSES], in the order of the enums; static storage. */
+const char *const *nu_activation_names(void);
+const char *const *nu_loss_names(void);
 
 /* NULL when the pair may be trained, else the reason why not, as one sentence with what to do. */
 const char *nu_pairing_refusal(nu_activation output, nu_loss loss, size_t outputs);

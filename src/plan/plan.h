@@ -40,11 +40,15 @@ nu_range nu_share(size_t n, size_t parts, size_t part);
 size_t nu_plan_grains(const numann_plan *plan, size_t rows);
 nu_range nu_plan_grain_rows(const numann_plan *plan, size_t rows, nu_range grains);
 
-/* Shares of one thread. Under neurons every thread has all rows and a share of the panels; under
- * samples a share of the grains, their rows, and all panels. */
+/* Shares of one thread in the layers' phases. Under neurons every thread has all rows and grains and
+ * a share of the panels; under samples a share of the grains, their rows, and all panels. */
 nu_range nu_plan_my_grains(const numann_plan *plan, size_t rows, size_t thread);
 nu_range nu_plan_my_rows(const numann_plan *plan, size_t rows, size_t thread);
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread);
+/* Rows that a thread handles alone where work goes by rows (gather, output). */
+nu_range nu_plan_my_own_rows(const numann_plan *plan, size_t rows, size_t thread);
+/* Do threads work on the same rows, so that they must meet between the layers? */
+bool nu_plan_shares_rows(const numann_plan *plan);
 
 /* numann_plan_create with everything explicit, for tests and fake machines: threads 0 = auto,
  * strategy NU_STRATEGIES = auto, batch in rows, grain 0 = by batch. */

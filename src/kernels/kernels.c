@@ -1,0 +1,268 @@
+/* The kernels, written once over a vector header and compiled once per instruction set:
+ * NU_VECTOR_HEADER names the header, NU_KERNELS the table. SPDX-License-Identifier: MIT */
+#include "kernels/kernels.h"
+
+#include NU_VECTOR_HEADER
+
+#include "base/real.h"
+#include "kernels/vector_math.h"
+
+#define P NU_PANEL
+#define TILE_COLUMNS (NU_TILE_VECTORS * NU_LANES)
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- chains of fused multiply-adds: (3.8), (4.3), (4.12) */
+
+/* `rows` x TILE_COLUMNS elements of out in registers through the whole chain; rows is a constant
+ * wherever this is called, so the loops unroll. */
+INLINE void tile(size_t rows, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
+                 size_t yrow, float *out, size_t outrow, bool fresh) {
+  vec sum[NU_TILE_ROWS][NU_TILE_VECTORS];
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t v = 0; v < NU_TILE_VECTORS; v++) {
+      sum[i][v] = fresh ? v_set(0.0f) : v_load(out + i * outrow + v * NU_LANES);
+    }
+  }
+  for (size_t p = 0; p < k; p++) {
+    vec right[NU_TILE_VECTORS];
+    for (size_t v = 0; v < NU_TILE_VECTORS; v++) right[v] = v_load(y + p * yrow + v * NU_LANES);
+    for (size_t i = 0; i < rows; i++) {
+      vec left = v_set(x[i * xrow + p * xcol]);
+      for (size_t v = 0; v < NU_TILE_VECTORS; v++) sum[i][v] = v_fma(left, right[v], sum[i][v]);
+    }
+  }
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t v = 0; v < NU_TILE_VECTORS; v++) v_store(out + i * outrow + v * NU_LANES, sum[i][v]);
+  }
+}
+
+/* The rows that do not fill a tile, one at a time with the same chain. */
+static void chain_columns(size_t m, size_t k, const float *x, size_t xrow, size_t xcol,
+                          const float *y, size_t yrow, float *out, size_t outrow, bool fresh) {
+  size_t i = 0;
+  for (; i + NU_TILE_ROWS <= m; i += NU_TILE_ROWS) {
+    tile(NU_TILE_ROWS, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
+  }
+  for (; i + 2 <= m; i += 2) {
+    tile(2, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
+  }
+  if (i < m) tile(1, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
+}
+
+static void chain(size_t m, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
+                  size_t yrow, float *out, size_t outrow, bool fresh) {
+  for (size_t c = 0; c < P; c += TILE_COLUMNS) {
+    chain_columns(m, k, x, xrow, xcol, y + c, yrow, out + c, outrow, fresh);
+  }
+}
+
+/* ---- activations */
+
+INLINE vec activation(nu_activation f, vec z) {
+  switch (f) {
+    case NU_STEP: return v_choose(z > 0.0f, v_set(1.0f), v_choose(z == z, v_set(0.0f), z));
+    case NU_SIGMOID: return v_sigmoid(z);
+    case NU_TANH: return v_tanh(z);
+    case NU_RELU: return v_choose(z < 0.0f, v_set(0.0f), z); /* keeps NaN, which max would hide */
+    case NU_LEAKY_RELU: return v_choose(z < 0.0f, z * NU_LEAKY_SLOPE, z);
+    default: return z;
+  }
+}
+
+/* f'(z) from a = f(z); (1.4) for the sigmoid. */
+INLINE vec derivative(nu_activation f, vec a) {
+  switch (f) {
+    case NU_SIGMOID: return a * (1.0f - a);
+    case NU_TANH: return v_fma(-a, a, v_set(1.0f));
+    case NU_RELU: return v_choose(a > 0.0f, v_set(1.0f), v_set(0.0f));
+    case NU_LEAKY_RELU: return v_choose(a > 0.0f, v_set(1.0f), v_set(NU_LEAKY_SLOPE));
+    default: return v_set(1.0f);
+  }
+}
+
+INLINE void activate_as(nu_activation f, size_t n, float *a) {
+  for (size_t i = 0; i < n; i += NU_LANES) v_store(a + i, activation(f, v_load(a + i)));
+}
+
+INLINE void derive_as(nu_activation f, size_t n, const float *a, float *d) {
+  for (size_t i = 0; i < n; i += NU_LANES) {
+    v_store(d + i, v_load(d + i) * derivative(f, v_load(a + i)));
+  }
+}
+
+/* The switch stands outside the loops: each case is a loop of its own. */
+static void activate(nu_activation f, size_t n, float *a) {
+  switch (f) {
+    case NU_STEP: activate_as(NU_STEP, n, a); break;
+    case NU_SIGMOID: activate_as(NU_SIGMOID, n, a); break;
+    case NU_TANH: activate_as(NU_TANH, n, a); break;
+    case NU_RELU: activate_as(NU_RELU, n, a); break;
+    case NU_LEAKY_RELU: activate_as(NU_LEAKY_RELU, n, a); break;
+    default: break;
+  }
+}
+
+static void derive(nu_activation f, size_t n, const float *a, float *d) {
+  switch (f) {
+    case NU_SIGMOID: derive_as(NU_SIGMOID, n, a, d); break;
+    case NU_TANH: derive_as(NU_TANH, n, a, d); break;
+    case NU_RELU: derive_as(NU_RELU, n, a, d); break;
+    case NU_LEAKY_RELU: derive_as(NU_LEAKY_RELU, n, a, d); break;
+    default: break;
+  }
+}
+
+/* ---- the output row: activation, loss, delta */
+
+/* z becomes softmax(z); shifted[i] = z_i - max z stays. Returns ln of the sum of e^shifted. */
+static double softmax(size_t n, size_t stride, float *z, float *shifted) {
+  float largest = z[0], sum = 0.0f;
+  for (size_t i = 1; i < n; i++) largest = z[i] > largest || z[i] != z[i] ? z[i] : largest;
+  for (size_t i = 0; i < stride; i += NU_LANES) {
+    vec s = v_load(z + i) - largest;
+    v_store(shifted + i, s);
+    v_store(z + i, v_exp(s));
+  }
+  for (size_t i = 0; i < n; i++) sum += z[i];
+  for (size_t i = 0; i < stride; i += NU_LANES) v_store(z + i, v_load(z + i) / sum);
+  return nu_real_log(sum);
+}
+
+/* -sum t ln y = sum t (ln sum - shifted), which does not lose small y. */
+static double cross_entropy(size_t n, double log_sum, const float *shifted, const float *target) {
+  double loss = 0.0;
+  for (size_t i = 0; i < n; i++) loss += target[i] * (log_sum - shifted[i]);
+  return loss;
+}
+
+/* -t ln y - (1 - t) ln (1 - y) = max(z, 0) - t z + ln(1 + e^-|z|), from z as y may round to 1. */
+static double binary_cross_entropy(size_t n, const float *z, const float *target) {
+  double loss = 0.0;
+  for (size_t i = 0; i < n; i++) {
+    double logit = z[i], magnitude = logit < 0.0 ? -logit : logit;
+    double positive = logit < 0.0 ? 0.0 : logit;
+    double tail = magnitude < 700.0 ? nu_real_log(1.0 + nu_real_exp(-magnitude)) : 0.0;
+    loss += positive - target[i] * logit + (magnitude == magnitude ? tail : magnitude);
+  }
+  return loss;
+}
+
+/* (4.9) */
+static double squared_error(size_t n, const float *y, const float *target) {
+  double loss = 0.0;
+  for (size_t i = 0; i < n; i++) {
+    double error = (double)target[i] - y[i];
+    loss += 0.5 * error * error;
+  }
+  return loss;
+}
+
+/* t - y: the whole delta for the matching pairs (softmax with cross-entropy, sigmoid with binary
+ * cross-entropy) and for the perceptron rule; times f' it is (4.1). */
+static void difference(size_t n, size_t stride, const float *y, const float *target, float *delta) {
+  for (size_t i = 0; i < n; i++) delta[i] = target[i] - y[i];
+  for (size_t i = n; i < stride; i++) delta[i] = 0.0f;
+}
+
+static double output(nu_activation f, nu_loss loss, size_t n, float *z, const float *target,
+                     float *delta, float *scratch) {
+  size_t stride = nu_stride(n);
+  double log_sum = 0.0, value = 0.0;
+  if (f == NU_SOFTMAX) {
+    log_sum = softmax(n, stride, z, scratch);
+  } else {
+    memcpy(scratch, z, n * sizeof *z);
+    activate(f, stride, z);
+  }
+  if (!target) return 0.0;
+  if (loss == NU_CROSS_ENTROPY) value = cross_entropy(n, log_sum, scratch, target);
+  if (loss == NU_BINARY_CROSS_ENTROPY) value = binary_cross_entropy(n, scratch, target);
+  if (loss == NU_SQUARED_ERROR) value = squared_error(n, z, target);
+  if (delta) {
+    difference(n, stride, z, target, delta);
+    if (loss == NU_SQUARED_ERROR) derive(f, stride, z, delta);
+  }
+  return value;
+}
+
+/* ---- gradients and the optimiser */
+
+static void add(size_t n, float *left, const float *right) {
+  for (size_t i = 0; i < n; i += NU_LANES) v_store(left + i, v_load(left + i) + v_load(right + i));
+}
+
+static double square_sum(size_t n, const float *G) {
+  double lanes[P] = {0.0}, sum = 0.0;
+  for (size_t i = 0; i < n; i += P) {
+    for (size_t l = 0; l < P; l++) lanes[l] += (double)G[i + l] * G[i + l];
+  }
+  for (size_t l = 0; l < P; l++) sum += lanes[l];
+  return sum;
+}
+
+/* One vector of each rule; the formulas and their sources stand in trainer/optimizer.h. Returns the
+ * new w. */
+INLINE vec update_lane(const nu_update *u, nu_rule rule, const float *w_at, const float *G,
+                       float *m1_at, float *m2_at) {
+  vec w = v_load(w_at), eta = v_set(-u->learning_rate), m1, m2;
+  vec g = v_load(G) * -u->factor;
+  if (rule == NU_ADAMW) w = v_fma(v_set(-u->learning_rate * u->decay), w, w);
+  else g = v_fma(v_set(u->decay), w, g);
+  switch (rule) {
+    case NU_MOMENTUM:
+      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g);
+      w = v_fma(eta, m1, w);
+      break;
+    case NU_NESTEROV:
+      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g);
+      w = v_fma(eta, v_fma(v_set(u->momentum), m1, g), w);
+      break;
+    case NU_RMSPROP:
+      m1 = v_fma(v_set(u->smoothing), v_load(m1_at), g * g * (1.0f - u->smoothing));
+      w = v_fma(eta, g / (v_sqrt(m1) + u->epsilon), w);
+      break;
+    case NU_ADAM:
+    case NU_ADAMW:
+      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g * (1.0f - u->momentum));
+      m2 = v_fma(v_set(u->smoothing), v_load(m2_at), g * g * (1.0f - u->smoothing));
+      w = v_fma(eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
+      v_store(m2_at, m2);
+      break;
+    default: /* NU_SGD: (4.5), (4.8) */
+      return v_fma(eta, g, w);
+  }
+  v_store(m1_at, m1);
+  return w;
+}
+
+INLINE bool update_as(const nu_update *u, nu_rule rule, size_t n, float *w, const float *G,
+                      float *m1, float *m2) {
+  ivec not_finite = {0};
+  for (size_t i = 0; i < n; i += NU_LANES) {
+    vec next = update_lane(u, rule, w + i, G + i, m1 ? m1 + i : NULL, m2 ? m2 + i : NULL);
+    v_store(w + i, next);
+    not_finite |= next - next != 0.0f;
+  }
+  return !v_any(not_finite);
+}
+
+static bool update(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2) {
+  switch (u->rule) {
+    case NU_MOMENTUM: return update_as(u, NU_MOMENTUM, n, w, G, m1, NULL);
+    case NU_NESTEROV: return update_as(u, NU_NESTEROV, n, w, G, m1, NULL);
+    case NU_RMSPROP: return update_as(u, NU_RMSPROP, n, w, G, m1, NULL);
+    case NU_ADAM: return update_as(u, NU_ADAM, n, w, G, m1, m2);
+    case NU_ADAMW: return update_as(u, NU_ADAMW, n, w, G, m1, m2);
+    default: return update_as(u, NU_SGD, n, w, G, NULL, NULL);
+  }
+}
+
+extern const nu_kernels NU_KERNELS;
+const nu_kernels NU_KERNELS = {.isa = NU_ISA,
+                               .chain = chain,
+                               .activate = activate,
+                               .derive = derive,
+                               .output = output,
+                               .add = add,
+                               .update = update,
+                               .square_sum = square_sum};

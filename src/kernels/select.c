@@ -1,0 +1,42 @@
+/* Which instruction set runs. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+#include "build_config.h"
+
+extern const nu_kernels nu_kernels_base;
+static bool always(void) { return true; }
+
+#ifdef HAVE_AVX2
+extern const nu_kernels nu_kernels_avx2;
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#endif
+
+/* Widest first. */
+static const struct {
+  const nu_kernels *kernels;
+  bool (*runs_here)(void);
+} sets[] = {
+#ifdef HAVE_AVX2
+    {&nu_kernels_avx2, has_avx2},
+#endif
+    {&nu_kernels_base, always}};
+
+const nu_kernels *nu_kernels_named(const char *isa) {
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    if (strcmp(sets[i].kernels->isa, isa) == 0) {
+      return sets[i].runs_here() ? sets[i].kernels : NULL;
+    }
+  }
+  return NULL;
+}
+
+const nu_kernels *nu_kernels_select(void) {
+  const char *wanted = getenv("NUMANN_ISA");
+  if (wanted && *wanted) return nu_kernels_named(wanted);
+  size_t i = 0;
+  while (!sets[i].runs_here()) i++;
+  return sets[i].kernels;
+}

@@ -1,0 +1,43 @@
+/* Vectors of NU_LANES floats, on the compilers' vector extension, so that + - * / and comparisons
+ * need no intrinsics. A vector_<set>.h defines NU_LANES, includes this file and adds what differs
+ * between instruction sets: v_fma and v_sqrt. SPDX-License-Identifier: MIT
+ *
+ * Only included by kernels.c, which is compiled once per set: everything is static. */
+#ifndef NU_KERNELS_VECTOR_H
+#define NU_KERNELS_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef float vec __attribute__((vector_size(4 * NU_LANES)));
+typedef int32_t ivec __attribute__((vector_size(4 * NU_LANES))); /* comparison masks: 0 or -1 */
+
+static inline vec v_load(const float *p) {
+  vec v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+static inline void v_store(float *p, vec v) { memcpy(p, &v, sizeof v); }
+static inline vec v_set(float x) { return x - (vec){0}; }
+static inline ivec v_bits(vec v) { return (ivec)v; }
+static inline vec v_of_bits(ivec i) { return (vec)i; }
+
+/* mask ? a : b, lane by lane */
+static inline vec v_choose(ivec mask, vec a, vec b) {
+  return v_of_bits((mask & v_bits(a)) | (~mask & v_bits(b)));
+}
+
+static inline int v_any(ivec mask) {
+  int any = 0;
+  for (int i = 0; i < NU_LANES; i++) any |= mask[i];
+  return any;
+}
+
+static inline vec v_abs(vec v) { return v_of_bits(v_bits(v) & 0x7fffffff); }
+static inline vec v_sign_of(vec magnitude, vec sign) {
+  return v_of_bits(v_bits(magnitude) | (v_bits(sign) & INT32_MIN));
+}
+
+#endif

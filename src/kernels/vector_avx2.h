@@ -1,0 +1,20 @@
+/* AVX2 and FMA: 8 lanes. A tile of 6 rows x 2 vectors fills 12 of the 16 registers.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_KERNELS_VECTOR_AVX2_H
+#define NU_KERNELS_VECTOR_AVX2_H
+
+#include <immintrin.h>
+
+#define NU_LANES 8
+#define NU_ISA "avx2"
+#define NU_TILE_ROWS 6
+#define NU_TILE_VECTORS 2
+
+#include "kernels/vector.h"
+
+static inline vec v_fma(vec a, vec b, vec c) {
+  return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+static inline vec v_sqrt(vec v) { return (vec)_mm256_sqrt_ps((__m256)v); }
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "trainer/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "machine/float_env.h"
+#include "trainer/step.h"
+
+/* Rows that pass through the layers together: their activations stay in the cache. */
+#define CHUNK 256
+
+/* Rows in, answers out: the part of the job that all threads see. */
+typedef struct forward_job {
+  nu_engine *engine;
+  const nu_rows *data;
+  bool targets;     /* compute losses against the data's targets */
+  float *outputs;   /* [rows][n_L] */
+  double *row_loss; /* [rows]; only when targets */
+} forward_job;
+
+static void keep_answers(const forward_job *job, size_t thread, size_t first, size_t rows) {
+  const nu_engine *engine = job->engine;
+  const nu_engine_layer *last = &engine->layers[engine->n_layers - 1];
+  nu_range mine = nu_plan_my_own_rows(engine->plan, rows, thread);
+  for (size_t i = mine.begin; i < mine.end; i++) {
+    memcpy(job->outputs + (first + i) * engine->outputs, last->activations + i * last->stride,
+           engine->outputs * sizeof(float));
+    if (job->targets) job->row_loss[first + i] = engine->row_loss[i];
+  }
+}
+
+/* Under samples each thread works on its own rows of a chunk: no thread waits for another. */
+static void forward_worker(nu_team *team, size_t thread, void *arg) {
+  forward_job *job = arg;
+  nu_engine *engine = job->engine;
+  for (size_t first = 0; first < job->data->rows; first += engine->rows) {
+    size_t rest = job->data->rows - first, rows = rest < engine->rows ? rest : engine->rows;
+    nu_engine_gather(engine, team, thread, job->data, NULL, first, rows);
+    nu_engine_forward(engine, team, thread, rows);
+    nu_engine_output(engine, thread, rows, job->targets);
+    keep_answers(job, thread, first, rows);
+  }
+}
+
+/* The plan of an evaluation: chunks of rows, split among threads. Which rows meet in a chunk does not
+ * enter a row's numbers. */
+static numann_plan forward_plan(size_t threads, size_t rows) {
+  threads = threads ? threads : 1;
+  size_t chunk = rows < CHUNK * threads ? rows : CHUNK * threads;
+  size_t grain = (chunk + threads - 1) / threads;
+  return (numann_plan){.threads = threads,
+                       .strategy = NU_SAMPLES,
+                       .batch = chunk ? chunk : 1,
+                       .grain = grain ? grain : 1};
+}
+
+static numann_status forward_rows(const numann_network *network, size_t threads, forward_job *job,
+                                  numann_error *err) {
+  numann_plan plan = forward_plan(threads, job->data->rows);
+  nu_engine engine;
+  NU_TRY(nu_engine_create(&engine, network, &plan, plan.batch, false, err));
+  job->engine = &engine;
+  numann_status status = nu_team_run(plan.threads, forward_worker, job, err);
+  nu_engine_clear(&engine);
+  return status;
+}
+
+numann_status numann_predict(const numann_network *network, size_t threads, size_t rows,
+                             const float *inputs, float *outputs, numann_error *err) {
+  union {
+    const float *from;
+    float *to;
+  } x = {inputs}; /* nu_rows owns elsewhere; here it only borrows */
+  nu_rows data = {.rows = rows, .inputs = x.to};
+  forward_job job = {.data = &data, .outputs = outputs};
+  return forward_rows(network, threads, &job, err);
+}
+
+/* ---- evaluation */
+
+size_t nu_answer(const float *outputs, size_t n_outputs) {
+  if (n_outputs == 1) return outputs[0] > 0.5f;
+  size_t best = 0;
+  for (size_t j = 1; j < n_outputs; j++) {
+    if (outputs[j] > outputs[best]) best = j;
+  }
+  return best;
+}
+
+/* All sums run over the rows in their order: the same for any number of threads. */
+static double mean(const double *values, size_t n) {
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) sum += values[i];
+  return n ? sum / (double)n : NAN;
+}
+
+static void judge_classes(nu_evaluation *out, const nu_rows *rows, const float *outputs, size_t n) {
+  size_t right = 0;
+  for (size_t i = 0; i < rows->rows; i++) {
+    size_t answer = nu_answer(outputs + i * n, n), truth = (size_t)rows->labels[i];
+    out->confusion[truth * out->classes + answer]++;
+    right += answer == truth;
+  }
+  out->accuracy = (double)right / (double)rows->rows;
+}
+
+static void judge_values(nu_evaluation *out, const nu_rows *rows, const nu_schema *schema,
+                         const float *outputs, size_t n) {
+  double sum = 0.0;
+  for (size_t i = 0; i < rows->rows * n; i++) {
+    double error = ((double)rows->targets[i] - outputs[i]) / schema->outputs.scale[i % n];
+    sum += error * error;
+  }
+  out->rmse = sqrt(sum / (double)(rows->rows * n));
+}
+
+static void judge(nu_evaluation *out, const nu_rows *rows, const nu_schema *schema,
+                  const float *outputs, size_t n) {
+  if (out->classes) judge_classes(out, rows, outputs, n);
+  else judge_values(out, rows, schema, outputs, n);
+}
+
+numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
+                          const nu_schema *schema, size_t threads, numann_error *err) {
+  size_t n = numann_network_outputs(network), classes = rows->labels ? schema->classes : 0;
+  *out = (nu_evaluation){.rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
+  if (rows->rows == 0) return NUMANN_OK;
+  float *outputs = nu_alloc(rows->rows * n, sizeof *outputs);
+  double *row_loss = nu_alloc(rows->rows, sizeof *row_loss);
+  out->confusion = classes ? nu_alloc(classes * classes, sizeof *out->confusion) : NULL;
+  numann_status status;
+  if (outputs && row_loss && (out->confusion || !classes)) {
+    forward_job job = {.data = rows, .targets = true, .outputs = outputs, .row_loss = row_loss};
+    status = forward_rows(network, threads, &job, err);
+  } else {
+    status = nu_fail_memory(err, rows->rows * n * sizeof *outputs, "the network's answers");
+  }
+  if (status == NUMANN_OK) {
+    nu_float_env env = nu_float_env_enter();
+    out->loss = mean(row_loss, rows->rows);
+    judge(out, rows, schema, outputs, n);
+    nu_float_env_leave(&env);
+  } else {
+    nu_evaluation_clear(out);
+  }
+  free(outputs);
+  free(row_loss);
+  return status;
+}
+
+void nu_evaluation_clear(nu_evaluation *evaluation) {
+  free(evaluation->confusion);
+  evaluation->confusion = NULL;
+}
+
+double nu_precision(const nu_evaluation *evaluation, size_t c) {
+  uint64_t answered = 0;
+  for (size_t k = 0; k < evaluation->classes; k++) answered += evaluation->confusion[k * evaluation->classes + c];
+  return answered ? (double)evaluation->confusion[c * evaluation->classes + c] / (double)answered : NAN;
+}
+
+double nu_recall(const nu_evaluation *evaluation, size_t c) {
+  uint64_t there = 0;
+  for (size_t k = 0; k < evaluation->classes; k++) there += evaluation->confusion[c * evaluation->classes + k];
+  return there ? (double)evaluation->confusion[c * evaluation->classes + c] / (double)there : NAN;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "trainer/tree.h"
+
+#include <assert.h>
+
+void nu_tree_push(nu_tree *tree, nu_node node) {
+  assert(tree->depth < NU_TREE_DEPTH);
+  tree->nodes[tree->depth++] = node;
+}
+
+/* The top node takes the place of its left neighbour, in the neighbour's slot. */
+static void join(nu_tree *tree, nu_merge *merge, nu_node parent) {
+  nu_node *left = &tree->nodes[tree->depth - 2];
+  *merge = (nu_merge){left->slot, left[1].slot};
+  *left = parent;
+  tree->depth--;
+}
+
+bool nu_tree_merge(nu_tree *tree, nu_merge *merge) {
+  if (tree->depth < 2) return false;
+  nu_node left = tree->nodes[tree->depth - 2], right = tree->nodes[tree->depth - 1];
+  bool siblings = left.level == right.level && left.index % 2 == 0 && right.index == left.index + 1;
+  if (siblings) join(tree, merge, (nu_node){left.level + 1, left.index / 2, left.slot});
+  return siblings;
+}
+
+bool nu_tree_finish(nu_tree *tree, nu_merge *merge) {
+  if (tree->depth < 2) return false;
+  nu_node left = tree->nodes[tree->depth - 2];
+  join(tree, merge, (nu_node){left.level + 1, left.index / 2, left.slot});
+  return true;
+}
+
+static size_t bit_length(size_t n) {
+  size_t bits = 0;
+  for (; n; n >>= 1) bits++;
+  return bits;
+}
+
+size_t nu_tree_roots_bound(size_t grains) { return grains < 2 ? grains : 2 * bit_length(grains); }
+size_t nu_tree_slots_bound(size_t grains) {
+  return nu_tree_roots_bound(grains) + bit_length(grains) + 1;
+}

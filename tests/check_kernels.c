@@ -1,0 +1,365 @@
+/* The kernels against scalar oracles, bit for bit, on every instruction set that runs here.
+ * SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <fenv.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "kernels/kernels.h"
+#include "machine/float_env.h"
+
+#define P NU_PANEL
+#define GUARD 16
+static const float guard_value = -123.456f;
+
+static const char *const isa_names[] = {"base", "avx2"};
+#define ISAS (sizeof isa_names / sizeof *isa_names)
+
+/* Full random mantissas, magnitudes 2^-10 to 2^10: any change of order shows in the bits. */
+static float draw(uint32_t counter, uint64_t index) {
+  nu_stream stream = {42, NU_PURPOSE_GENERATE, counter};
+  double scale = 1.0;
+  for (uint32_t e = nu_random_bits(stream, 2 * index) % 21; e > 0; e--) scale *= 2.0;
+  return (float)((nu_random_uniform(stream, 2 * index + 1) - 0.5) * scale * 0x1p-10);
+}
+
+static void fill(float *values, size_t n, uint32_t counter) {
+  for (size_t i = 0; i < n; i++) values[i] = draw(counter, i);
+}
+
+static float *guarded(size_t n) {
+  float *all = nu_alloc(n + 2 * GUARD, sizeof(float));
+  for (size_t i = 0; i < n + 2 * GUARD; i++) all[i] = guard_value;
+  return all + GUARD;
+}
+
+static void check_guards(const float *inner, size_t n) {
+  for (size_t i = 0; i < GUARD; i++) {
+    ck_assert_msg(inner[-1 - (long)i] == guard_value && inner[n + i] == guard_value,
+                  "a kernel wrote outside its output");
+  }
+}
+
+/* The definition: one fmaf chain over increasing p for each element. */
+static void chain_oracle(size_t m, size_t k, const float *x, size_t xrow, size_t xcol,
+                         const float *y, size_t yrow, float *out, size_t outrow, bool fresh) {
+  for (size_t i = 0; i < m; i++) {
+    for (size_t c = 0; c < P; c++) {
+      float sum = fresh ? 0.0f : out[i * outrow + c];
+      for (size_t p = 0; p < k; p++) sum = fmaf(x[i * xrow + p * xcol], y[p * yrow + c], sum);
+      out[i * outrow + c] = sum;
+    }
+  }
+}
+
+static void check_chain(const nu_kernels *kernels, size_t m, size_t k, bool rowwise, bool fresh) {
+  size_t xrow = rowwise ? k + 3 : 1, xcol = rowwise ? 1 : m + 5, outrow = P + 32;
+  size_t nx = (m + 5) * (k + 3) + k * (m + 5), ny = k * (P + 7) + P, n = m * outrow;
+  float *x = nu_alloc(nx + 1, sizeof *x) , *y = nu_alloc(ny + 1, sizeof *y);
+  float *got = guarded(n), *want = guarded(n);
+  fill(x, nx + 1, 1);
+  fill(y, ny + 1, 2);
+  fill(got, n, 3);
+  memcpy(want, got, n * sizeof *got);
+  kernels->chain(m, k, x + 1, xrow, xcol, y + 1, P + 7, got, outrow, fresh); /* + 1: unaligned */
+  chain_oracle(m, k, x + 1, xrow, xcol, y + 1, P + 7, want, outrow, fresh);
+  ck_assert_msg(memcmp(got, want, n * sizeof *got) == 0, "%s: m %zu k %zu rowwise %d fresh %d",
+                kernels->isa, m, k, rowwise, fresh);
+  check_guards(got, n);
+  free(x);
+  free(y);
+  free(got - GUARD);
+  free(want - GUARD);
+}
+
+START_TEST(chain_equals_the_scalar_chain) {
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
+  for (size_t m = 1; m <= 15; m++) {
+    for (size_t k = 1; k <= 40; k += (m > 7 ? 13 : 1)) {
+      check_chain(kernels, m, k, true, true);
+      check_chain(kernels, m, k, false, k % 2 == 0);
+    }
+  }
+  check_chain(kernels, 77, 301, true, true);
+  check_chain(kernels, 65, 64, false, true);
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+/* Bits that make fused and unfused, rounded once and twice, flushed and not differ. */
+START_TEST(fma_is_correctly_rounded_on_hard_cases) {
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
+  nu_stream stream = {7, NU_PURPOSE_GENERATE, 9};
+  for (uint64_t trial = 0; trial < 200000; trial++) {
+    float a[P], b[P], got[P], want[P];
+    for (uint64_t i = 0; i < P; i++) {
+      uint32_t bits[3];
+      for (uint64_t j = 0; j < 3; j++) bits[j] = nu_random_bits(stream, (trial * P + i) * 3 + j);
+      memcpy(&a[i], &bits[0], 4);
+      memcpy(&b[i], &bits[1], 4);
+      memcpy(&got[i], &bits[2], 4);
+      if (trial % 2) { /* near cancellation: c within 2 ulp of -ab */
+        got[i] = -(a[0] * b[i]);
+        memcpy(&bits[0], &got[i], 4);
+        bits[0] += bits[2] % 5 - 2;
+        memcpy(&got[i], &bits[0], 4);
+      }
+      want[i] = fmaf(a[0], b[i], got[i]);
+    }
+    kernels->chain(1, 1, a, 1, 1, b, P, got, P, false);
+    for (size_t i = 0; i < P; i++) {
+      bool same = memcmp(&got[i], &want[i], 4) == 0 || (isnan(got[i]) && isnan(want[i]));
+      ck_assert_msg(same, "%s: fma(%a, %a, .) = %a, expected %a", kernels->isa, (double)a[0],
+                    (double)b[i], (double)got[i], (double)want[i]);
+    }
+  }
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+/* ---- activations */
+
+static double exact(nu_activation f, double x) {
+  switch (f) {
+    case NU_SIGMOID: return x < 0 ? exp(x) / (1.0 + exp(x)) : 1.0 / (1.0 + exp(-x));
+    case NU_TANH: return tanh(x);
+    case NU_RELU: return x > 0 ? x : 0.0;
+    case NU_LEAKY_RELU: return x > 0 ? x : (double)NU_LEAKY_SLOPE * x;
+    case NU_STEP: return x > 0 ? 1.0 : 0.0;
+    default: return x;
+  }
+}
+
+static double error_ulp(double value, double truth) {
+  int exponent;
+  if (fabs(truth) < 0x1p-126) return fabs(value) <= 0x1p-126 ? 0.0 : INFINITY;
+  frexp(truth, &exponent);
+  return fabs(value - truth) / ldexp(1.0, exponent - 24);
+}
+
+/* Every float in the slow tier (NUMANN_LONG), every 1,009th otherwise. */
+static void check_activation(const nu_kernels *kernels, nu_activation f, double bound) {
+  uint64_t stride = getenv("NUMANN_LONG") ? 1 : 1009;
+  double worst = 0.0;
+  for (uint64_t start = 0; start < UINT64_C(1) << 32; start += stride * P) {
+    float x[P], y[P];
+    for (uint64_t i = 0; i < P; i++) {
+      uint32_t bits = (uint32_t)(start + i * stride);
+      memcpy(&x[i], &bits, 4);
+    }
+    memcpy(y, x, sizeof y);
+    kernels->activate(f, P, y);
+    for (size_t i = 0; i < P; i++) {
+      if (isnan(x[i])) ck_assert_msg(isnan(y[i]), "%s hides NaN", kernels->isa);
+      else if (isfinite(x[i])) worst = fmax(worst, error_ulp(y[i], exact(f, x[i])));
+    }
+  }
+  ck_assert_msg(worst <= bound, "%s: activation %d is %.3f ulp off, at most %.1f expected",
+                kernels->isa, f, worst, bound);
+}
+
+START_TEST(activations_are_within_their_bounds) {
+  static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0,  [NU_SIGMOID] = 3.0,
+                                  [NU_TANH] = 3.0, [NU_RELU] = 0.0, [NU_LEAKY_RELU] = 0.5};
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) check_activation(kernels, f, bounds[f]);
+}
+END_TEST
+
+/* f'(z) from a against the difference quotient of f in double. */
+START_TEST(derivatives_match_the_functions) {
+  const nu_kernels *kernels = nu_kernels_select();
+  for (nu_activation f = NU_IDENTITY; f < NU_SOFTMAX; f++) {
+    float z[P], a[P], d[P];
+    for (size_t i = 0; i < P; i++) z[i] = 0.37f * ((float)i - 15.7f);
+    memcpy(a, z, sizeof a);
+    kernels->activate(f, P, a);
+    for (size_t i = 0; i < P; i++) d[i] = 2.0f;
+    kernels->derive(f, P, a, d);
+    for (size_t i = 0; i < P; i++) {
+      double h = 1e-6, slope = (exact(f, z[i] + h) - exact(f, z[i] - h)) / (2.0 * h);
+      ck_assert_double_eq_tol((double)d[i], 2.0 * slope, 2e-6);
+    }
+  }
+}
+END_TEST
+
+/* ---- output rows */
+
+START_TEST(output_rows_have_loss_delta_and_clean_padding) {
+  static const struct {
+    nu_activation f;
+    nu_loss loss;
+  } pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY}, {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
+               {NU_SIGMOID, NU_SQUARED_ERROR}, {NU_TANH, NU_SQUARED_ERROR},
+               {NU_IDENTITY, NU_SQUARED_ERROR}, {NU_RELU, NU_SQUARED_ERROR}};
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  for (size_t c = 0; c < sizeof pairs / sizeof *pairs; c++) {
+    enum { N = 37 };
+    float z[64] = {0}, y[64], delta[64], scratch[64], target[N] = {0};
+    for (size_t i = 0; i < N; i++) z[i] = draw(5, i + c * N) * 8.0f + 0.25f;
+    target[3] = 1.0f;
+    memcpy(y, z, sizeof y);
+    double loss = kernels->output(pairs[c].f, pairs[c].loss, N, y, target, delta, scratch);
+    /* delta = -dE/dz by central differences of the loss itself */
+    for (size_t i = 0; i < N; i++) {
+      float up[64], down[64], h = 0.01f;
+      memcpy(up, z, sizeof up);
+      memcpy(down, z, sizeof down);
+      up[i] += h;
+      down[i] -= h;
+      double step = (double)up[i] - (double)down[i];
+      double slope = (kernels->output(pairs[c].f, pairs[c].loss, N, up, target, NULL, scratch) -
+                      kernels->output(pairs[c].f, pairs[c].loss, N, down, target, NULL, scratch)) / step;
+      ck_assert_double_eq_tol((double)delta[i], -slope, 2e-3 * (1.0 + fabs(slope)));
+    }
+    ck_assert(loss > 0.0 && isfinite(loss));
+    for (size_t i = N; i < 64; i++) ck_assert(delta[i] == 0.0f);
+  }
+}
+END_TEST
+
+START_TEST(softmax_survives_large_logits_and_shows_nan) {
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  float z[P] = {1000.0f, -1000.0f, 999.0f}, target[3] = {0.0f, 1.0f, 0.0f}, delta[P], scratch[P];
+  double loss = kernels->output(NU_SOFTMAX, NU_CROSS_ENTROPY, 3, z, target, delta, scratch);
+  ck_assert_double_eq_tol(loss, 2000.0 + log(1.0 + exp(-1.0)), 1e-3);
+  ck_assert_float_eq_tol(z[0] + z[1] + z[2], 1.0f, 1e-6f);
+  float bad[P] = {1.0f, NAN, 2.0f};
+  loss = kernels->output(NU_SOFTMAX, NU_CROSS_ENTROPY, 3, bad, target, delta, scratch);
+  ck_assert(isnan(loss));
+}
+END_TEST
+
+/* ---- every kernel on every instruction set: the same bits */
+
+static void run_all(const nu_kernels *k, float *bits, size_t n) {
+  enum { N = 4 * P };
+  float a[N], d[N], w[N], G[N], m1[N], m2[N], z[64], scratch[64], target[40] = {0};
+  size_t used = 0;
+  for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) {
+    fill(a, N, 11);
+    for (size_t i = 0; i < N; i++) a[i] *= 64.0f;
+    k->activate(f, N, a);
+    fill(d, N, 12);
+    k->derive(f, N, a, d);
+    memcpy(bits + used, d, sizeof d);
+    used += N;
+  }
+  for (nu_rule rule = NU_SGD; rule < NU_RULES; rule++) {
+    nu_update u = {rule, 0.3f, 0.01f, 1e-3f, 0.9f, 0.999f, 1e-8f, 1.7f, 2.3f};
+    fill(w, N, 13);
+    fill(G, N, 14);
+    fill(m1, N, 15);
+    fill(m2, N, 16);
+    for (size_t i = 0; i < N; i++) {
+      m1[i] = fabsf(m1[i]);
+      m2[i] = fabsf(m2[i]);
+    }
+    ck_assert(k->update(&u, N, w, G, m1, m2));
+    memcpy(bits + used, w, sizeof w);
+    memcpy(bits + used + N, m1, sizeof m1);
+    used += 2 * N;
+  }
+  for (nu_loss loss = NU_SQUARED_ERROR; loss < NU_LOSSES; loss++) {
+    fill(z, 64, 17);
+    target[7] = 1.0f;
+    double value = k->output(loss == NU_CROSS_ENTROPY ? NU_SOFTMAX : NU_SIGMOID, loss, 40, z,
+                             target, d, scratch);
+    memcpy(bits + used, z, 40 * sizeof *z);
+    memcpy(bits + used + 40, &value, sizeof value);
+    used += 42;
+  }
+  double norm = k->square_sum(N, G);
+  memcpy(bits + used, &norm, sizeof norm);
+  ck_assert(used + 2 <= n);
+}
+
+START_TEST(all_instruction_sets_give_the_same_bits) {
+  enum { N = 8192 };
+  static float want[N], got[N];
+  nu_float_env env = nu_float_env_enter();
+  run_all(nu_kernels_named("base"), want, N);
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (kernels) {
+    run_all(kernels, got, N);
+    ck_assert_msg(memcmp(want, got, sizeof want) == 0, "%s differs from base", kernels->isa);
+  }
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+START_TEST(update_reports_what_is_not_finite) {
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  nu_update u = {.rule = NU_SGD, .factor = 1.0f, .learning_rate = 1.0f};
+  float w[P] = {0}, G[P] = {0};
+  ck_assert(kernels->update(&u, P, w, G, NULL, NULL));
+  G[P - 1] = INFINITY;
+  ck_assert(!kernels->update(&u, P, w, G, NULL, NULL));
+}
+END_TEST
+
+/* ---- layout */
+
+START_TEST(panels_convert_there_and_back) {
+  static const size_t sizes[][2] = {{1, 1}, {3, 4}, {31, 33}, {64, 32}, {100, 65}};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    size_t inputs = sizes[s][0], neurons = sizes[s][1], n = inputs * neurons;
+    float *w = nu_alloc(n, 4), *b = nu_alloc(neurons, 4), *w2 = nu_alloc(n, 4), *b2 = nu_alloc(neurons, 4);
+    float *engine = nu_alloc(nu_engine_size(inputs, neurons), 4), *stripe = nu_alloc(neurons * P, 4);
+    fill(w, n, 21);
+    fill(b, neurons, 22);
+    nu_to_engine(inputs, neurons, w, b, engine);
+    nu_from_engine(inputs, neurons, engine, w2, b2);
+    ck_assert(memcmp(w, w2, n * 4) == 0 && memcmp(b, b2, neurons * 4) == 0);
+    for (size_t stripe_index = 0; stripe_index < nu_panels(inputs); stripe_index++) {
+      nu_transpose_stripe(inputs, neurons, engine, stripe_index, stripe);
+      for (size_t j = 0; j < neurons; j++) {
+        for (size_t c = 0; c < P; c++) {
+          size_t i = stripe_index * P + c;
+          ck_assert(stripe[j * P + c] == (i < inputs ? w[j * inputs + i] : 0.0f));
+        }
+      }
+    }
+    free(w), free(b), free(w2), free(b2), free(engine), free(stripe);
+  }
+}
+END_TEST
+
+static Suite *kernels_suite(void) {
+  Suite *suite = suite_create("kernels");
+  TCase *tests = tcase_create("kernels");
+  tcase_set_timeout(tests, getenv("NUMANN_LONG") ? 7200 : 300);
+  tcase_add_loop_test(tests, chain_equals_the_scalar_chain, 0, ISAS);
+  tcase_add_loop_test(tests, fma_is_correctly_rounded_on_hard_cases, 0, ISAS);
+  tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, ISAS);
+  tcase_add_test(tests, derivatives_match_the_functions);
+  tcase_add_loop_test(tests, output_rows_have_loss_delta_and_clean_padding, 0, ISAS);
+  tcase_add_loop_test(tests, softmax_survives_large_logits_and_shows_nan, 0, ISAS);
+  tcase_add_loop_test(tests, all_instruction_sets_give_the_same_bits, 0, ISAS);
+  tcase_add_loop_test(tests, update_reports_what_is_not_finite, 0, ISAS);
+  tcase_add_test(tests, panels_convert_there_and_back);
+  suite_add_tcase(suite, tests);
+  return suite;
+}
+
+int main(void) {
+  SRunner *runner = srunner_create(kernels_suite());
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,357 @@
+/* The trainer: the tree, the same bits, resume, divergence, early stopping.
+ * SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <fenv.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/data.h"
+#include "numann.h"
+#include "trainer/schedule.h"
+#include "trainer/step.h"
+#include "trainer/trainer.h"
+#include "trainer/tree.h"
+
+/* ---- the tree against its definition, with an addition that is neither associative nor commutative */
+
+static uint64_t combine(uint64_t left, uint64_t right) { return left * 1000003 + right * 31 + 7; }
+
+static uint64_t defined(unsigned level, size_t index, size_t grains) {
+  if (level == 0) return index + 1;
+  size_t right = 2 * index + 1;
+  uint64_t left = defined(level - 1, 2 * index, grains);
+  return right << (level - 1) < grains ? combine(left, defined(level - 1, right, grains)) : left;
+}
+
+static uint64_t root_defined(size_t grains) {
+  unsigned level = 0;
+  while ((size_t)1 << level < grains) level++;
+  return defined(level, 0, grains);
+}
+
+static void merge_all(nu_tree *tree, uint64_t *slots, bool finish) {
+  nu_merge merge;
+  while (nu_tree_merge(tree, &merge)) slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
+  while (finish && nu_tree_finish(tree, &merge)) {
+    slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
+  }
+}
+
+/* Each of `owners` sums its interval, then the roots are joined in order. */
+static uint64_t root_by_owners(size_t grains, size_t owners) {
+  static uint64_t joined[64 * NU_TREE_DEPTH];
+  nu_tree all = {.depth = 0};
+  for (size_t o = 0; o < owners; o++) {
+    uint64_t slots[NU_TREE_DEPTH];
+    nu_range mine = nu_share(grains, owners, o);
+    nu_tree part = {.depth = 0};
+    for (size_t g = mine.begin; g < mine.end; g++) {
+      slots[part.depth] = g + 1;
+      nu_tree_push(&part, (nu_node){0, g, part.depth});
+      merge_all(&part, slots, false);
+      ck_assert_uint_lt(part.depth, nu_tree_slots_bound(mine.end - mine.begin));
+    }
+    ck_assert_uint_le(part.depth, nu_tree_roots_bound(mine.end - mine.begin));
+    for (size_t r = 0; r < part.depth; r++) {
+      size_t slot = o * NU_TREE_DEPTH + r;
+      joined[slot] = slots[part.nodes[r].slot];
+      nu_tree_push(&all, (nu_node){part.nodes[r].level, part.nodes[r].index, slot});
+      merge_all(&all, joined, false);
+    }
+  }
+  merge_all(&all, joined, true);
+  return joined[0];
+}
+
+START_TEST(every_split_of_the_grains_gives_the_same_tree) {
+  for (size_t grains = 1; grains <= 130; grains++) {
+    for (size_t owners = 1; owners <= 33; owners++) {
+      ck_assert_uint_eq(root_by_owners(grains, owners), root_defined(grains));
+    }
+  }
+}
+END_TEST
+
+/* ---- training on generated data */
+
+#define ROWS 203
+#define FEATURES 37
+#define CLASSES 5
+
+static const char *const base_config =
+    "data: {train: {path: none.csv}}\n"
+    "network:\n  layers:\n"
+    "    - {neurons: 45, activation: tanh}\n"
+    "    - {neurons: 33, activation: relu}\n"
+    "    - {neurons: 5, activation: softmax}\n"
+    "train: {loss: cross_entropy, batch: 97, epochs: 3, seed: 5, grain: 8}\n";
+
+typedef struct job {
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  numann_plan *plan;
+  numann_trainer *trainer;
+} job;
+
+static numann_error error;
+
+static void must(numann_status status) {
+  ck_assert_msg(status == NUMANN_OK, "%s: %s", numann_status_name(status), error.message);
+}
+
+static numann_data *generated(void) {
+  static float inputs[ROWS * FEATURES];
+  static int32_t labels[ROWS];
+  nu_stream stream = {9, NU_PURPOSE_GENERATE, 0};
+  for (size_t i = 0; i < ROWS; i++) {
+    labels[i] = (int32_t)(nu_random_bits(stream, i) % CLASSES);
+    for (size_t j = 0; j < FEATURES; j++) {
+      double x = nu_random_normal((nu_stream){9, NU_PURPOSE_GENERATE, 1}, i * FEATURES + j);
+      inputs[i * FEATURES + j] = (float)(x + (j % CLASSES == (size_t)labels[i] ? 1.0 : 0.0));
+    }
+  }
+  numann_data *data;
+  must(numann_data_create(&data, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &error));
+  return data;
+}
+
+static void set(numann_config *config, const char *assignment) {
+  must(numann_config_set(config, assignment, &error));
+}
+
+/* settings: assignments apart by spaces. */
+static job start(const char *settings, size_t threads, nu_strategy strategy) {
+  job j;
+  char text[64], copy[512];
+  must(numann_config_parse(&j.config, base_config, "test", &error));
+  snprintf(copy, sizeof copy, "%s", settings);
+  for (char *s = strtok(copy, " "); s; s = strtok(NULL, " ")) set(j.config, s);
+  snprintf(text, sizeof text, "parallel.threads=%zu", threads);
+  set(j.config, text);
+  snprintf(text, sizeof text, "parallel.strategy=%s", nu_strategy_name(strategy));
+  set(j.config, text);
+  j.data = generated();
+  must(numann_network_create(&j.network, j.config, j.data, &error));
+  must(numann_plan_create(&j.plan, j.config, j.network, j.data, &error));
+  must(numann_trainer_create(&j.trainer, j.config, j.network, j.plan, j.data, &error));
+  return j;
+}
+
+static void end(job *j) {
+  numann_trainer_destroy(j->trainer);
+  numann_plan_destroy(j->plan);
+  numann_network_destroy(j->network);
+  numann_data_destroy(j->data);
+  numann_config_destroy(j->config);
+}
+
+static void hash_after(const char *settings, size_t threads, nu_strategy strategy, char hex[65]) {
+  job j = start(settings, threads, strategy);
+  must(numann_trainer_run(j.trainer, NULL, &error));
+  ck_assert_uint_eq(numann_plan_threads(j.plan), threads);
+  ck_assert_str_eq(numann_plan_strategy(j.plan), nu_strategy_name(strategy));
+  nu_network_sha256(j.network, hex);
+  end(&j);
+}
+
+static const char *const variants[] = {
+    "train.optimizer.name=sgd train.optimizer.learning_rate=0.1",
+    "train.optimizer.name=momentum train.optimizer.weight_decay=0.01 train.clip_norm=0.5",
+    "train.optimizer.name=nesterov train.batch=full",
+    "train.optimizer.name=rmsprop train.batch=1 train.epochs=1",
+    "train.optimizer.name=adam train.schedule.name=cosine train.schedule.warmup=1",
+    "train.optimizer.name=adamw train.optimizer.weight_decay=0.1 train.grain=auto"};
+
+START_TEST(weights_do_not_depend_on_threads_or_strategy) {
+  static const size_t threads[] = {1, 2, 3, 5, 8, 16};
+  char want[65], got[65];
+  hash_after(variants[_i], 1, NU_NEURONS, want);
+  for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+    for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
+      hash_after(variants[_i], threads[t], (nu_strategy)strategy, got);
+      ck_assert_msg(strcmp(want, got) == 0, "%s: %zu threads, %s", variants[_i], threads[t],
+                    nu_strategy_name((nu_strategy)strategy));
+    }
+  }
+}
+END_TEST
+
+START_TEST(weights_do_not_depend_on_the_instruction_set) {
+  char want[65], got[65];
+  setenv("NUMANN_ISA", "base", 1);
+  hash_after(variants[_i], 2, NU_SAMPLES, want);
+  unsetenv("NUMANN_ISA");
+  hash_after(variants[_i], 2, NU_SAMPLES, got);
+  ck_assert_str_eq(want, got);
+}
+END_TEST
+
+/* The test above must be able to fail: another grain is another order, and must show. */
+START_TEST(another_order_of_summation_shows_in_the_bits) {
+  char a[65], b[65];
+  hash_after("train.grain=8", 1, NU_NEURONS, a);
+  hash_after("train.grain=16", 1, NU_NEURONS, b);
+  ck_assert_str_ne(a, b);
+}
+END_TEST
+
+/* ---- stop and resume */
+
+static numann_action stop_at(void *arg, const numann_progress *progress) {
+  return progress->step == *(uint64_t *)arg ? NUMANN_STOP : NUMANN_CONTINUE;
+}
+
+static nu_state saved_state;
+
+static numann_status keep_state(void *arg, numann_trainer *trainer, numann_error *err) {
+  (void)arg;
+  const nu_state *now = nu_trainer_state_view(trainer);
+  NU_TRY(nu_state_allocate(&saved_state, now->n_parameters, now->moment1, now->moment2, now->best, err));
+  nu_state blocks = saved_state;
+  saved_state = *now;
+  saved_state.weights = blocks.weights;
+  saved_state.moment1 = blocks.moment1;
+  saved_state.moment2 = blocks.moment2;
+  saved_state.best = blocks.best;
+  memcpy(saved_state.weights, now->weights, now->n_parameters * 4);
+  if (now->moment1) memcpy(saved_state.moment1, now->moment1, now->n_parameters * 4);
+  if (now->moment2) memcpy(saved_state.moment2, now->moment2, now->n_parameters * 4);
+  return NUMANN_OK;
+}
+
+static double last_loss;
+static numann_action note_loss(void *arg, const numann_epoch *epoch) {
+  (void)arg;
+  last_loss = epoch->train_loss;
+  return NUMANN_CONTINUE;
+}
+
+START_TEST(a_run_resumed_at_any_step_ends_in_the_same_bits) {
+  char want[65], got[65];
+  job whole = start(variants[4], 1, NU_NEURONS);
+  must(numann_trainer_run(whole.trainer, &(numann_observer){.on_epoch = note_loss}, &error));
+  double want_loss = last_loss;
+  nu_network_sha256(whole.network, want);
+  end(&whole);
+  for (uint64_t at = 1; at <= 9; at++) { /* 3 epochs of 3 batches */
+    job first = start(variants[4], 3, NU_SAMPLES);
+    numann_observer observer = {.arg = &at, .on_step = stop_at, .on_save = keep_state};
+    ck_assert_int_eq(numann_trainer_run(first.trainer, &observer, &error), NUMANN_STOPPED);
+    end(&first);
+    job second = start(variants[4], 2, NU_NEURONS);
+    must(nu_trainer_restore(second.trainer, &saved_state, &error));
+    nu_state_clear(&saved_state);
+    must(numann_trainer_run(second.trainer, &(numann_observer){.on_epoch = note_loss}, &error));
+    nu_network_sha256(second.network, got);
+    ck_assert_msg(strcmp(want, got) == 0, "resumed after step %llu", (unsigned long long)at);
+    ck_assert(last_loss == want_loss);
+    end(&second);
+  }
+}
+END_TEST
+
+START_TEST(a_state_of_another_shape_is_refused) {
+  job j = start(variants[0], 1, NU_NEURONS);
+  nu_state other;
+  must(nu_state_allocate(&other, 17, false, false, false, &error));
+  ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &error), NUMANN_ERR_MODEL);
+  nu_state_clear(&other);
+  end(&j);
+}
+END_TEST
+
+/* ---- divergence, clipping, the caller's floating-point state */
+
+START_TEST(divergence_is_found_and_the_network_stays_finite) {
+  for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
+    job j = start("train.optimizer.learning_rate=1e30 train.batch=20", 2, (nu_strategy)strategy);
+    ck_assert_int_eq(numann_trainer_run(j.trainer, NULL, &error), NUMANN_ERR_DIVERGED);
+    ck_assert_ptr_nonnull(strstr(error.message, "learning_rate"));
+    size_t layer;
+    bool bias;
+    ck_assert(nu_network_finite(j.network, &layer, &bias));
+    end(&j);
+  }
+}
+END_TEST
+
+START_TEST(clipping_bounds_the_step) {
+  job j = start("train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1",
+                2, NU_NEURONS);
+  size_t n = j.network->n_parameters;
+  float *before = nu_alloc(n, 4);
+  memcpy(before, j.network->parameters, n * 4);
+  must(numann_trainer_run(j.trainer, NULL, &error));
+  double square = 0.0;
+  for (size_t i = 0; i < n; i++) square += pow((double)j.network->parameters[i] - (double)before[i], 2);
+  ck_assert_double_eq_tol(sqrt(square), 0.001, 1e-6);
+  free(before);
+  end(&j);
+}
+END_TEST
+
+START_TEST(the_caller_keeps_its_rounding_mode) {
+  char want[65], got[65];
+  hash_after(variants[0], 2, NU_SAMPLES, want);
+  fesetround(FE_UPWARD);
+  hash_after(variants[0], 2, NU_SAMPLES, got);
+  ck_assert_int_eq(fegetround(), FE_UPWARD);
+  fesetround(FE_TONEAREST);
+  ck_assert_str_eq(want, got);
+}
+END_TEST
+
+/* ---- schedules */
+
+START_TEST(schedules_follow_their_formulas) {
+  nu_schedule s = {.rate = 0.5, .factor = 0.1, .final = 0.2, .every = 2, .batches = 10, .steps = 100};
+  s.name = NU_CONSTANT;
+  ck_assert_double_eq(nu_schedule_rate(&s, 57), 0.5);
+  s.name = NU_STEPWISE;
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 19), 0.5, 1e-15);
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 20), 0.05, 1e-15);
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 45), 0.005, 1e-15);
+  s.name = NU_EXPONENTIAL;
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 25), 0.005, 1e-15);
+  s.name = NU_COSINE;
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 0), 0.5, 1e-15);
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 50), 0.5 * 0.6, 1e-15);
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 100), 0.5 * 0.2, 1e-15);
+  s.warmup_steps = 4;
+  s.name = NU_CONSTANT;
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 0), 0.125, 1e-15);
+  ck_assert_double_eq_tol(nu_schedule_rate(&s, 3), 0.5, 1e-15);
+}
+END_TEST
+
+static Suite *trainer_suite(void) {
+  Suite *suite = suite_create("trainer");
+  TCase *tests = tcase_create("trainer");
+  int n = sizeof variants / sizeof *variants;
+  tcase_set_timeout(tests, 300);
+  tcase_add_test(tests, every_split_of_the_grains_gives_the_same_tree);
+  tcase_add_loop_test(tests, weights_do_not_depend_on_threads_or_strategy, 0, n);
+  tcase_add_loop_test(tests, weights_do_not_depend_on_the_instruction_set, 0, n);
+  tcase_add_test(tests, another_order_of_summation_shows_in_the_bits);
+  tcase_add_test(tests, a_run_resumed_at_any_step_ends_in_the_same_bits);
+  tcase_add_test(tests, a_state_of_another_shape_is_refused);
+  tcase_add_test(tests, divergence_is_found_and_the_network_stays_finite);
+  tcase_add_test(tests, clipping_bounds_the_step);
+  tcase_add_test(tests, the_caller_keeps_its_rounding_mode);
+  tcase_add_test(tests, schedules_follow_their_formulas);
+  suite_add_tcase(suite, tests);
+  return suite;
+}
+
+int main(void) {
+  SRunner *runner = srunner_create(trainer_suite());
+  srunner_run_all(runner, CK_NORMAL);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
