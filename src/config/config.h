@@ -22,6 +22,7 @@ bool nu_config_given(const numann_config *config, const char *key);
 /* The value, or the table's default. Strings are valid until the config changes; a string key
  * without default that was not given is NULL. */
 const char *nu_config_string(const numann_config *config, const char *key);
+/* Counts and reals that stand as a word ("full", "auto", "standardize") are 0; so are those not given. */
 double nu_config_real(const numann_config *config, const char *key);
 size_t nu_config_count(const numann_config *config, const char *key);
 bool nu_config_flag(const numann_config *config, const char *key);
@@ -42,6 +43,10 @@ const char *nu_config_name(const numann_config *config);
  * ...". Where the key was not given: the file's name alone. Returns NUMANN_ERR_CONFIG. */
 numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* checkpoint.every: exactly one of the three is not zero. */
+void nu_config_every(const numann_config *config, double *seconds, uint64_t *epochs,
+                     uint64_t *steps);
 
 /* Resolve a name through a table owned by another stage: the index of the value of `key` in
  * names[0..n), or a failure that lists the names and suggests the nearest. */

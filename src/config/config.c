@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "config/store.h"
+
+#define MAX_FILE (1024 * 1024)
+
+/* ---- load, parse, set */
+
+/* Every layer needs its two keys, and none may be skipped. */
+static numann_status check_layers(const nu_store *store, numann_error *err) {
+  static const char *const needed[] = {"neurons", "activation"};
+  char path[64];
+  size_t n = nu_store_items(store, "network.layers");
+  for (size_t l = 0; l < n; l++) {
+    for (size_t k = 0; k < 2; k++) {
+      snprintf(path, sizeof path, "network.layers.%zu.%s", l, needed[k]);
+      if (!nu_store_find(store, path)) {
+        return nu_fail(err, NUMANN_ERR_CONFIG,
+                       "%s: %s is missing; give each layer neurons and activation", store->name, path);
+      }
+    }
+  }
+  return NUMANN_OK;
+}
+
+/* folder is made absolute, so that paths hold wherever the program goes. */
+static bool set_names(nu_store *store, const char *name, const char *folder) {
+  char *absolute = realpath(*folder ? folder : ".", NULL);
+  store->name = nu_copy_text(name, strlen(name));
+  store->folder = absolute ? absolute : nu_copy_text(folder, strlen(folder));
+  return store->name && store->folder;
+}
+
+static numann_status parse(numann_config **out, const char *text, size_t length, const char *name,
+                           const char *folder, numann_error *err) {
+  *out = NULL;
+  nu_store *store = nu_alloc(1, sizeof *store);
+  if (!store || !set_names(store, name, folder)) {
+    numann_config_destroy(store);
+    return nu_fail_memory(err, sizeof *store, "the config");
+  }
+  nu_source_text source = {.text = text, .length = length, .prefix = "", .place = name};
+  numann_status status = nu_parse_yaml(store, &source, err);
+  if (status == NUMANN_OK) status = check_layers(store, err);
+  if (status == NUMANN_OK) *out = store;
+  else numann_config_destroy(store);
+  return status;
+}
+
+numann_status numann_config_parse(numann_config **out, const char *text, const char *name,
+                                  numann_error *err) {
+  return parse(out, text, strlen(text), name, "", err);
+}
+
+numann_status numann_config_load(numann_config **out, const char *path, numann_error *err) {
+  char *text;
+  size_t length;
+  *out = NULL;
+  NU_TRY(nu_file_read(path, MAX_FILE, NUMANN_ERR_CONFIG, &text, &length, err));
+  char *folder = nu_path_folder(path);
+  numann_status status = folder ? parse(out, text, length, path, folder, err)
+                                : nu_fail_memory(err, strlen(path), "a path");
+  free(folder);
+  free(text);
+  return status;
+}
+
+static numann_status check_assigned_key(const nu_store *store, const char *key, const char *place,
+                                        numann_error *err) {
+  static const char list[] = "network.layers.";
+  if (!nu_key_find(key) && !nu_key_is_mapping(key)) {
+    return nu_fail(err, NUMANN_ERR_CONFIG, "%s: unknown key %s; did you mean %s?", place, key,
+                   nu_key_nearest(key));
+  }
+  size_t n = nu_store_items(store, "network.layers");
+  uint64_t index;
+  if (strncmp(key, list, sizeof list - 1) == 0) {
+    const char *digits = key + sizeof list - 1;
+    if (!nu_parse_count(digits, strcspn(digits, "."), &index) || index > n) {
+      return nu_fail(err, NUMANN_ERR_CONFIG, "%s: there are %zu layers, counted from 0; use an index up to %zu",
+                     place, n, n);
+    }
+  }
+  return NUMANN_OK;
+}
+
+/* Into a store of its own first, so that a refused value leaves the config as it was. */
+static numann_status set(nu_store *store, const char *key, const char *value, const char *place,
+                         numann_error *err) {
+  NU_TRY(check_assigned_key(store, key, place, err));
+  nu_store fresh = {0};
+  nu_source_text source = {value, strlen(value), key, place, true};
+  numann_status status = nu_parse_yaml(&fresh, &source, err);
+  if (status == NUMANN_OK) {
+    if (nu_store_items(&fresh, key) || nu_key_find(key)) nu_store_remove(store, key);
+    if (!nu_store_merge(store, &fresh)) status = nu_fail_memory(err, sizeof fresh, "the config");
+  }
+  nu_store_clear(&fresh);
+  return status;
+}
+
+numann_status numann_config_set(numann_config *config, const char *assignment, numann_error *err) {
+  const char *equals = strchr(assignment, '=');
+  if (!equals || equals == assignment) {
+    return nu_fail(err, NUMANN_ERR_CONFIG, "--set %s: expected key=value, as in train.epochs=5", assignment);
+  }
+  char place[256];
+  snprintf(place, sizeof place, "--set %s", assignment);
+  char *key = nu_copy_text(assignment, (size_t)(equals - assignment));
+  if (!key) return nu_fail_memory(err, strlen(assignment), "a key");
+  numann_status status = set(config, key, equals + 1, place, err);
+  free(key);
+  return status;
+}
+
+void numann_config_destroy(numann_config *config) {
+  if (!config) return;
+  nu_store_clear(config);
+  free(config);
+}
+
+/* ---- getters */
+
+bool nu_config_given(const numann_config *config, const char *key) {
+  size_t n = strlen(key);
+  for (size_t i = 0; i < config->n_entries; i++) {
+    const char *path = config->entries[i].path;
+    if (strncmp(path, key, n) == 0 && (path[n] == '\0' || path[n] == '.')) return true;
+  }
+  return false;
+}
+
+const char *nu_config_string(const numann_config *config, const char *key) {
+  const nu_key *row = nu_key_find(key);
+  assert(row);
+  const nu_entry *entry = nu_store_find(config, key);
+  return entry && entry->n ? entry->values[0] : row->fallback;
+}
+
+double nu_config_real(const numann_config *config, const char *key) {
+  const char *text = nu_config_string(config, key);
+  double value;
+  return text && nu_parse_real(text, strlen(text), &value) ? value : 0.0;
+}
+
+size_t nu_config_count(const numann_config *config, const char *key) {
+  const char *text = nu_config_string(config, key);
+  uint64_t value;
+  return text && nu_parse_count(text, strlen(text), &value) ? (size_t)value : 0;
+}
+
+bool nu_config_flag(const numann_config *config, const char *key) {
+  const char *text = nu_config_string(config, key);
+  return text && strcmp(text, "true") == 0;
+}
+
+void nu_config_every(const numann_config *config, double *seconds, uint64_t *epochs,
+                     uint64_t *steps) {
+  unsigned long long e, s;
+  nu_parse_every(nu_config_string(config, "checkpoint.every"), seconds, &e, &s);
+  *epochs = e;
+  *steps = s;
+}
+
+size_t nu_config_items(const numann_config *config, const char *key) {
+  const nu_entry *entry = nu_store_find(config, key);
+  return entry ? entry->n : nu_store_items(config, key);
+}
+
+const char *nu_config_item(const numann_config *config, const char *key, size_t i) {
+  const nu_entry *entry = nu_store_find(config, key);
+  assert(entry && i < entry->n);
+  return entry->values[i];
+}
+
+char *nu_config_path(const numann_config *config, const char *key) {
+  const char *path = nu_config_string(config, key);
+  return path ? nu_path_join(config->folder, path) : NULL;
+}
+
+const char *nu_config_name(const numann_config *config) { return config->name; }
+
+/* ---- messages */
+
+numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
+                             const char *format, ...) {
+  char what[768];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(what, sizeof what, format, args);
+  va_end(args);
+  const nu_entry *entry = nu_store_find(config, key);
+  return nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: %s", entry ? entry->place : config->name, key, what);
+}
+
+numann_status nu_config_choice(const numann_config *config, const char *key,
+                               const char *const *names, size_t n, size_t *index,
+                               numann_error *err) {
+  const char *value = nu_config_string(config, key);
+  nu_text list = {0};
+  size_t nearest = 0;
+  for (size_t i = 0; i < n; i++) {
+    if (value && strcmp(value, names[i]) == 0) {
+      *index = i;
+      nu_text_clear(&list);
+      return NUMANN_OK;
+    }
+    nu_text_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    if (value && nu_edit_distance(value, names[i]) < nu_edit_distance(value, names[nearest])) nearest = i;
+  }
+  numann_status status =
+      value ? nu_config_fail(config, key, err, "found \"%s\", expected one of %s; did you mean %s?",
+                             value, nu_text_view(&list), names[nearest])
+            : nu_config_fail(config, key, err, "missing; expected one of %s", nu_text_view(&list));
+  nu_text_clear(&list);
+  return status;
+}
