@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/data.h"
+#include "machine/float_env.h"
 #include "numann.h"
 #include "trainer/schedule.h"
 #include "trainer/step.h"
@@ -104,7 +105,9 @@ static void must(numann_status status) {
   ck_assert_msg(status == NUMANN_OK, "%s: %s", numann_status_name(status), error.message);
 }
 
+/* In numann's floating-point state, so that a test may come with any of its own. */
 static numann_data *generated(void) {
+  nu_float_env env = nu_float_env_enter();
   static float inputs[ROWS * FEATURES];
   static int32_t labels[ROWS];
   nu_stream stream = {9, NU_PURPOSE_GENERATE, 0};
@@ -115,6 +118,7 @@ static numann_data *generated(void) {
       inputs[i * FEATURES + j] = (float)(x + (j % CLASSES == (size_t)labels[i] ? 1.0 : 0.0));
     }
   }
+  nu_float_env_leave(&env);
   numann_data *data;
   must(numann_data_create(&data, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &error));
   return data;

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "config/store.h"
+#include "machine/float_env.h"
 
 #define MAX_FILE (1024 * 1024)
 
@@ -150,8 +151,11 @@ const char *nu_config_string(const numann_config *config, const char *key) {
 
 double nu_config_real(const numann_config *config, const char *key) {
   const char *text = nu_config_string(config, key);
-  double value;
-  return text && nu_parse_real(text, strlen(text), &value) ? value : 0.0;
+  double value = 0.0;
+  nu_float_env env = nu_float_env_enter(); /* the number may reach a weight */
+  if (text) nu_parse_real(text, strlen(text), &value);
+  nu_float_env_leave(&env);
+  return value;
 }
 
 size_t nu_config_count(const numann_config *config, const char *key) {

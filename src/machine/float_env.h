@@ -5,9 +5,18 @@
 #define NU_MACHINE_FLOAT_ENV_H
 
 #include <fenv.h>
+#include <stdint.h>
 
+/* The calling thread's state: rounding, exception flags and masks, FTZ and DAZ. */
 typedef struct nu_float_env {
+#if defined(__x86_64__)
+  uint32_t mxcsr;       /* SSE, which computes */
+  uint16_t x87_control; /* asked by libc when it reads and prints numbers */
+#elif defined(__aarch64__)
+  uint64_t fpcr, fpsr;
+#else
   fenv_t saved;
+#endif
 } nu_float_env;
 
 /* Save the calling thread's state and enter numann's. Every public entry that computes, and every

@@ -26,6 +26,20 @@ typedef struct nu_machine {
 /* NUMANN_ERR_MEMORY when hwloc cannot load a topology. Restores nothing, changes nothing. */
 numann_status nu_machine_detect(nu_machine *machine, numann_error *err);
 
+/* Where to look, for tests and for machines that one does not own. */
+typedef struct nu_machine_source {
+  const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2"; NULL: this
+                           machine and this process's affinity mask */
+  const char *root;     /* folder that stands for "/" when cgroups are read: "" is the real one;
+                           NULL: read none */
+} nu_machine_source;
+
+/* nu_machine_detect from a source. NUMANN_ERR_CONFIG where the description is none of hwloc's. */
+numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
+                                     numann_error *err);
+numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
+                                   nu_text *out, numann_error *err);
+
 /* The machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
  * marked, then the limits and which of them set the thread count. For `numann topo`. */
 numann_status nu_machine_draw(const nu_machine *machine, nu_text *out, numann_error *err);

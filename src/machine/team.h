@@ -19,6 +19,11 @@ numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_erro
  * briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */
 void nu_team_barrier(nu_team *team);
 
+/* OS numbers of the processors in the OpenMP runtime's places, the first `capacity` of them into ids.
+ * Returns how many there are; 0 where the runtime has no places. With OMP_PROC_BIND or OMP_PLACES
+ * set, the runtime pins the first thread before main, and only this tells what the process may use. */
+size_t nu_team_places(int *ids, size_t capacity);
+
 /* "OpenMP 4.5 (201511)". Static storage. */
 const char *nu_team_library(void);
 

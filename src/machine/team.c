@@ -1,0 +1,224 @@
+/* The thread team: the only OpenMP in numann. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include "machine/team.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "base/memory.h"
+#include "machine/float_env.h"
+
+/* Some 100 microseconds: longer than threads of balanced work wait for each other, shorter than a
+ * scheduler's time slice. */
+#define SPINS 4000u
+
+/* Every member that all threads write has a cache line of its own. */
+struct nu_team {
+  size_t threads;
+  unsigned spins;                /* looks at `phase` before sleeping */
+  nu_team_fn *fn;
+  void *arg;
+  _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
+  _Alignas(64) atomic_uint phase;     /* barriers passed, modulo 2^32; what sleepers sleep on */
+  atomic_uint sleepers;               /* threads that want to be woken */
+};
+
+/* ---- barrier */
+
+static inline void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Return once *word may differ from `value`; returning too early is harmless. */
+static void sleep_while_equal(atomic_uint *word, unsigned value) {
+#ifdef __linux__
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+#else
+  (void)word;
+  (void)value;
+  sched_yield();
+#endif
+}
+
+static void wake_all(atomic_uint *word) {
+#ifdef __linux__
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#else
+  (void)word;
+#endif
+}
+
+/* A sleeper counts itself before its last look at the phase, and the last thread to arrive changes
+ * the phase before it looks for sleepers (both sequentially consistent): one sees the other. */
+static void release_team(nu_team *team, unsigned phase) {
+  atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
+  atomic_store(&team->phase, phase + 1);
+  if (atomic_load(&team->sleepers) > 0) wake_all(&team->phase);
+}
+
+static void wait_for_release(nu_team *team, unsigned phase) {
+  for (unsigned i = 0; i < team->spins; i++) {
+    if (atomic_load_explicit(&team->phase, memory_order_acquire) != phase) return;
+    pause_briefly();
+  }
+  atomic_fetch_add(&team->sleepers, 1);
+  while (atomic_load(&team->phase) == phase) sleep_while_equal(&team->phase, phase);
+  atomic_fetch_sub(&team->sleepers, 1);
+}
+
+void nu_team_barrier(nu_team *team) {
+  if (team->threads == 1) return;
+  /* The phase cannot move on before this thread has arrived. */
+  unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
+  size_t before = atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
+  if (before + 1 == team->threads)
+    release_team(team, phase);
+  else
+    wait_for_release(team, phase);
+}
+
+/* ---- starting threads */
+
+static void *wait_for_gate(void *gate) {
+  pthread_mutex_lock(gate);
+  pthread_mutex_unlock(gate);
+  return NULL;
+}
+
+/* Start and end `threads` - 1 threads that all live at the same time. */
+static numann_status probe_threads(size_t threads, numann_error *err) {
+  pthread_t *ids = nu_alloc(threads, sizeof *ids);
+  if (ids == NULL) return nu_fail_memory(err, threads * sizeof *ids, "the thread team");
+  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&gate);
+  size_t started = 0;
+  int refusal = 0;
+  while (started + 1 < threads && refusal == 0) {
+    refusal = pthread_create(&ids[started], NULL, wait_for_gate, &gate);
+    if (refusal == 0) started++;
+  }
+  pthread_mutex_unlock(&gate);
+  for (size_t i = 0; i < started; i++) pthread_join(ids[i], NULL);
+  free(ids);
+  if (refusal == 0) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_MEMORY,
+                 "threads: the system gave %zu of %zu threads (%s); ask for fewer with --threads, "
+                 "or raise the limits on processes (ulimit -u, pids.max) and memory (ulimit -v)",
+                 started + 1, threads, strerror(refusal));
+}
+
+/* The runtimes end the whole process when a thread is refused; a probe turns that into a message.
+ * They also keep a caller's threads for its next region, so that only growth needs a probe: the
+ * size of the calling thread's last team is remembered, a fact about this thread that no other
+ * team sees. Nested regions keep nothing. */
+static numann_status ensure_threads(size_t threads, numann_error *err) {
+  static _Thread_local size_t kept = 1;
+  if (threads > kept || omp_get_level() > 0) NU_TRY(probe_threads(threads, err));
+  kept = threads;
+  return NUMANN_OK;
+}
+
+/* ---- running */
+
+static void run_member(nu_team *team, size_t thread) {
+  nu_float_env env = nu_float_env_enter();
+  team->fn(team, thread, team->arg);
+  nu_float_env_leave(&env);
+}
+
+/* The calling thread's state as it is. */
+static nu_float_env current_env(void) {
+  nu_float_env env = nu_float_env_enter();
+  nu_float_env_leave(&env);
+  return env;
+}
+
+/* The one parallel region. Returns how many threads it had; fn ran on all of them or on none. */
+static size_t run_region(nu_team *team) {
+  size_t given = 0;
+#pragma omp parallel num_threads((int)team->threads) default(none) shared(team, given)
+  {
+    size_t members = (size_t)omp_get_num_threads();
+    size_t thread = (size_t)omp_get_thread_num();
+    if (thread == 0) given = members;
+    if (members == team->threads) run_member(team, thread);
+  }
+  return given;
+}
+
+/* Not by the affinity mask: under OMP_PROC_BIND the runtime has pinned this thread to one place,
+ * while omp_get_num_procs still tells what the whole team may use. */
+static unsigned choose_spins(size_t threads) {
+  return threads <= (size_t)omp_get_num_procs() ? SPINS : 0;
+}
+
+/* The caller's float state is put back once more at the end, because a runtime that starts up may
+ * raise flags; it is not changed before, because new threads inherit it and outlive the team. */
+static numann_status run_threads(nu_team *team, numann_error *err) {
+  nu_float_env callers = current_env();
+  NU_TRY(ensure_threads(team->threads, err));
+  team->spins = choose_spins(team->threads);
+  int dynamic = omp_get_dynamic();
+  omp_set_dynamic(0);
+  size_t given = run_region(team);
+  omp_set_dynamic(dynamic);
+  nu_float_env_leave(&callers);
+  if (given == team->threads) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_MEMORY,
+                 "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
+                 "or raise OMP_THREAD_LIMIT and, inside a parallel region, OMP_MAX_ACTIVE_LEVELS",
+                 given, team->threads);
+}
+
+numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err) {
+  assert(threads >= 1 && threads <= INT_MAX);
+  nu_team team = {.threads = threads, .fn = fn, .arg = arg};
+  if (threads == 1) {
+    run_member(&team, 0);
+    return NUMANN_OK;
+  }
+  return run_threads(&team, err);
+}
+
+size_t nu_team_places(int *ids, size_t capacity) {
+  size_t total = 0;
+  for (int place = 0; place < omp_get_num_places(); place++) {
+    int members = omp_get_place_num_procs(place);
+    if (members <= 0) continue;
+    if (total + (size_t)members <= capacity) omp_get_place_proc_ids(place, ids + total);
+    total += (size_t)members;
+  }
+  return total;
+}
+
+const char *nu_team_library(void) {
+#if _OPENMP >= 202111
+  return "OpenMP 5.2 (202111 or later)";
+#elif _OPENMP >= 202011
+  return "OpenMP 5.1 (202011)";
+#elif _OPENMP >= 201811
+  return "OpenMP 5.0 (201811)";
+#elif _OPENMP >= 201511
+  return "OpenMP 4.5 (201511)";
+#else
+  return "OpenMP before 4.5";
+#endif
+}

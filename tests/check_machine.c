@@ -1,0 +1,494 @@
+/* The machine stage: team, float environment, topology and limits. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include <check.h>
+#include <fenv.h>
+#include <float.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine/float_env.h"
+#include "machine/limits.h"
+#include "machine/machine.h"
+#include "machine/team.h"
+
+#define MAX_THREADS 33
+#define ROUNDS 300
+
+static const size_t team_sizes[] = {1, 2, 3, 8, 33};
+#define TEAM_SIZES ((int)(sizeof team_sizes / sizeof team_sizes[0]))
+
+/* ---- team */
+
+/* Plain members on purpose: only the barrier orders the threads' accesses to them. */
+typedef struct ring {
+  size_t threads;
+  size_t counter[MAX_THREADS];
+  size_t wrong[MAX_THREADS];
+  int entered[MAX_THREADS];
+} ring;
+
+/* Each thread counts its own rounds; after each barrier all must stand at the same count. */
+static void count_rounds(nu_team *team, size_t thread, void *arg) {
+  ring *r = arg;
+  r->entered[thread]++;
+  for (size_t round = 1; round <= ROUNDS; round++) {
+    r->counter[thread] = round;
+    nu_team_barrier(team);
+    for (size_t i = 0; i < r->threads; i++) r->wrong[thread] += r->counter[i] != round;
+    nu_team_barrier(team);
+  }
+}
+
+static void run_ring(ring *r, size_t threads) {
+  memset(r, 0, sizeof *r);
+  r->threads = threads;
+  numann_error err;
+  ck_assert_int_eq(nu_team_run(threads, count_rounds, r, &err), NUMANN_OK);
+}
+
+static size_t ring_faults(const ring *r) {
+  size_t faults = 0;
+  for (size_t i = 0; i < r->threads; i++) faults += r->wrong[i] + (r->entered[i] != 1);
+  return faults;
+}
+
+START_TEST(barrier_holds_every_thread) {
+  ring r;
+  run_ring(&r, team_sizes[_i]);
+  ck_assert_uint_eq(ring_faults(&r), 0);
+}
+END_TEST
+
+/* The oracle above must see a barrier that does not hold: here a thread skips it now and then. */
+static void skip_barriers(nu_team *team, size_t thread, void *arg) {
+  ring *r = arg;
+  for (size_t round = 1; round <= ROUNDS; round++) {
+    r->counter[thread] = round + (thread == 1);
+    nu_team_barrier(team);
+    for (size_t i = 0; i < r->threads; i++) r->wrong[thread] += r->counter[i] != round;
+    nu_team_barrier(team);
+  }
+}
+
+START_TEST(barrier_oracle_sees_a_stray_thread) {
+  ring r = {.threads = 2, .entered = {1, 1}};
+  ck_assert_int_eq(nu_team_run(2, skip_barriers, &r, NULL), NUMANN_OK);
+  ck_assert_uint_gt(ring_faults(&r), 0);
+}
+END_TEST
+
+START_TEST(regions_grow_and_shrink) {
+  static const size_t sizes[] = {3, 1, 8, 2, 33, 2, 3};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    ring r;
+    run_ring(&r, sizes[i]);
+    ck_assert_uint_eq(ring_faults(&r), 0);
+  }
+}
+END_TEST
+
+static void *run_many_rings(void *arg) {
+  size_t *faults = arg;
+  for (size_t i = 0; i < 20; i++) {
+    ring r;
+    run_ring(&r, 2 + i % 3);
+    *faults += ring_faults(&r);
+  }
+  return NULL;
+}
+
+START_TEST(two_callers_run_their_own_teams) {
+  pthread_t callers[2];
+  size_t faults[2] = {0, 0};
+  for (size_t i = 0; i < 2; i++)
+    ck_assert_int_eq(pthread_create(&callers[i], NULL, run_many_rings, &faults[i]), 0);
+  for (size_t i = 0; i < 2; i++) pthread_join(callers[i], NULL);
+  ck_assert_uint_eq(faults[0] + faults[1], 0);
+}
+END_TEST
+
+static void count_calls(nu_team *team, size_t thread, void *arg) {
+  (void)team;
+  (void)thread;
+  atomic_fetch_add((atomic_size_t *)arg, 1);
+}
+
+/* Stacks larger than any address space: refused by the system, with a message. */
+START_TEST(refused_threads_are_an_error) {
+  pthread_attr_t huge;
+  pthread_attr_init(&huge);
+  ck_assert_int_eq(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
+  ck_assert_int_eq(pthread_setattr_default_np(&huge), 0);
+  atomic_size_t calls = 0;
+  numann_error err = {0};
+  ck_assert_int_eq(nu_team_run(64, count_calls, &calls, &err), NUMANN_ERR_MEMORY);
+  ck_assert_uint_eq(calls, 0);
+  ck_assert_ptr_nonnull(strstr(err.message, "of 64 threads"));
+  ck_assert_ptr_nonnull(strstr(err.message, "--threads"));
+}
+END_TEST
+
+START_TEST(affinity_mask_is_left_alone) {
+  cpu_set_t before, after;
+  ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+  ring r;
+  run_ring(&r, 3);
+  ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+  ck_assert(CPU_EQUAL(&before, &after));
+}
+END_TEST
+
+/* ---- float environment */
+
+typedef struct float_facts {
+  float flushed_result[MAX_THREADS]; /* the least normal number / 2 */
+  float flushed_input[MAX_THREADS];  /* the least subnormal number * 2^24 */
+  float third[MAX_THREADS];          /* 1 / 3, whose last bit tells the rounding */
+} float_facts;
+
+static void compute_facts(float_facts *facts, size_t thread) {
+  volatile float tiny = FLT_MIN, subnormal = FLT_TRUE_MIN, one = 1.0f, three = 3.0f;
+  facts->flushed_result[thread] = tiny / 2.0f;
+  facts->flushed_input[thread] = subnormal * 16777216.0f;
+  facts->third[thread] = one / three;
+}
+
+static void compute_facts_member(nu_team *team, size_t thread, void *arg) {
+  (void)team;
+  compute_facts(arg, thread);
+}
+
+START_TEST(team_flushes_and_rounds_to_nearest) {
+  size_t threads = team_sizes[_i];
+  ck_assert_int_eq(fesetround(FE_UPWARD), 0);
+  float_facts facts;
+  memset(&facts, 0x7f, sizeof facts);
+  ck_assert_int_eq(nu_team_run(threads, compute_facts_member, &facts, NULL), NUMANN_OK);
+  for (size_t i = 0; i < threads; i++) {
+    ck_assert(facts.flushed_result[i] == 0.0f);
+    ck_assert(facts.flushed_input[i] == 0.0f);
+    ck_assert(facts.third[i] == 0x1.555556p-2f);
+  }
+}
+END_TEST
+
+START_TEST(callers_state_comes_back) {
+  static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    ck_assert_int_eq(fesetround(modes[i]), 0);
+    feclearexcept(FE_ALL_EXCEPT);
+    feraiseexcept(FE_DIVBYZERO);
+    float_facts facts;
+    ck_assert_int_eq(nu_team_run(2, compute_facts_member, &facts, NULL), NUMANN_OK);
+    ck_assert_int_eq(fegetround(), modes[i]);
+    ck_assert_int_eq(fetestexcept(FE_ALL_EXCEPT), FE_DIVBYZERO);
+    compute_facts(&facts, 0);
+    ck_assert(facts.flushed_result[0] > 0.0f);
+    ck_assert(facts.flushed_input[0] > 0.0f);
+  }
+}
+END_TEST
+
+/* A trap that the caller has armed must not fire inside, and must be armed again after. */
+START_TEST(callers_traps_are_held) {
+  int armed = feenableexcept(FE_DIVBYZERO);
+  ck_assert_int_ne(armed, -1);
+  nu_float_env env = nu_float_env_enter();
+  volatile float zero = 0.0f;
+  volatile float infinite = 1.0f / zero;
+  nu_float_env_leave(&env);
+  ck_assert(infinite > FLT_MAX);
+  ck_assert_int_ne(fegetexcept() & FE_DIVBYZERO, 0);
+}
+END_TEST
+
+/* ---- topology */
+
+typedef struct fake {
+  const char *topology;
+  size_t cores, processing_units, nodes, packages, l3_bytes;
+} fake;
+
+#define MIB ((size_t)1 << 20)
+
+static const fake fakes[] = {
+    {"pu:1", 1, 1, 1, 1, 0},
+    {"core:2 pu:1", 2, 2, 1, 1, 0},
+    {"core:4 pu:2", 4, 8, 1, 1, 0},
+    {"pack:2 core:8 pu:1", 16, 16, 1, 2, 0},
+    {"node:2 core:2 pu:1", 4, 4, 2, 1, 0},
+    {"pack:2 node:1 l3:1(size=32MB) core:12 pu:2", 24, 48, 2, 2, 32000000},
+    {"pack:2 node:4 l3:4(size=16777216) core:4 pu:1", 128, 128, 8, 2, 16 * MIB},
+    {"pack:1 [numa(memory=4GB)] [numa(memory=16GB)] core:8 pu:4", 8, 32, 1, 1, 0},
+    {"pack:2 [numa] group:4 [numa] core:3 pu:1", 24, 24, 8, 2, 0},
+    {"pack:2 die:2 l3:2(size=1048576) l2:2 core:1 pu:2", 16, 32, 1, 2, MIB},
+    {"node:3 pack:1 core:5 pu:1", 15, 15, 3, 3, 0},
+};
+
+static numann_status detect_fake(nu_machine *machine, const char *topology, const char *root) {
+  nu_machine_source source = {.topology = topology, .root = root};
+  numann_error err;
+  return nu_machine_detect_from(machine, &source, &err);
+}
+
+START_TEST(fake_machines_are_counted) {
+  const fake *f = &fakes[_i];
+  nu_machine machine;
+  unsetenv("OMP_NUM_THREADS");
+  ck_assert_int_eq(detect_fake(&machine, f->topology, NULL), NUMANN_OK);
+  ck_assert_uint_eq(machine.cores, f->cores);
+  ck_assert_uint_eq(machine.processing_units, f->processing_units);
+  ck_assert_uint_eq(machine.numa_nodes, f->nodes);
+  ck_assert_uint_eq(machine.packages, f->packages);
+  if (f->l3_bytes > 0) ck_assert_uint_eq(machine.l3_bytes, f->l3_bytes);
+  ck_assert_uint_eq(machine.threads_limit, f->cores);
+  ck_assert_str_eq(machine.limited_by, "cores of the affinity mask");
+}
+END_TEST
+
+START_TEST(wrong_description_is_refused) {
+  nu_machine machine;
+  ck_assert_int_eq(detect_fake(&machine, "node:x", NULL), NUMANN_ERR_CONFIG);
+  ck_assert_int_eq(detect_fake(&machine, "", NULL), NUMANN_ERR_CONFIG);
+}
+END_TEST
+
+START_TEST(drawing_shows_the_machine) {
+  nu_machine_source source = {.topology = "pack:2 node:2 l3:1 core:3 pu:2", .root = NULL};
+  nu_machine machine;
+  nu_text text = {0};
+  setenv("OMP_NUM_THREADS", "5", 1);
+  ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);
+  ck_assert_int_eq(nu_machine_draw_from(&machine, &source, &text, NULL), NUMANN_OK);
+  const char *drawing = nu_text_view(&text);
+  static const char *const parts[] = {"package 1", "NUMA node 3", "cores 9-11  ###  processors 18-23",
+                                      "threads  up to 5"};
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+    ck_assert_msg(strstr(drawing, parts[i]) != NULL, "no '%s' in:\n%s", parts[i], drawing);
+  const char *omp = strstr(drawing, "OMP_NUM_THREADS");
+  const char *mark = strstr(drawing, "<- sets");
+  ck_assert_ptr_nonnull(omp);
+  ck_assert(mark > omp && mark < strchr(omp, '\n'));
+  nu_text_clear(&text);
+}
+END_TEST
+
+START_TEST(mask_of_one_core_is_one_thread) {
+  cpu_set_t mask;
+  ck_assert_int_eq(sched_getaffinity(0, sizeof mask, &mask), 0);
+  size_t first = 0;
+  while (!CPU_ISSET(first, &mask)) first++;
+  CPU_ZERO(&mask);
+  CPU_SET(first, &mask);
+  ck_assert_int_eq(sched_setaffinity(0, sizeof mask, &mask), 0);
+  nu_machine machine;
+  ck_assert_int_eq(nu_machine_detect(&machine, NULL), NUMANN_OK);
+  ck_assert_uint_eq(machine.cores, 1);
+  ck_assert_uint_eq(machine.processing_units, 1);
+  ck_assert_uint_eq(machine.threads_limit, 1);
+}
+END_TEST
+
+/* ---- limits */
+
+typedef struct fake_file {
+  const char *name, *text;
+} fake_file;
+
+/* cgroup trees, and what must be read from them. */
+typedef struct fake_tree {
+  const char *what;
+  fake_file files[8];
+  double quota;
+  size_t memory;
+} fake_tree;
+
+static const fake_tree trees[] = {
+    {"nothing there", {{NULL, NULL}}, 0, 0},
+    {"v2",
+     {{"proc/self/cgroup", "0::/job\n"},
+      {"sys/fs/cgroup/job/cpu.max", "150000 100000\n"},
+      {"sys/fs/cgroup/job/memory.max", "1048576\n"}},
+     1.5,
+     MIB},
+    {"v2 without limits",
+     {{"proc/self/cgroup", "0::/job\n"},
+      {"sys/fs/cgroup/job/cpu.max", "max 100000\n"},
+      {"sys/fs/cgroup/job/memory.max", "max\n"}},
+     0,
+     0},
+    {"v2, the limit is on a group above",
+     {{"proc/self/cgroup", "0::/slurm/job_7/step_0\n"},
+      {"sys/fs/cgroup/slurm/job_7/step_0/cpu.max", "max 100000\n"},
+      {"sys/fs/cgroup/slurm/job_7/cpu.max", "400000 100000\n"},
+      {"sys/fs/cgroup/slurm/cpu.max", "800000 100000\n"},
+      {"sys/fs/cgroup/slurm/memory.max", "2097152\n"}},
+     4,
+     2 * MIB},
+    {"v2, the least is below",
+     {{"proc/self/cgroup", "0::/a/b\n"},
+      {"sys/fs/cgroup/a/b/cpu.max", "50000 100000\n"},
+      {"sys/fs/cgroup/a/cpu.max", "300000 100000\n"},
+      {"sys/fs/cgroup/a/b/memory.max", "1048576\n"},
+      {"sys/fs/cgroup/a/memory.max", "4194304\n"}},
+     0.5,
+     MIB},
+    {"v2 in a container: limits at the root of the mount",
+     {{"proc/self/cgroup", "0::/\n"}, {"sys/fs/cgroup/cpu.max", "250000 100000\n"}},
+     2.5,
+     0},
+    {"v2 seen from a group beside ours",
+     {{"proc/self/cgroup", "0::/../other\n"}, {"sys/fs/cgroup/cpu.max", "300000 100000\n"}},
+     3,
+     0},
+    {"v1",
+     {{"proc/self/cgroup", "4:memory:/job\n3:cpu,cpuacct:/job\n1:name=systemd:/\n"},
+      {"sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "350000\n"},
+      {"sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n"},
+      {"sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1048576\n"}},
+     3.5,
+     MIB},
+    {"v1 without limits",
+     {{"proc/self/cgroup", "4:memory:/\n3:cpu,cpuacct:/\n"},
+      {"sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"},
+      {"sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"},
+      {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"}},
+     0,
+     0},
+    {"v1 in a container that shows its host's path",
+     {{"proc/self/cgroup", "4:memory:/docker/abc\n3:cpuacct,cpu:/docker/abc\n"},
+      {"sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n"},
+      {"sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"},
+      {"sys/fs/cgroup/memory/memory.limit_in_bytes", "1048576\n"}},
+     2,
+     MIB},
+    {"a cpuset is no CPU quota",
+     {{"proc/self/cgroup", "3:cpuset:/job\n"},
+      {"sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "200000\n"},
+      {"sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n"}},
+     0,
+     0},
+    {"rubbish",
+     {{"proc/self/cgroup", "0::/job\nrubbish\n::\n\n"},
+      {"sys/fs/cgroup/job/cpu.max", "many of them\n"},
+      {"sys/fs/cgroup/job/memory.max", "-7\n"}},
+     0,
+     0},
+};
+
+static void run_shell(const char *format, const char *argument) {
+  char command[1024];
+  snprintf(command, sizeof command, format, argument);
+  ck_assert_int_eq(system(command), 0);
+}
+
+static void make_root(char root[256]) {
+  const char *folder = getenv("TMPDIR");
+  snprintf(root, 256, "%s/numann-machine-XXXXXX", folder != NULL ? folder : "/tmp");
+  ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void write_fake(const char *root, const fake_file *fake_one) {
+  char path[1024];
+  snprintf(path, sizeof path, "%s/%s", root, fake_one->name);
+  run_shell("mkdir -p \"$(dirname '%s')\"", path);
+  FILE *file = fopen(path, "w");
+  ck_assert_ptr_nonnull(file);
+  fputs(fake_one->text, file);
+  ck_assert_int_eq(fclose(file), 0);
+}
+
+static void write_tree(char root[256], const fake_tree *tree) {
+  make_root(root);
+  for (size_t i = 0; i < 8 && tree->files[i].name != NULL; i++) write_fake(root, &tree->files[i]);
+}
+
+START_TEST(cgroup_limits_are_read) {
+  const fake_tree *tree = &trees[_i];
+  char root[256];
+  write_tree(root, tree);
+  nu_limits limits = nu_limits_read(root);
+  run_shell("rm -r '%s'", root);
+  ck_assert_msg(limits.quota == tree->quota, "%s: quota %g", tree->what, limits.quota);
+  ck_assert_msg(limits.memory == tree->memory, "%s: memory %zu", tree->what, limits.memory);
+}
+END_TEST
+
+START_TEST(quota_rounds_up_to_threads) {
+  char root[256];
+  nu_machine machine;
+  unsetenv("OMP_NUM_THREADS");
+  write_tree(root, &trees[1]);
+  ck_assert_int_eq(detect_fake(&machine, "core:8 pu:1", root), NUMANN_OK);
+  run_shell("rm -r '%s'", root);
+  ck_assert_uint_eq(machine.threads_limit, 2);
+  ck_assert_str_eq(machine.limited_by, "cgroup CPU quota");
+  ck_assert_uint_eq(machine.memory_limit, MIB);
+}
+END_TEST
+
+static const struct {
+  const char *text;
+  size_t limit;
+} omp_values[] = {{"4", 4},   {"4,2", 4}, {" 3 ", 3}, {"64", 64}, {"", 0},
+                  {"0", 0},   {"-2", 0},  {"two", 0}, {"2x", 0},  {"99999999999999999999", 0}};
+
+START_TEST(omp_num_threads_is_read) {
+  setenv("OMP_NUM_THREADS", omp_values[_i].text, 1);
+  ck_assert_uint_eq(nu_limits_read(NULL).omp, omp_values[_i].limit);
+  nu_machine machine;
+  ck_assert_int_eq(detect_fake(&machine, "core:16 pu:1", NULL), NUMANN_OK);
+  size_t limit = omp_values[_i].limit;
+  ck_assert_uint_eq(machine.threads_limit, limit > 0 && limit < 16 ? limit : 16);
+}
+END_TEST
+
+/* ---- suites */
+
+static TCase *add_case(Suite *suite, const char *name) {
+  TCase *tests = tcase_create(name);
+  tcase_set_timeout(tests, 60);
+  suite_add_tcase(suite, tests);
+  return tests;
+}
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof(table)[0]))
+
+static Suite *machine_suite(void) {
+  Suite *suite = suite_create("machine");
+  TCase *team = add_case(suite, "team");
+  tcase_add_loop_test(team, barrier_holds_every_thread, 0, TEAM_SIZES);
+  tcase_add_test(team, barrier_oracle_sees_a_stray_thread);
+  tcase_add_test(team, regions_grow_and_shrink);
+  tcase_add_test(team, two_callers_run_their_own_teams);
+  tcase_add_test(team, refused_threads_are_an_error);
+  tcase_add_test(team, affinity_mask_is_left_alone);
+  TCase *floats = add_case(suite, "float environment");
+  tcase_add_loop_test(floats, team_flushes_and_rounds_to_nearest, 0, TEAM_SIZES);
+  tcase_add_test(floats, callers_state_comes_back);
+  tcase_add_test(floats, callers_traps_are_held);
+  TCase *topology = add_case(suite, "topology");
+  tcase_add_loop_test(topology, fake_machines_are_counted, 0, COUNT(fakes));
+  tcase_add_test(topology, wrong_description_is_refused);
+  tcase_add_test(topology, drawing_shows_the_machine);
+  tcase_add_test(topology, mask_of_one_core_is_one_thread);
+  TCase *limits = add_case(suite, "limits");
+  tcase_add_loop_test(limits, cgroup_limits_are_read, 0, COUNT(trees));
+  tcase_add_test(limits, quota_rounds_up_to_threads);
+  tcase_add_loop_test(limits, omp_num_threads_is_read, 0, COUNT(omp_values));
+  return suite;
+}
+
+int main(void) {
+  SRunner *runner = srunner_create(machine_suite());
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
