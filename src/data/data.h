@@ -1,6 +1,17 @@
 /* Data inside numann. SPDX-License-Identifier: MIT
  *
- * file -> table (reader by format) -> schema (names, classes) -> split -> scale -> numann_data */
+ * file -> table (reader by format) -> schema (names, classes) -> split -> scale -> numann_data
+ *
+ * Classes or values: data.targets says it; `auto` means classes when there is one target column and
+ *   - it holds text, or
+ *   - train.loss is cross_entropy or binary_cross_entropy, or
+ *   - the last layer has more than one neuron, or a step activation;
+ * values otherwise. Classes are named by their text or whole number and sorted, numbers by value and
+ * texts bytewise; the list comes from the whole training file, before any split. A network with one
+ * output gets class 0 as 0 and class 1 as 1: that is the trainer's work, here they are labels.
+ *
+ * Rows keep the order of their file in every part (split.h). Values become float as they are read
+ * and are scaled from there, so that every format gives the same bits. */
 #ifndef NU_DATA_DATA_H
 #define NU_DATA_DATA_H
 
@@ -52,7 +63,8 @@ numann_status nu_schema_copy(nu_schema *out, const nu_schema *schema, numann_err
  * columns are passed over when present). path "-" is standard input. Columns are found by name when
  * the file has a header and the schema has names, else by position. `config` gives the file options
  * (separator, drop, blank ...) and, for `labels_path` (IDX/NPY), may leave it NULL.
- * Scaling of the schema is applied; outputs of targets too. */
+ * Scaling of the schema is applied; outputs of targets too. Without targets every row must be
+ * complete, whatever data.blank says, so that the answers stay beside their rows. */
 typedef struct nu_source {
   const char *path;        /* CSV, NPY table, or the array of inputs (IDX, NPY) */
   const char *labels_path; /* NULL, or the array of labels or targets (IDX, NPY) */

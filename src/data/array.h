@@ -1,0 +1,45 @@
+/* Array files, IDX and NPY: numbers of one type in C order, the first dimension counting the rows.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_DATA_ARRAY_H
+#define NU_DATA_ARRAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "data/input.h"
+
+#define NU_ARRAY_RANK 4
+#define NU_COLUMNS_MAX 1048576   /* of any data file: features, targets and what is left out */
+#define NU_ROWS_MAX 4294967294u  /* of any data file: rows are numbered by uint32_t */
+
+typedef struct nu_element {
+  char kind; /* 'i' signed, 'u' unsigned, 'f' IEEE 754 */
+  unsigned char bytes;
+  bool big;  /* most significant byte first */
+} nu_element;
+
+typedef struct nu_array {
+  nu_input *in; /* borrowed; stands at the next row */
+  nu_element element;
+  size_t rank;
+  size_t shape[NU_ARRAY_RANK];
+  size_t rows;  /* shape[0] */
+  size_t width; /* product of the other dimensions */
+} nu_array;
+
+/* Read and check the header; a plain file's length must be what it declares. */
+numann_status nu_idx_open(nu_array *array, nu_input *in, numann_error *err);
+numann_status nu_npy_open(nu_array *array, nu_input *in, numann_error *err);
+
+/* The check that both share, of element and shape against the limits and the length. */
+numann_status nu_array_check(nu_array *array, numann_error *err);
+
+/* The next row: values [width], all finite. */
+numann_status nu_array_row(nu_array *array, double *values, numann_error *err);
+
+/* "60000x28x28" */
+#define NU_SHAPE_TEXT 96
+const char *nu_shape_text(const nu_array *array, char text[NU_SHAPE_TEXT]);
+
+#endif

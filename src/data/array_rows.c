@@ -1,0 +1,147 @@
+/* Array files: rows of one file, or of a pair of inputs and labels. SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/array.h"
+#include "data/array_rows.h"
+#include "data/columns.h"
+
+#define IDX_FIRST_BYTE 0x00
+#define NPY_FIRST_BYTE 0x93
+
+bool nu_is_array(const nu_input *in) {
+  unsigned char first = in->window[in->begin];
+  return first == IDX_FIRST_BYTE || first == NPY_FIRST_BYTE;
+}
+
+static numann_status open_array(nu_array *array, nu_input *in, numann_error *err) {
+  if (in->window[in->begin] == NPY_FIRST_BYTE) return nu_npy_open(array, in, err);
+  if (in->window[in->begin] == IDX_FIRST_BYTE) return nu_idx_open(array, in, err);
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s: neither IDX nor NPY; read a CSV file with data.train.path and target",
+                 in->name);
+}
+
+/* Two files read side by side, row by row; `labels` may be missing. */
+typedef struct pair {
+  nu_array inputs, labels;
+  bool has_labels;
+  size_t *slot;   /* of each value of an inputs row; borrowed */
+  double *values; /* [larger width]; owned */
+} pair;
+
+static numann_status fail_value(const nu_array *array, size_t i, const char *problem,
+                                numann_error *err) {
+  uint64_t row = nu_input_offset(array->in) - array->width * array->element.bytes;
+  return nu_fail(err, NUMANN_ERR_DATA, "%s@%" PRIu64 ": %s", array->in->name,
+                 row + i * array->element.bytes, problem);
+}
+
+/* Put a row's values to their slots. The single target is remembered as a label too. */
+static numann_status put_values(nu_table *table, const nu_array *array, const double *values,
+                                const size_t *slot, float *row, uint32_t *label,
+                                numann_error *err) {
+  size_t label_slot = table->targets == 1 ? table->features : NU_LEFT_OUT;
+  uint64_t begin = nu_input_offset(array->in) - array->width * array->element.bytes;
+  for (size_t i = 0; i < array->width; i++) {
+    if (slot[i] == NU_LEFT_OUT) continue;
+    if (!nu_fits_float(values[i])) return fail_value(array, i, "too large for a float", err);
+    row[slot[i]] = (float)values[i];
+    if (slot[i] != label_slot) continue;
+    uint64_t place = begin + i * array->element.bytes;
+    NU_TRY(nu_labels_number(&table->labels, values[i], place, label, err));
+  }
+  return NUMANN_OK;
+}
+
+static numann_status read_row(nu_table *table, pair *p, const size_t *label_slots,
+                              numann_error *err) {
+  float *row = NULL;
+  uint32_t label = 0;
+  NU_TRY(nu_table_room(table, &row, err));
+  NU_TRY(nu_array_row(&p->inputs, p->values, err));
+  NU_TRY(put_values(table, &p->inputs, p->values, p->slot, row, &label, err));
+  if (p->has_labels) {
+    NU_TRY(nu_array_row(&p->labels, p->values, err));
+    NU_TRY(put_values(table, &p->labels, p->values, label_slots, row, &label, err));
+  }
+  return nu_table_keep(table, label, err);
+}
+
+static numann_status read_rows(nu_table *table, pair *p, numann_error *err) {
+  size_t labels = p->has_labels ? p->labels.width : 0;
+  size_t width = p->inputs.width > labels ? p->inputs.width : labels;
+  p->values = calloc(width, sizeof *p->values);
+  size_t *label_slots = calloc(labels + 1, sizeof *label_slots);
+  numann_status status = NUMANN_OK;
+  if (!p->values || !label_slots) status = nu_fail_memory(err, width * sizeof(double), "a row");
+  for (size_t i = 0; label_slots && i < labels; i++) label_slots[i] = table->features + i;
+  for (size_t r = 0; status == NUMANN_OK && r < p->inputs.rows; r++) {
+    status = read_row(table, p, label_slots, err);
+  }
+  free(label_slots);
+  free(p->values);
+  if (status == NUMANN_OK) status = nu_input_finish(p->inputs.in, err);
+  if (status == NUMANN_OK && p->has_labels) status = nu_input_finish(p->labels.in, err);
+  return status;
+}
+
+static numann_status check_pair(const pair *p, const nu_schema *schema, numann_error *err) {
+  char inputs[NU_SHAPE_TEXT], labels[NU_SHAPE_TEXT];
+  if (p->has_labels && p->labels.rows != p->inputs.rows) {
+    return nu_fail(err, NUMANN_ERR_DATA,
+                   "%s: %s labels for the %s images of %s; as many of one as of the other are "
+                   "expected",
+                   p->labels.in->name, nu_shape_text(&p->labels, labels),
+                   nu_shape_text(&p->inputs, inputs), p->inputs.in->name);
+  }
+  if (!schema) return NUMANN_OK;
+  if (p->inputs.width != schema->features) {
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: %s values, %zu a row; the network has %zu inputs",
+                   p->inputs.in->name, nu_shape_text(&p->inputs, inputs), p->inputs.width,
+                   schema->features);
+  }
+  size_t targets = schema->classes ? 1 : schema->targets;
+  if (p->has_labels && p->labels.width != targets) {
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: %s values, %zu a row; the network has %zu targets",
+                   p->labels.in->name, nu_shape_text(&p->labels, labels), p->labels.width, targets);
+  }
+  return NUMANN_OK;
+}
+
+numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *labels,
+                                 const nu_request *request, numann_error *err) {
+  pair p = {.has_labels = labels != NULL};
+  NU_TRY(open_array(&p.inputs, inputs, err));
+  if (labels) NU_TRY(open_array(&p.labels, labels, err));
+  NU_TRY(check_pair(&p, request->schema, err));
+  table->features = p.inputs.width;
+  table->targets = labels ? p.labels.width : 0;
+  p.slot = calloc(p.inputs.width, sizeof *p.slot);
+  if (!p.slot) return nu_fail_memory(err, p.inputs.width * sizeof *p.slot, "columns");
+  for (size_t i = 0; i < p.inputs.width; i++) p.slot[i] = i;
+  numann_status status = read_rows(table, &p, err);
+  free(p.slot);
+  return status;
+}
+
+numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_request *request,
+                                  numann_error *err) {
+  pair p = {0};
+  nu_layout layout = {0};
+  NU_TRY(open_array(&p.inputs, in, err));
+  nu_columns columns = {in->name, p.inputs.width, NULL};
+  numann_status status =
+      request->schema ? nu_layout_like(&layout, &columns, request->schema, request->config,
+                                       request->source.with_targets, err)
+                      : nu_layout_train(&layout, &columns, request->config, err);
+  if (status == NUMANN_OK) {
+    table->features = layout.features;
+    table->targets = layout.targets;
+    p.slot = layout.slot;
+    status = read_rows(table, &p, err);
+  }
+  nu_layout_clear(&layout);
+  return status;
+}

@@ -1,0 +1,48 @@
+/* Labels: the distinct values of a target column, as classes. SPDX-License-Identifier: MIT */
+#ifndef NU_DATA_LABELS_H
+#define NU_DATA_LABELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#define NU_CLASSES_MAX 65536
+
+/* A value: a number, or a text that is none. "1", "1.0" and the IDX byte 1 are the same number. */
+typedef struct nu_label {
+  char *text;     /* owned; NULL for a number */
+  double number;
+  uint64_t place; /* where it was first seen: line, or byte offset */
+} nu_label;
+
+typedef struct nu_labels {
+  size_t n;
+  nu_label *list;  /* [n] in order of appearance; owned */
+  size_t capacity;
+  uint32_t *slots; /* [n_slots] open-addressed hash table of index + 1, 0 = free; owned */
+  size_t n_slots;
+  bool overflow;   /* more than NU_CLASSES_MAX: no classes, and no longer counted */
+} nu_labels;
+
+/* *id = the index of the value in the list, where it is added when new; 0 after overflow. */
+numann_status nu_labels_number(nu_labels *labels, double number, uint64_t place, uint32_t *id,
+                               numann_error *err);
+numann_status nu_labels_text(nu_labels *labels, const char *text, size_t n, uint64_t place,
+                             uint32_t *id, numann_error *err);
+void nu_labels_clear(nu_labels *labels);
+
+/* The first text in the list, or NULL when all are numbers. */
+const nu_label *nu_labels_first_text(const nu_labels *labels);
+
+/* Names of the labels as classes: numbers by value, else all bytewise. *names: [n], owned by the
+ * caller. */
+numann_status nu_labels_names(const nu_labels *labels, char ***names, numann_error *err);
+
+/* class_of [n]: each label's index among names [classes]; the id of the first that is not among
+ * them in *unknown, else n. */
+numann_status nu_labels_match(const nu_labels *labels, char *const *names, size_t classes,
+                              int32_t *class_of, size_t *unknown, numann_error *err);
+
+#endif

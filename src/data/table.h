@@ -1,0 +1,70 @@
+/* Table: the rows of one source as read, before splitting and scaling. SPDX-License-Identifier: MIT
+ *
+ * Rows are kept in chunks, so that memory grows with the bytes really read and is given back chunk
+ * by chunk while the rows move to their places: the peak is the data once and one chunk. */
+#ifndef NU_DATA_TABLE_H
+#define NU_DATA_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "data/data.h"
+#include "data/labels.h"
+
+typedef struct nu_chunk {
+  float *rows;  /* [capacity][stride]; owned */
+  size_t used, capacity;
+} nu_chunk;
+
+typedef struct nu_table {
+  char *name;           /* of the file that holds the targets, for messages; owned */
+  bool by_line;         /* places are lines (CSV), else byte offsets */
+  size_t features, targets;
+  char **feature_names; /* [features], or NULL without header; owned */
+  char **target_names;  /* [targets], or NULL without header; owned */
+  size_t rows, dropped;
+  nu_chunk *chunks;     /* [n_chunks], rows in file order: features, then targets; owned */
+  size_t n_chunks, chunk_capacity;
+  nu_labels labels;     /* targets == 1: the distinct values of the target */
+  uint32_t *label_ids;  /* targets == 1: [rows], index in labels; owned */
+  size_t label_capacity;
+} nu_table;
+
+/* What to read: a file by the config's options, like the schema unless that is NULL. */
+typedef struct nu_request {
+  nu_source source;
+  const numann_config *config;
+  const nu_schema *schema; /* NULL: the training file, which makes the schema */
+} nu_request;
+numann_status nu_table_read(nu_table *out, const nu_request *request, numann_error *err);
+void nu_table_clear(nu_table *table);
+
+/* For the readers: room for one more row [features + targets]; it counts once it is kept. */
+numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
+/* Count the row; `label` is its index in labels (targets == 1). */
+numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
+/* Does the value fit a float? Else a message could not be told from a silent infinity. */
+bool nu_fits_float(double value);
+
+/* "file:line" or "file@offset" */
+const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size);
+
+/* The parts that a table may be split into. */
+enum { NU_TRAIN, NU_VALIDATION, NU_TEST, NU_PARTS };
+
+/* Move the rows to their parts and empty the table's chunks. part: [rows] index in parts [n_parts], n_parts
+ * <= NU_PARTS, or NULL: all to parts[0]. class_of: [labels.n] class of each label, or NULL: targets are values. */
+numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
+                                  size_t n_parts, const int32_t *class_of, numann_error *err);
+
+/* Arrays of a nu_rows, not cleared: targets when > 0, else labels when with_labels. */
+numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
+                               bool with_labels, numann_error *err);
+
+/* At most 40 characters of a field, control characters replaced, for messages. */
+#define NU_EXCERPT 48
+const char *nu_excerpt(const char *text, size_t n, char excerpt[NU_EXCERPT]);
+
+#endif
