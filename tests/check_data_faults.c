@@ -1,4 +1,4 @@
-/* Bad data files and data options: always a message that names the place. SPDX-License-Identifier: MIT */
+/* Bad data files and options: a message always names the place. SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <check.h>
@@ -110,7 +110,7 @@ static const struct {
   size_t n;
   const char *fragment;
 } idx_files[] = {
-    {BYTES("\0\0\x08\x02\0\0\0\2\0\0\0\2\1\2\3"), "declares 2x2 values of 1 bytes, 4 bytes in all, but 3"},
+    {BYTES("\0\0\x08\x02\0\0\0\2\0\0\0\2\1\2\3"), "of 1 bytes, 4 bytes in all, but 3"},
     {BYTES("\0\0\x08\x02\0\0\0\2\0\0\0\2\1\2\3\4\5"), "but 5 follow"},
     {BYTES("\0\0\x07\x02\0\0\0\2\0\0\0\2\1\2\3\4"), "bad@0: begins with the bytes 00 00 07"},
     {BYTES("\0\1\x08\x02\0\0\0\2\0\0\0\2\1\2\3\4"), "bad@0: begins with the bytes 00 01 08"},
@@ -121,10 +121,12 @@ static const struct {
     {BYTES("\0\0\x08\x02\0\0\0\2\xff\xff\xff\xff\1"), "at most"},
     {BYTES("\0\0\x0e\x02\xff\xff\xff\xff\0\x10\0\0\1"), "at most"},
     {BYTES("\0\0\x0e\x02\xff\xff\xff\xfe\0\x10\0\0\1"), "declares 4294967294x1048576"},
-    {BYTES("\0\0\x08\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "at most"},
+    {BYTES("\0\0\x08\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+     "at most"},
     {BYTES("\0\0\x0d\x02\0\0\0\1\0\0\0\2\x7f\xc0\0\0\0\0\0\0"), "bad@12: the value is not finite"},
     {BYTES("\0\0\x0d\x02\0\0\0\1\0\0\0\2\0\0\0\0\xff\x80\0\0"), "bad@16: the value is not finite"},
-    {BYTES("\0\0\x0e\x02\0\0\0\1\0\0\0\2\x7f\xe0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), "bad@12: too large"},
+    {BYTES("\0\0\x0e\x02\0\0\0\1\0\0\0\2\x7f\xe0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+     "bad@12: too large"},
     {BYTES("\0\0\x08\x01\0\0\0\2\1\2"), "no column is left as input"},
 };
 
@@ -150,7 +152,7 @@ static const struct {
   size_t bytes; /* of data */
   const char *fragment;
 } npy_files[] = {
-    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 3, "4 bytes in all, but 3 follow"},
+    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 3, "in all, but 3 follow"},
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 5, "but 5 follow"},
     {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", 4, "in Fortran order"},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '|O'"},
@@ -170,13 +172,13 @@ static const struct {
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), 'x': 1}", 4, "each once"},
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)} x", 4, "nothing more"},
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)", 4, "'}' is expected"},
-    {"'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)", 4, "bad@10: damaged NPY header; '{'"},
-    {"{descr: '|u1', 'fortran_order': False, 'shape': (2, 2)}", 4, "bad@11: damaged NPY header; a key"},
+    {"'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)", 4, "bad@10: damaged NPY header"},
+    {"{descr: '|u1', 'fortran_order': False, 'shape': (2, 2)}", 4, "bad@11: damaged NPY header"},
     {"", 4, "'{' is expected"},
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 99999999999)}", 4, "at most"},
     {"{'descr': '<f8', 'fortran_order': False, 'shape': (4294967294, 1048576)}", 8, "but 8 follow"},
-    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 18446744073709551616)}", 4, "a size is"},
-    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 9223372036854775808, 2)}", 4, "at most"},
+    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2,18446744073709551616)}", 4, "a size is"},
+    {"{'descr': '|u1', 'fortran_order': False, 'shape': (2,9223372036854775808,2)}", 4, "at most"},
 };
 
 START_TEST(test_npy) {
@@ -188,7 +190,7 @@ START_TEST(test_npy) {
 END_TEST
 
 START_TEST(test_npy_preamble) {
-  check_file_refused(put_bytes("bad", BYTES("\x93NUMPX\1\0\1\0{")), "", "bad@0: begins like an NPY");
+  check_file_refused(put_bytes("bad", BYTES("\x93NUMPX\1\0\1\0{")), "", "bad@0: begins like");
   check_file_refused(put_bytes("bad", BYTES("\x93NUMPY\4\0\1\0{")), "", "bad@6: NPY version 4");
   check_file_refused(put_bytes("bad", BYTES("\x93NUMPY\2\0\xff\xff\xff\xff{")), "",
                      "bad@8: an NPY header of 4294967295 bytes");
@@ -339,7 +341,8 @@ END_TEST
 static const struct {
   const char *text, *fragment;
 } others[] = {
-    {"a,b,t\n1,2,x\n1,2,z\n", "o.csv:3: the label 'z' is no class of the training data; known are x, y"},
+    {"a,b,t\n1,2,x\n1,2,z\n",
+     "o.csv:3: the label 'z' is no class of the training data; known are x, y"},
     {"a,b,t\n1,2,1\n", "o.csv:2: the label '1' is no class"},
     {"a,t\n1,x\n", "o.csv: has no column 'b'"},
     {"a,b\n1,2\n", "o.csv: has no column 't'"},

@@ -1,4 +1,4 @@
-/* The readers of the data stage: what they accept, and every truncation. SPDX-License-Identifier: MIT */
+/* The readers: what they accept, and every truncation. SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <check.h>
@@ -115,7 +115,7 @@ START_TEST(test_locale) {
 }
 END_TEST
 
-/* ---- CSV: truncations. Length of the cut file -> rows, and the last target. All others: refused. */
+/* ---- CSV: truncations. Length of the cut file -> rows and last target. All others: refused. */
 
 typedef struct outcome {
   size_t length, rows;

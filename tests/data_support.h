@@ -1,4 +1,4 @@
-/* What the tests of the data stage share: temporary files, configs, loading. SPDX-License-Identifier: MIT */
+/* What the data tests share: temporary files, configs, loading. SPDX-License-Identifier: MIT */
 #ifndef NU_TESTS_DATA_SUPPORT_H
 #define NU_TESTS_DATA_SUPPORT_H
 

@@ -26,30 +26,40 @@ typedef struct nu_saved {
 
 void nu_saved_clear(nu_saved *saved);
 
-/* Write one file at `path`, durably, replacing what is there. NUMANN_ERR_DIVERGED when a value is
- * not finite (nothing is written), NUMANN_ERR_IO with the reason when the disk refuses. */
+/* Write one file at `path`, durably, replacing what is there. With a state, the weights are the
+ * state's and the network gives the shapes only. NUMANN_ERR_DIVERGED when a value is not finite
+ * (nothing is written), NUMANN_ERR_IO with the reason when the disk refuses, NUMANN_ERR_DATA when a
+ * name is not UTF-8. */
 numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_error *err);
 
-/* Read and verify one file: limits, shapes, checksums, numerics version. */
+/* Read and verify one file: limits, shapes, checksums, numerics version. Of a checkpoint, the
+ * network has the state's current weights. */
 numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err);
+
+/* The file that a user's path means: a run folder stands for the model in it. malloc'ed; NULL when
+ * memory is refused. */
+char *nu_model_path(const char *path);
 
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);
 
-/* Write <folder>/ck-<step>.safetensors durably, then remove all but the newest `keep`. */
+/* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing), then remove all but
+ * the newest `keep` >= 1 up to this step. */
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   numann_error *err);
 
 /* The newest valid checkpoint of the folder; every newer one that was refused adds a line to
- * `rejected`. *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL: files are there,
- * but none is valid (never start silently from the beginning). */
+ * `rejected` (may be NULL). *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL: files
+ * are there, but none is valid (never start silently from the beginning). */
 numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
                                    nu_text *rejected, numann_error *err);
 
 /* The lock of a run folder: one writer at a time. NUMANN_ERR_CONFIG names the holder (host, pid).
- * The lock ends with the process, however it ends. Also removes stale temporary files. */
+ * The lock ends with the process, however it ends; the file stays, empty. Makes the folder when
+ * missing, and removes temporary files of killed writers in it and in checkpoints/. */
 typedef struct nu_run_lock {
-  int fd;
+  int fd;       /* -1: not taken */
+  bool guarded; /* false: this file system has no locks, two runs would not see each other */
 } nu_run_lock;
 numann_status nu_run_lock_take(nu_run_lock *lock, const char *folder, numann_error *err);
 void nu_run_lock_release(nu_run_lock *lock);

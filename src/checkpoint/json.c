@@ -1,0 +1,60 @@
+/* JSON: from a file that may be damaged or hostile, and into one. SPDX-License-Identifier: MIT */
+#include <stdio.h>
+
+#include "checkpoint/safetensors.h"
+
+/* Header, tensor, shape: three levels are all that is ever needed. */
+#define DEPTH_LIMIT 4
+/* A value in memory takes some hundred bytes: this bounds what a small hostile text can ask for, and
+ * leaves room for the names of a million columns. */
+#define VALUES_LIMIT 4194304u
+
+typedef struct scan {
+  size_t depth, values;
+  bool quoted, escaped;
+} scan;
+
+/* One byte of the text: NULL, or what is wrong at it. */
+static const char *scan_byte(scan *at, char c) {
+  if (at->quoted) {
+    at->quoted = at->escaped || c != '"';
+    at->escaped = !at->escaped && c == '\\';
+    return NULL;
+  }
+  if (c == '"') at->quoted = true;
+  if (c == '-') return "a negative number";
+  if (c == '{' || c == '[') at->depth++;
+  if ((c == '}' || c == ']') && at->depth > 0) at->depth--;
+  if (c == ',' || c == '{' || c == '[') at->values++;
+  if (at->depth > DEPTH_LIMIT) return "nested deeper than 4 levels";
+  return at->values > VALUES_LIMIT ? "more than 4194304 values" : NULL;
+}
+
+json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[160]) {
+  scan at = {0};
+  for (size_t i = 0; i < n; i++) {
+    const char *wrong = scan_byte(&at, text[i]);
+    if (!wrong) continue;
+    *offset = i;
+    snprintf(reason, 160, "%s", wrong);
+    return NULL;
+  }
+  json_error_t error;
+  json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+  if (!value) {
+    *offset = error.position > 0 ? (size_t)error.position : 0;
+    snprintf(reason, 160, "%.150s", error.text);
+  }
+  return value;
+}
+
+static int append(const char *bytes, size_t n, void *out) {
+  nu_text_append(out, bytes, n);
+  return 0;
+}
+
+/* Into a nu_text because it remembers a refusal: json_dumps of jansson 2.14 passes over some of its
+ * own and returns a text with a piece missing. */
+bool nu_json_add(nu_text *out, const json_t *value) {
+  return value && json_dump_callback(value, append, out, JSON_COMPACT) == 0 && !out->failed;
+}

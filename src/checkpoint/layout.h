@@ -1,0 +1,21 @@
+/* Layout: which arrays a model or checkpoint has, in the order of the file.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_CHECKPOINT_LAYOUT_H
+#define NU_CHECKPOINT_LAYOUT_H
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
+
+/* The arrays of `saved` (malloc'ed), pointing into it: scaling first, doubles, so that all stay
+ * aligned; then the parameters and, in a checkpoint, the optimiser's and the best ones. Writer and
+ * reader use the same list. */
+numann_status nu_layout(nu_tensor **out, size_t *n, const nu_saved *saved, numann_error *err);
+
+/* The first array of each optional block, whose presence in a file tells that of the block. */
+#define NU_FIRST_MOMENT1 "optimizer.moment1.layers.0.weight"
+#define NU_FIRST_MOMENT2 "optimizer.moment2.layers.0.weight"
+#define NU_FIRST_BEST "best.layers.0.weight"
+#define NU_FIRST_INPUTS "scaling.inputs.shift"
+#define NU_FIRST_OUTPUTS "scaling.outputs.shift"
+
+#endif

@@ -1,0 +1,291 @@
+/* From metadata strings to a model or checkpoint. SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "checkpoint/layout.h"
+#include "checkpoint/metadata.h"
+#include "numann/version.h"
+
+/* The start of the header, where metadata stands. */
+#define AT 8
+
+static numann_status bad(const nu_tensor_file *file, const char *key, const char *expected,
+                         numann_error *err) {
+  const char *text = nu_tensor_file_text(file, key);
+  return nu_tensor_file_fail(file, AT, err, "metadata %s is '%.60s', %s was expected", key,
+                             text ? text : "missing", expected);
+}
+
+static numann_status get_count(const nu_tensor_file *file, const char *key, uint64_t *out,
+                               numann_error *err) {
+  const char *text = nu_tensor_file_text(file, key);
+  if (text && nu_parse_count(text, strlen(text), out)) return NUMANN_OK;
+  return bad(file, key, "a count", err);
+}
+
+/* A double from the 16 digits of its bits. */
+static numann_status get_bits(const nu_tensor_file *file, const char *key, double *out,
+                              numann_error *err) {
+  static const char digits[] = "0123456789abcdef";
+  const char *text = nu_tensor_file_text(file, key);
+  uint64_t bits = 0;
+  if (!text || strlen(text) != 16) return bad(file, key, "16 hexadecimal digits", err);
+  for (size_t i = 0; i < 16; i++) {
+    const char *digit = strchr(digits, text[i]);
+    if (!digit) return bad(file, key, "16 hexadecimal digits", err);
+    bits = bits << 4 | (uint64_t)(digit - digits);
+  }
+  memcpy(out, &bits, sizeof bits);
+  return NUMANN_OK;
+}
+
+/* One of two words. */
+static numann_status get_word(const nu_tensor_file *file, const char *key, const char *no,
+                              const char *yes, bool *out, numann_error *err) {
+  const char *text = nu_tensor_file_text(file, key);
+  *out = text && strcmp(text, yes) == 0;
+  return *out || (text && strcmp(text, no) == 0) ? NUMANN_OK : bad(file, key, yes, err);
+}
+
+static numann_status get_json(const nu_tensor_file *file, const char *key, json_t **out,
+                              numann_error *err) {
+  const char *text = nu_tensor_file_text(file, key);
+  size_t offset;
+  char reason[160] = "missing";
+  *out = text ? nu_json_parse(text, strlen(text), &offset, reason) : NULL;
+  if (json_is_object(*out)) return NUMANN_OK;
+  if (!*out && !reason[0]) return nu_fail_memory(err, strlen(text), key);
+  json_decref(*out);
+  *out = NULL;
+  return bad(file, key, "a JSON object", err);
+}
+
+static numann_status check_versions(const nu_tensor_file *file, numann_error *err) {
+  uint64_t format, numerics;
+  NU_TRY(get_count(file, "numann_format", &format, err));
+  if (format != NU_FORMAT_VERSION) return bad(file, "numann_format", "1", err);
+  NU_TRY(get_count(file, "numerics_version", &numerics, err));
+  if (numerics == NUMANN_NUMERICS_VERSION) return NUMANN_OK;
+  const char *version = nu_tensor_file_text(file, "numann_version");
+  return nu_fail(err, NUMANN_ERR_MODEL,
+                 "%s: written by numann %.30s with numerics version %llu, this is %s with %d: sums "
+                 "are formed in another order, so training cannot go on to the same bits; use the "
+                 "numann that wrote it, or train anew",
+                 file->path, version ? version : "?", (unsigned long long)numerics,
+                 numann_version(), NUMANN_NUMERICS_VERSION);
+}
+
+/* Layers as the file tells them. */
+typedef struct shape {
+  size_t n_layers;
+  size_t *sizes;              /* [n_layers + 1], owned */
+  nu_activation *activations; /* [n_layers], owned */
+  nu_loss loss;
+} shape;
+
+static bool find_name(const json_t *value, const char *const *names, size_t n, size_t *index) {
+  const char *name = json_string_value(value);
+  for (*index = 0; name && *index < n; ++*index) {
+    if (strcmp(name, names[*index]) == 0) return true;
+  }
+  return false;
+}
+
+static bool get_size(const json_t *value, size_t least, size_t *out) {
+  json_int_t n = json_integer_value(value);
+  if (!json_is_integer(value) || n < (json_int_t)least || (uint64_t)n > SIZE_MAX / 16) return false;
+  *out = (size_t)n;
+  return true;
+}
+
+static bool fill_shape(shape *out, const json_t *layers) {
+  const json_t *sizes = json_object_get(layers, "sizes");
+  const json_t *activations = json_object_get(layers, "activations");
+  size_t index;
+  for (size_t l = 0; l <= out->n_layers; l++) {
+    if (!get_size(json_array_get(sizes, l), 1, &out->sizes[l])) return false;
+  }
+  for (size_t l = 0; l < out->n_layers; l++) {
+    const json_t *name = json_array_get(activations, l);
+    if (!find_name(name, nu_activation_names(), NU_ACTIVATIONS, &index)) return false;
+    out->activations[l] = (nu_activation)index;
+  }
+  if (!find_name(json_object_get(layers, "loss"), nu_loss_names(), NU_LOSSES, &index)) return false;
+  out->loss = (nu_loss)index;
+  return true;
+}
+
+static numann_status read_shape(shape *out, const nu_tensor_file *file, numann_error *err) {
+  json_t *layers;
+  NU_TRY(get_json(file, "layers", &layers, err));
+  out->n_layers = json_array_size(json_object_get(layers, "activations"));
+  out->sizes = nu_alloc(out->n_layers + 1, sizeof *out->sizes);
+  out->activations = nu_alloc(out->n_layers, sizeof *out->activations);
+  numann_status status = NUMANN_OK;
+  if (!out->sizes || !out->activations) {
+    status = nu_fail_memory(err, out->n_layers * sizeof *out->sizes, "the layers");
+  } else if (out->n_layers == 0 ||
+             json_array_size(json_object_get(layers, "sizes")) != out->n_layers + 1 ||
+             !fill_shape(out, layers)) {
+    status = bad(file, "layers", "sizes, activations and a loss that numann knows", err);
+  }
+  json_decref(layers);
+  return status;
+}
+
+/* Is it a list of exactly n names, or null? */
+static bool are_names(const json_t *list, size_t n) {
+  if (json_is_null(list)) return true;
+  if (!json_is_array(list) || json_array_size(list) != n) return false;
+  for (size_t i = 0; i < n; i++) {
+    if (!json_is_string(json_array_get(list, i))) return false;
+  }
+  return true;
+}
+
+/* The array is handed over with what is filled so far: the schema's owner frees it. */
+static numann_status copy_names(char ***out, const json_t *list, numann_error *err) {
+  size_t n = json_array_size(list);
+  if (json_is_null(list)) return NUMANN_OK;
+  *out = nu_alloc(n, sizeof **out);
+  for (size_t i = 0; i < n && *out; i++) {
+    const char *name = json_string_value(json_array_get(list, i));
+    (*out)[i] = nu_copy_text(name, strlen(name));
+    if (!(*out)[i]) return nu_fail_memory(err, strlen(name), "names");
+  }
+  return *out ? NUMANN_OK : nu_fail_memory(err, n * sizeof **out, "names");
+}
+
+static numann_status fill_schema(nu_schema *out, const json_t *data, const nu_tensor_file *file,
+                                 numann_error *err) {
+  const json_t *features = json_object_get(data, "feature_names");
+  const json_t *classes = json_object_get(data, "class_names");
+  const json_t *targets = json_object_get(data, "target_names");
+  bool good = get_size(json_object_get(data, "features"), 1, &out->features) &&
+              get_size(json_object_get(data, "classes"), 0, &out->classes) &&
+              get_size(json_object_get(data, "targets"), 0, &out->targets) &&
+              are_names(features, out->features) && are_names(classes, out->classes) &&
+              are_names(targets, out->classes ? 1 : out->targets);
+  if (!good) return bad(file, "data", "counts and as many names", err);
+  NU_TRY(copy_names(&out->feature_names, features, err));
+  NU_TRY(copy_names(&out->class_names, classes, err));
+  return copy_names(&out->target_names, targets, err);
+}
+
+/* As nu_network_shape: one output a class, two classes may share one; or one output a target. */
+static bool fits(const nu_schema *schema, const shape *layers) {
+  size_t outputs = layers->sizes[layers->n_layers];
+  if (schema->features != layers->sizes[0]) return false;
+  if (schema->classes == 0) return schema->targets == outputs;
+  return schema->classes == outputs || (schema->classes == 2 && outputs == 1);
+}
+
+static numann_status read_schema(nu_schema *out, const shape *layers, const nu_tensor_file *file,
+                                 numann_error *err) {
+  json_t *data;
+  NU_TRY(get_json(file, "data", &data, err));
+  numann_status status = fill_schema(out, data, file, err);
+  json_decref(data);
+  if (status != NUMANN_OK) return status;
+  return fits(out, layers) ? NUMANN_OK : bad(file, "data", "what the layers can take", err);
+}
+
+static size_t count_blocks(const nu_tensor_file *file) {
+  return 1u + nu_tensor_file_has(file, NU_FIRST_MOMENT1) +
+         nu_tensor_file_has(file, NU_FIRST_MOMENT2) + nu_tensor_file_has(file, NU_FIRST_BEST);
+}
+
+/* The bytes of all arrays of these shapes; false on overflow. */
+static bool data_bytes(const shape *layers, const nu_schema *schema, const nu_tensor_file *file,
+                       size_t *parameters, size_t *bytes) {
+  *parameters = 0;
+  for (size_t l = 0; l < layers->n_layers; l++) {
+    size_t block;
+    if (!nu_size_mul(layers->sizes[l] + 1, layers->sizes[l + 1], &block) ||
+        !nu_size_add(*parameters, block, parameters)) {
+      return false;
+    }
+  }
+  size_t scaled = (nu_tensor_file_has(file, NU_FIRST_INPUTS) ? schema->features : 0) +
+                  (nu_tensor_file_has(file, NU_FIRST_OUTPUTS) ? schema->targets : 0);
+  size_t scaling;
+  return nu_size_mul(*parameters, count_blocks(file) * sizeof(float), bytes) &&
+         nu_size_mul(scaled, 2 * sizeof(double), &scaling) && nu_size_add(*bytes, scaling, bytes);
+}
+
+static numann_status allocate_scaling(nu_scaling *out, bool there, size_t n, numann_error *err) {
+  if (!there) return NUMANN_OK;
+  out->shift = nu_alloc(n, sizeof(double));
+  out->scale = nu_alloc(n, sizeof(double));
+  if (out->shift && out->scale) return NUMANN_OK;
+  return nu_fail_memory(err, n * sizeof(double), "the scaling");
+}
+
+static numann_status allocate(nu_saved *out, const shape *layers, const nu_tensor_file *file,
+                              numann_error *err) {
+  size_t parameters, bytes;
+  if (!data_bytes(layers, &out->schema, file, &parameters, &bytes) ||
+      bytes != file->size - file->data) {
+    return bad(file, "layers", "shapes that fill the file exactly", err);
+  }
+  nu_schema *schema = &out->schema;
+  NU_TRY(allocate_scaling(&schema->inputs, nu_tensor_file_has(file, NU_FIRST_INPUTS),
+                          schema->features, err));
+  NU_TRY(allocate_scaling(&schema->outputs, nu_tensor_file_has(file, NU_FIRST_OUTPUTS),
+                          schema->targets, err));
+  NU_TRY(nu_network_allocate(&out->network, layers->n_layers, layers->sizes, layers->activations,
+                             layers->loss, err));
+  if (!out->has_state) return NUMANN_OK;
+  return nu_state_allocate(&out->state, parameters, nu_tensor_file_has(file, NU_FIRST_MOMENT1),
+                           nu_tensor_file_has(file, NU_FIRST_MOMENT2),
+                           nu_tensor_file_has(file, NU_FIRST_BEST), err);
+}
+
+bool nu_losses_finite(const nu_state *state) {
+  return isfinite(state->epoch_loss) && (state->best_epoch == 0 || isfinite(state->best_loss));
+}
+
+static numann_status read_state(nu_state *out, const nu_tensor_file *file, numann_error *err) {
+  NU_TRY(get_count(file, "step", &out->step, err));
+  NU_TRY(get_count(file, "epoch", &out->epoch, err));
+  NU_TRY(get_count(file, "batch", &out->batch, err));
+  NU_TRY(get_bits(file, "epoch_loss", &out->epoch_loss, err));
+  NU_TRY(get_count(file, "best_epoch", &out->best_epoch, err));
+  NU_TRY(get_bits(file, "best_loss", &out->best_loss, err));
+  NU_TRY(get_word(file, "finished", "false", "true", &out->finished, err));
+  return nu_losses_finite(out) ? NUMANN_OK : bad(file, "epoch_loss", "a finite number", err);
+}
+
+static numann_status read_config(nu_saved *out, const nu_tensor_file *file, numann_error *err) {
+  const char *text = nu_tensor_file_text(file, "config");
+  if (!text) return bad(file, "config", "a YAML text", err);
+  out->config_text = nu_copy_text(text, strlen(text));
+  return out->config_text ? NUMANN_OK : nu_fail_memory(err, strlen(text), "the config");
+}
+
+numann_status nu_metadata_read(nu_saved *out, const nu_tensor_file *file, numann_error *err) {
+  NU_TRY(check_versions(file, err));
+  NU_TRY(get_word(file, "kind", "model", "checkpoint", &out->has_state, err));
+  NU_TRY(get_count(file, "data_sum", &out->data_sum, err));
+  NU_TRY(read_config(out, file, err));
+  shape layers = {0};
+  numann_status status = read_shape(&layers, file, err);
+  if (status == NUMANN_OK) status = read_schema(&out->schema, &layers, file, err);
+  if (status == NUMANN_OK) status = allocate(out, &layers, file, err);
+  free(layers.sizes);
+  free(layers.activations);
+  if (status == NUMANN_OK && out->has_state) status = read_state(&out->state, file, err);
+  return status;
+}
+
+numann_status nu_metadata_check_weights(const nu_saved *saved, const nu_tensor_file *file,
+                                        numann_error *err) {
+  char weights[65];
+  nu_network_sha256(saved->network, weights);
+  const char *stored = nu_tensor_file_text(file, "weights_sha256");
+  if (stored && strcmp(stored, weights) == 0) return NUMANN_OK;
+  return bad(file, "weights_sha256", weights, err);
+}

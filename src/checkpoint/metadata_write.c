@@ -1,0 +1,149 @@
+/* From a model or checkpoint to metadata strings. SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint/metadata.h"
+#include "numann/version.h"
+
+/* Add one string; a refusal shows at the end, as a missing key would. */
+static bool put(json_t *metadata, const char *key, const char *value) {
+  return json_object_set_new(metadata, key, json_string(value)) == 0;
+}
+
+static bool put_count(json_t *metadata, const char *key, uint64_t value) {
+  char text[24];
+  snprintf(text, sizeof text, "%" PRIu64, value);
+  return put(metadata, key, text);
+}
+
+/* A double by its bits: exact, and the same in every locale. */
+static bool put_bits(json_t *metadata, const char *key, double value) {
+  uint64_t bits;
+  char text[24];
+  memcpy(&bits, &value, sizeof bits);
+  snprintf(text, sizeof text, "%016" PRIx64, bits);
+  return put(metadata, key, text);
+}
+
+/* A JSON value as a text inside the metadata; takes the value. */
+static bool put_json(json_t *metadata, const char *key, json_t *value) {
+  nu_text text = {0};
+  bool good = nu_json_add(&text, value) && put(metadata, key, text.data);
+  nu_text_clear(&text);
+  json_decref(value);
+  return good;
+}
+
+static json_t *layers_json(const numann_network *network) {
+  json_t *sizes = json_array(), *activations = json_array();
+  bool good = json_array_append_new(
+                  sizes, json_integer((json_int_t)numann_network_inputs(network))) == 0;
+  for (size_t l = 0; l < network->n_layers && good; l++) {
+    const nu_layer *layer = &network->layers[l];
+    good = json_array_append_new(sizes, json_integer((json_int_t)layer->neurons)) == 0 &&
+           json_array_append_new(activations,
+                                 json_string(nu_activation_name(layer->activation))) == 0;
+  }
+  if (good) {
+    return json_pack("{s:o, s:o, s:s}", "sizes", sizes, "activations", activations, "loss",
+                     nu_loss_name(network->loss));
+  }
+  json_decref(sizes);
+  json_decref(activations);
+  return NULL;
+}
+
+/* One name; jansson gives NULL both for bytes that are not UTF-8 and for refused memory. */
+static numann_status name_json(json_t **out, const char *name, const char *what, size_t number,
+                               numann_error *err) {
+  *out = json_string(name);
+  if (*out) return NUMANN_OK;
+  json_t *unchecked = json_string_nocheck(name);
+  if (!unchecked) return nu_fail_memory(err, strlen(name), "names");
+  json_decref(unchecked);
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s %zu is not UTF-8; convert the data file, for example with iconv", what, number);
+}
+
+/* A list of names, or null where there are none. */
+static numann_status names_json(json_t **out, char *const *names, size_t n, const char *what,
+                                numann_error *err) {
+  *out = names ? json_array() : json_null();
+  for (size_t i = 0; i < n && names; i++) {
+    json_t *name;
+    NU_TRY(name_json(&name, names[i], what, i + 1, err));
+    if (json_array_append_new(*out, name) != 0) return nu_fail_memory(err, n, "names");
+  }
+  return NUMANN_OK;
+}
+
+static numann_status schema_json(json_t **out, const nu_schema *schema, numann_error *err) {
+  const size_t n_target_names = schema->classes ? 1 : schema->targets;
+  const struct {
+    const char *count_key, *names_key, *what;
+    size_t count, n_names;
+    char *const *names;
+  } parts[] = {
+      {"features", "feature_names", "column name", schema->features, schema->features,
+       schema->feature_names},
+      {"classes", "class_names", "class name", schema->classes, schema->classes,
+       schema->class_names},
+      {"targets", "target_names", "target name", schema->targets, n_target_names,
+       schema->target_names},
+  };
+  *out = json_object();
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    json_t *names;
+    numann_status status =
+        names_json(&names, parts[i].names, parts[i].n_names, parts[i].what, err);
+    bool good = json_object_set_new(*out, parts[i].count_key,
+                                    json_integer((json_int_t)parts[i].count)) == 0 &&
+                json_object_set(*out, parts[i].names_key, names) == 0;
+    json_decref(names);
+    if (status != NUMANN_OK) return status;
+    if (!good) return nu_fail_memory(err, parts[i].n_names, "names");
+  }
+  return NUMANN_OK;
+}
+
+static bool put_state(json_t *metadata, const nu_state *state) {
+  return put_count(metadata, "step", state->step) && put_count(metadata, "epoch", state->epoch) &&
+         put_count(metadata, "batch", state->batch) &&
+         put_bits(metadata, "epoch_loss", state->epoch_loss) &&
+         put_count(metadata, "best_epoch", state->best_epoch) &&
+         put_bits(metadata, "best_loss", state->best_loss) &&
+         put(metadata, "finished", state->finished ? "true" : "false");
+}
+
+static bool put_all(json_t *metadata, const nu_saved *saved, json_t *schema) {
+  numann_network view = *saved->network;
+  if (saved->has_state) view.parameters = saved->state.weights;
+  char weights[65];
+  nu_network_sha256(&view, weights);
+  return put_count(metadata, "numann_format", NU_FORMAT_VERSION) &&
+         put(metadata, "numann_version", numann_version()) &&
+         put_count(metadata, "numerics_version", NUMANN_NUMERICS_VERSION) &&
+         put(metadata, "kind", saved->has_state ? "checkpoint" : "model") &&
+         put_json(metadata, "layers", layers_json(saved->network)) &&
+         put_json(metadata, "data", json_incref(schema)) &&
+         put(metadata, "config", saved->config_text ? saved->config_text : "") &&
+         put_count(metadata, "data_sum", saved->data_sum) &&
+         put(metadata, "weights_sha256", weights) &&
+         (!saved->has_state || put_state(metadata, &saved->state));
+}
+
+numann_status nu_metadata_write(json_t **out, const nu_saved *saved, numann_error *err) {
+  json_t *schema;
+  *out = json_object();
+  numann_status status = schema_json(&schema, &saved->schema, err);
+  if (status == NUMANN_OK && !put_all(*out, saved, schema)) {
+    status = nu_fail_memory(err, sizeof *saved, "a file's metadata");
+  }
+  json_decref(schema);
+  if (status != NUMANN_OK) {
+    json_decref(*out);
+    *out = NULL;
+  }
+  return status;
+}

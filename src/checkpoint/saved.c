@@ -1,0 +1,155 @@
+/* One model or checkpoint file, whole. SPDX-License-Identifier: MIT */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/layout.h"
+#include "checkpoint/metadata.h"
+#include "checkpoint/safetensors.h"
+#include "config/config.h"
+
+void nu_saved_clear(nu_saved *saved) {
+  numann_network_destroy(saved->network);
+  nu_schema_clear(&saved->schema);
+  free(saved->config_text);
+  nu_state_clear(&saved->state);
+  *saved = (nu_saved){0};
+}
+
+/* The losses of the running epoch count as well: a resume would go on from them. */
+static numann_status check_finite(const char *path, const nu_saved *saved, const nu_tensor *tensors,
+                                  size_t n, numann_error *err) {
+  for (size_t i = 0; i < n; i++) {
+    size_t wrong = nu_tensor_first_wrong(&tensors[i]);
+    if (wrong == nu_tensor_count(&tensors[i])) continue;
+    return nu_fail(err, NUMANN_ERR_DIVERGED,
+                   "%s: %s[%zu] is not finite, so nothing was written; resume from an older "
+                   "checkpoint with a smaller train.optimizer.learning_rate",
+                   path, tensors[i].name, wrong);
+  }
+  if (!saved->has_state || nu_losses_finite(&saved->state)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_DIVERGED,
+                 "%s: the loss is not finite, so nothing was written; resume from an older "
+                 "checkpoint with a smaller train.optimizer.learning_rate",
+                 path);
+}
+
+numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_error *err) {
+  assert(saved->schema.features == numann_network_inputs(saved->network));
+  assert(!saved->has_state || saved->state.n_parameters == saved->network->n_parameters);
+  nu_tensor *tensors;
+  size_t n;
+  json_t *metadata = NULL;
+  numann_status status = nu_layout(&tensors, &n, saved, err);
+  if (status == NUMANN_OK) status = check_finite(path, saved, tensors, n, err);
+  if (status == NUMANN_OK) status = nu_metadata_write(&metadata, saved, err);
+  if (status == NUMANN_OK) status = nu_tensors_write(path, tensors, n, metadata, err);
+  json_decref(metadata);
+  free(tensors);
+  return status;
+}
+
+/* The arrays, in the order in which they must stand. */
+static numann_status read_tensors(nu_saved *out, const nu_tensor_file *file, numann_error *err) {
+  nu_tensor *tensors;
+  size_t n;
+  numann_status status = nu_layout(&tensors, &n, out, err);
+  if (status == NUMANN_OK && n != file->n) {
+    status = nu_tensor_file_fail(file, 8, err, "%zu tensors, the layers need %zu", file->n, n);
+  }
+  for (size_t i = 0; i < n && status == NUMANN_OK; i++) {
+    status = nu_tensor_file_read(file, i, &tensors[i], err);
+  }
+  free(tensors);
+  return status;
+}
+
+numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err) {
+  *out = (nu_saved){0};
+  nu_tensor_file file;
+  NU_TRY(nu_tensor_file_open(&file, path, err));
+  numann_status status = nu_metadata_read(out, &file, err);
+  if (status == NUMANN_OK) status = read_tensors(out, &file, err);
+  if (status == NUMANN_OK && out->has_state) {
+    memcpy(out->network->parameters, out->state.weights, out->state.n_parameters * sizeof(float));
+  }
+  if (status == NUMANN_OK) status = nu_metadata_check_weights(out, &file, err);
+  nu_tensor_file_close(&file);
+  if (status != NUMANN_OK) nu_saved_clear(out);
+  return status;
+}
+
+/* CRC-32 over numbers of `size` bytes, little-endian, so that all machines agree. */
+static unsigned long add_crc(unsigned long crc, const void *numbers, size_t count, size_t size) {
+  unsigned char chunk[4096];
+  const unsigned char *next = numbers;
+  for (size_t left = count * size; left > 0;) {
+    size_t n = left < sizeof chunk ? left : sizeof chunk;
+    memcpy(chunk, next, n);
+    nu_little_endian(chunk, n / size, size);
+    crc = crc32(crc, chunk, (unsigned)n);
+    next += n;
+    left -= n;
+  }
+  return crc;
+}
+
+uint64_t nu_data_sum(const numann_data *data) {
+  const nu_schema *schema = &data->schema;
+  const nu_rows *rows = &data->train;
+  const uint64_t counts[] = {rows->rows, schema->features, schema->classes, schema->targets};
+  unsigned long crc = add_crc(crc32(0, NULL, 0), counts, 4, sizeof *counts);
+  crc = add_crc(crc, rows->inputs, rows->rows * schema->features, sizeof *rows->inputs);
+  if (rows->targets) {
+    crc = add_crc(crc, rows->targets, rows->rows * schema->targets, sizeof *rows->targets);
+  }
+  if (rows->labels) crc = add_crc(crc, rows->labels, rows->rows, sizeof *rows->labels);
+  /* The row count above the checksum keeps the sum from being 0, which means unknown. */
+  return (uint64_t)rows->rows << 32 | crc;
+}
+
+char *nu_model_path(const char *path) {
+  struct stat info;
+  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    return nu_path_join(path, "model.safetensors");
+  }
+  return nu_copy_text(path, strlen(path));
+}
+
+numann_status numann_model_save(const char *path, const numann_network *network,
+                                const numann_data *data, const numann_config *config,
+                                numann_error *err) {
+  nu_text text = {0};
+  nu_config_write(config, NU_CONFIG_MODEL, &text);
+  if (text.failed) {
+    nu_text_clear(&text);
+    return nu_fail_memory(err, text.length, "the config");
+  }
+  /* Borrowed for the call: nu_saved_write changes nothing. */
+  const nu_saved saved = {.network = (numann_network *)network,
+                          .schema = data->schema,
+                          .config_text = text.data,
+                          .data_sum = nu_data_sum(data)};
+  numann_status status = nu_saved_write(path, &saved, err);
+  nu_text_clear(&text);
+  return status;
+}
+
+numann_status numann_model_load(numann_network **out, const char *path, numann_error *err) {
+  *out = NULL;
+  char *file = nu_model_path(path);
+  if (!file) return nu_fail_memory(err, strlen(path), "a path");
+  nu_saved saved;
+  numann_status status = nu_saved_read(&saved, file, err);
+  free(file);
+  if (status != NUMANN_OK) return status;
+  *out = saved.network;
+  saved.network = NULL;
+  nu_saved_clear(&saved);
+  return NUMANN_OK;
+}

@@ -1,0 +1,280 @@
+/* Tables of commands and options, and the parser that reads them. SPDX-License-Identifier: MIT */
+#include "cli/arguments.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/command.h"
+#include "config/keys.h"
+
+static const nu_command commands[NU_COMMANDS] = {
+    [NU_COMMAND_TRAIN] =
+        {"train", "CONFIG", 1, 1, "train the network that a config file describes",
+         "Reads the config and its data, trains, and writes a run folder with the effective\n"
+         "config, metrics, checkpoints, the model and a report. SIGINT, SIGTERM and SIGUSR1 stop\n"
+         "at the next step, save a checkpoint and exit with code 75; --resume goes on from there.\n"
+         "The weights do not depend on threads, strategy or interruptions.\n",
+         "numann train configs/digits.yaml\n"
+         "numann train configs/digits.yaml --set train.epochs=5 --threads 2 --out runs/short\n"
+         "numann train configs/digits.yaml --resume\n"
+         "numann train configs/digits.yaml --overwrite --json > result.json\n",
+         nu_command_train},
+    [NU_COMMAND_EVAL] =
+        {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3, "measure a model on data with known answers",
+         "Without DATA: the test rows that the run's config names. DATA is a CSV or NPY table, or\n"
+         "an IDX or NPY array of inputs with its LABELS. Prints losses, accuracy or rmse, precision\n"
+         "and recall of each class and the confusion matrix.\n",
+         "numann eval runs/digits\n"
+         "numann eval runs/digits/model.safetensors new.csv --json\n",
+         nu_command_eval},
+    [NU_COMMAND_PREDICT] =
+        {"predict", "MODEL|RUN_DIR [FILE|-]", 1, 2, "let a model answer for new rows",
+         "Reads rows as CSV or NPY from FILE or standard input, and writes one answer a row: for\n"
+         "classes the name and a probability for each class, else the numbers in the target's own\n"
+         "unit. Columns are found by name where the file has a header.\n",
+         "numann predict runs/digits new.csv\n"
+         "numann predict runs/digits - < new.csv --output answers.csv\n"
+         "numann predict runs/digits new.npy --format npy --output answers.npy\n",
+         nu_command_predict},
+    [NU_COMMAND_INFO] =
+        {"info", "MODEL|RUN_DIR|CONFIG", 1, 1, "show layers, parameters, config and hash",
+         "What a model, a checkpoint or a run holds; for a config what would be trained: rows,\n"
+         "layers and the plan for this machine.\n",
+         "numann info runs/digits\n"
+         "numann info configs/digits.yaml --json\n",
+         nu_command_info},
+    [NU_COMMAND_GRADCHECK] =
+        {"gradcheck", "CONFIG", 1, 1, "check the gradients of a config's network",
+         "Compares a plain double-precision gradient with central differences, and the engine's\n"
+         "gradient with the plain one; prints the worst per layer and fails above the bound.\n",
+         "numann gradcheck configs/digits.yaml\n",
+         nu_command_gradcheck},
+    [NU_COMMAND_TOPO] =
+        {"topo", "", 0, 0, "draw the machine and what may be used of it",
+         "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
+         "cgroup limits and OMP_NUM_THREADS, and which of them sets the thread limit.\n",
+         "numann topo\n"
+         "taskset -c 0 numann topo --json\n",
+         nu_command_topo},
+    [NU_COMMAND_HELP] =
+        {"help", "[COMMAND|config]", 0, 2, "explain a command, or all config keys",
+         "`numann help config` lists every key of a config file with its default and bounds.\n",
+         "numann help train\n"
+         "numann help config\n",
+         nu_command_help},
+};
+
+#define BIT(command) (1u << NU_COMMAND_##command)
+#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK))
+#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO))
+#define WITH_ALL ((1u << NU_COMMANDS) - 1)
+#define ALONE (1u << NU_COMMANDS)
+
+static const nu_option options[NU_OPTIONS] = {
+    [NU_OPTION_SET] = {"set", 0, "KEY=VALUE",
+                       "set a config key, such as train.epochs=5 (may be repeated)", WITH_CONFIG},
+    [NU_OPTION_THREADS] = {"threads", 't', "N|auto",
+                           "threads: exactly N, or as many as pay and the job may use",
+                           BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK)},
+    [NU_OPTION_OUT] = {"out", 'o', "DIR", "run folder (default: runs/<name of the config>)",
+                       BIT(TRAIN)},
+    [NU_OPTION_RESUME] = {"resume", 0, NULL, "go on from the newest valid checkpoint of the run",
+                          BIT(TRAIN)},
+    [NU_OPTION_OVERWRITE] = {"overwrite", 0, NULL, "replace the run that the folder holds",
+                             BIT(TRAIN)},
+    [NU_OPTION_OUTPUT] = {"output", 'o', "FILE", "write the answers there (default: stdout)",
+                          BIT(PREDICT)},
+    [NU_OPTION_FORMAT] = {"format", 0, "csv|npy",
+                          "format of the answers (default: npy for an --output that ends in .npy, "
+                          "else csv)",
+                          BIT(PREDICT)},
+    [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
+    [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
+                         WITH_ALL},
+    [NU_OPTION_VERBOSE] = {"verbose", 'v', NULL,
+                           "with --version: compiler, flags, instruction sets, libraries",
+                           WITH_ALL | ALONE},
+    [NU_OPTION_VERSION] = {"version", 'V', NULL, "print the version and end", WITH_ALL | ALONE},
+    [NU_OPTION_HELP] = {"help", 'h', NULL, "explain the command and end", WITH_ALL | ALONE},
+};
+
+const nu_command *nu_command_row(nu_command_id command) {
+  return &commands[command];
+}
+
+const nu_option *nu_option_row(nu_option_id option) {
+  return &options[option];
+}
+
+bool nu_command_takes(nu_command_id command, nu_option_id option) {
+  return (options[option].commands & (1u << command)) != 0;
+}
+
+nu_command_id nu_command_named(const char *name) {
+  size_t i = 0;
+  while (i < NU_COMMANDS && strcmp(commands[i].name, name) != 0) i++;
+  return (nu_command_id)i;
+}
+
+/* ---- suggestions */
+
+/* A name is worth suggesting when less than half of it is wrong. */
+static void keep_nearer(const char *given, const char *name, const char **best, size_t *distance) {
+  size_t d = nu_edit_distance(given, name);
+  if (d >= *distance || 2 * d > strlen(name)) return;
+  *best = name;
+  *distance = d;
+}
+
+numann_status nu_fail_command(const char *name, numann_error *err) {
+  const char *best = NULL;
+  size_t distance = SIZE_MAX;
+  for (size_t i = 0; i < NU_COMMANDS; i++) keep_nearer(name, commands[i].name, &best, &distance);
+  if (best != NULL)
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: no command '%s'; did you mean '%s'? (numann --help lists all)",
+                   name, best);
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: no command '%s'; numann --help lists all commands", name);
+}
+
+static numann_status fail_option(const char *word, nu_command_id command, numann_error *err) {
+  const char *best = NULL;
+  size_t distance = SIZE_MAX;
+  for (size_t i = 0; i < NU_OPTIONS; i++)
+    if (nu_command_takes(command, (nu_option_id)i))
+      keep_nearer(word + strspn(word, "-"), options[i].name, &best, &distance);
+  const char *name = command < NU_COMMANDS ? commands[command].name : "";
+  const char *blank = command < NU_COMMANDS ? " " : "";
+  if (best != NULL)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: unknown option %s; did you mean --%s?",
+                   word, best);
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: unknown option %s; 'numann %s%s--help' lists all options", word,
+                 name, blank);
+}
+
+/* ---- parsing */
+
+typedef struct parser {
+  int argc;
+  char *const *argv;
+  int at; /* index of the next word */
+  bool options_end;
+} parser;
+
+static bool has_name(const nu_option *option, const char *word, size_t n) {
+  return strlen(option->name) == n && memcmp(option->name, word, n) == 0;
+}
+
+/* "--name", "--name=value" or "-x". Of options with one letter the command's own counts. */
+static nu_option_id find_option(const char *word, nu_command_id command) {
+  bool is_long = word[1] == '-';
+  size_t n = is_long ? strcspn(word + 2, "=") : 0;
+  nu_option_id found = NU_OPTIONS;
+  for (size_t i = 0; i < NU_OPTIONS; i++) {
+    bool same = is_long ? has_name(&options[i], word + 2, n)
+                        : options[i].letter != 0 && options[i].letter == word[1] && word[2] == '\0';
+    if (same && (found == NU_OPTIONS || nu_command_takes(command, (nu_option_id)i)))
+      found = (nu_option_id)i;
+  }
+  return found;
+}
+
+static numann_status check_place(nu_option_id option, nu_command_id command, numann_error *err) {
+  if (nu_command_takes(command, option)) return NUMANN_OK;
+  if (command == NU_COMMANDS)
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --%s stands before the command; write 'numann COMMAND --%s'",
+                   options[option].name, options[option].name);
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: '%s' has no option --%s; 'numann %s --help' lists its options",
+                 commands[command].name, options[option].name, commands[command].name);
+}
+
+static numann_status take_value(parser *p, const char *word, nu_option_id option,
+                                const char **value, numann_error *err) {
+  const nu_option *row = &options[option];
+  const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+  if (row->argument == NULL && equals != NULL)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s takes no value, found '%s'",
+                   row->name, equals + 1);
+  if (row->argument == NULL)
+    *value = "";
+  else if (equals != NULL)
+    *value = equals + 1;
+  else if (p->at < p->argc)
+    *value = p->argv[p->at++];
+  else
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s needs a value: --%s %s", row->name,
+                   row->name, row->argument);
+  return NUMANN_OK;
+}
+
+static numann_status parse_option(nu_arguments *args, parser *p, const char *word,
+                                  numann_error *err) {
+  nu_option_id option = find_option(word, args->command);
+  if (option == NU_OPTIONS) return fail_option(word, args->command, err);
+  NU_TRY(check_place(option, args->command, err));
+  NU_TRY(take_value(p, word, option, &args->value[option], err));
+  if (option == NU_OPTION_SET) args->sets[args->n_sets++] = args->value[option];
+  return NUMANN_OK;
+}
+
+static numann_status parse_operand(nu_arguments *args, const char *word, numann_error *err) {
+  if (args->command == NU_COMMANDS) {
+    args->command = nu_command_named(word);
+    return args->command == NU_COMMANDS ? nu_fail_command(word, err) : NUMANN_OK;
+  }
+  const nu_command *command = &commands[args->command];
+  if (args->n_operands >= command->most)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: '%s' is too much; usage: numann %s %s",
+                   word, command->name, command->operands);
+  args->operands[args->n_operands++] = word;
+  return NUMANN_OK;
+}
+
+static numann_status parse_words(nu_arguments *args, parser *p, numann_error *err) {
+  while (p->at < p->argc) {
+    const char *word = p->argv[p->at++];
+    bool is_option = !p->options_end && word[0] == '-' && word[1] != '\0';
+    if (is_option && strcmp(word, "--") == 0)
+      p->options_end = true;
+    else if (is_option)
+      NU_TRY(parse_option(args, p, word, err));
+    else
+      NU_TRY(parse_operand(args, word, err));
+  }
+  return NUMANN_OK;
+}
+
+static numann_status check_operands(const nu_arguments *args, numann_error *err) {
+  if (args->command == NU_COMMANDS || nu_given(args, NU_OPTION_HELP) ||
+      nu_given(args, NU_OPTION_VERSION))
+    return NUMANN_OK;
+  const nu_command *command = &commands[args->command];
+  if (args->n_operands < command->least)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: usage: numann %s %s", command->name,
+                   command->operands);
+  if (nu_given(args, NU_OPTION_RESUME) && nu_given(args, NU_OPTION_OVERWRITE))
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --resume keeps the run and --overwrite replaces it; give one");
+  return NUMANN_OK;
+}
+
+numann_status nu_arguments_parse(nu_arguments *args, int argc, char *const *argv,
+                                 numann_error *err) {
+  *args = (nu_arguments){.command = NU_COMMANDS};
+  args->sets = nu_alloc((size_t)argc, sizeof *args->sets);
+  if (args->sets == NULL) return nu_fail_memory(err, (size_t)argc * sizeof *args->sets, "options");
+  parser p = {.argc = argc, .argv = argv, .at = 1};
+  NU_TRY(parse_words(args, &p, err));
+  return check_operands(args, err);
+}
+
+void nu_arguments_clear(nu_arguments *args) {
+  free(args->sets);
+  args->sets = NULL;
+}

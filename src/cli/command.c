@@ -1,0 +1,105 @@
+/* What the subcommands share: messages, configs, threads. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/number.h"
+#include "machine/machine.h"
+
+/* As parallel.threads of the key table allows. */
+#define MOST_THREADS 4096
+
+static void print_line(const char *prefix, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void print_line(const char *prefix, const char *format, va_list args) {
+  fputs(prefix, stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+}
+
+void nu_note(const nu_arguments *args, const char *format, ...) {
+  if (nu_given(args, NU_OPTION_QUIET)) return;
+  va_list list;
+  va_start(list, format);
+  print_line("numann: ", format, list);
+  va_end(list);
+}
+
+void nu_warn(const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  print_line("numann: warning: ", format, list);
+  va_end(list);
+}
+
+numann_status nu_print_text(nu_text *text, numann_error *err) {
+  bool incomplete = text->failed;
+  size_t length = text->length;
+  bool written = fwrite(nu_text_view(text), 1, length, stdout) == length && fflush(stdout) == 0;
+  int reason = errno;
+  nu_text_clear(text);
+  if (incomplete) return nu_fail_memory(err, length, "the output");
+  if (!written)
+    return nu_fail(err, NUMANN_ERR_IO, "standard output: %s; the result is incomplete",
+                   strerror(reason));
+  return NUMANN_OK;
+}
+
+bool nu_colour_wanted(void) {
+  const char *no_color = getenv("NO_COLOR");
+  const char *term = getenv("TERM");
+  bool refused = (no_color != NULL && no_color[0] != '\0') || term == NULL ||
+                 strcmp(term, "dumb") == 0;
+  return !refused && isatty(STDOUT_FILENO) != 0;
+}
+
+static numann_status apply_threads(numann_config *config, const char *threads, numann_error *err) {
+  nu_text text = {0};
+  nu_text_addf(&text, "parallel.threads=%s", threads);
+  numann_status status = text.failed ? nu_fail_memory(err, strlen(threads), "--threads")
+                                     : numann_config_set(config, nu_text_view(&text), err);
+  nu_text_clear(&text);
+  return status;
+}
+
+numann_status nu_apply_sets(const nu_arguments *args, numann_config *config, numann_error *err) {
+  for (size_t i = 0; i < args->n_sets; i++) NU_TRY(numann_config_set(config, args->sets[i], err));
+  const char *threads = args->value[NU_OPTION_THREADS];
+  return threads == NULL ? NUMANN_OK : apply_threads(config, threads, err);
+}
+
+numann_status nu_load_config(numann_config **out, const nu_arguments *args, const char *path,
+                             numann_error *err) {
+  NU_TRY(numann_config_load(out, path, err));
+  numann_status status = nu_apply_sets(args, *out, err);
+  if (status == NUMANN_OK) return NUMANN_OK;
+  numann_config_destroy(*out);
+  *out = NULL;
+  return status;
+}
+
+numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {
+  const char *text = args->value[NU_OPTION_THREADS];
+  if (text == NULL || strcmp(text, "auto") == 0) {
+    nu_machine machine;
+    NU_TRY(nu_machine_detect(&machine, err));
+    *threads = machine.threads_limit;
+    return NUMANN_OK;
+  }
+  uint64_t n = 0;
+  if (!nu_parse_count(text, strlen(text), &n) || n < 1 || n > MOST_THREADS)
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --threads %s: expected auto or a count from 1 to %d", text,
+                   MOST_THREADS);
+  *threads = (size_t)n;
+  return NUMANN_OK;
+}

@@ -1,0 +1,45 @@
+/* What the subcommands share. SPDX-License-Identifier: MIT */
+#ifndef NU_CLI_COMMAND_H
+#define NU_CLI_COMMAND_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/arguments.h"
+#include "numann/config.h"
+
+numann_status nu_command_train(const nu_arguments *args, numann_error *err);
+numann_status nu_command_eval(const nu_arguments *args, numann_error *err);
+numann_status nu_command_predict(const nu_arguments *args, numann_error *err);
+numann_status nu_command_info(const nu_arguments *args, numann_error *err);
+numann_status nu_command_gradcheck(const nu_arguments *args, numann_error *err);
+numann_status nu_command_topo(const nu_arguments *args, numann_error *err);
+numann_status nu_command_help(const nu_arguments *args, numann_error *err);
+
+/* The text of --version and of --help (of args->command where one was given), to stdout. */
+numann_status nu_print_version(const nu_arguments *args, numann_error *err);
+numann_status nu_print_help(const nu_arguments *args, numann_error *err);
+/* `numann` alone: how to go on, for stderr. */
+void nu_print_usage(void);
+
+/* A line on stderr: a note (not with --quiet), a warning (always). */
+void nu_note(const nu_arguments *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void nu_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A finished text to stdout; clears it. NUMANN_ERR_IO when it cannot all be written. */
+numann_status nu_print_text(nu_text *text, numann_error *err);
+/* May stdout have colours? A terminal, and NO_COLOR is not set. */
+bool nu_colour_wanted(void);
+
+/* --set and --threads applied to a config. */
+numann_status nu_apply_sets(const nu_arguments *args, numann_config *config, numann_error *err);
+/* The config at `path` with --set and --threads. */
+numann_status nu_load_config(numann_config **out, const nu_arguments *args, const char *path,
+                             numann_error *err);
+
+/* Threads for eval and predict: --threads N, or what the machine allows. */
+numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err);
+
+#endif

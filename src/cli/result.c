@@ -1,0 +1,68 @@
+/* The end of a run: evaluation and descriptions. SPDX-License-Identifier: MIT */
+#include "cli/result.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "kernels/kernels.h"
+#include "machine/machine.h"
+#include "machine/team.h"
+#include "numann/version.h"
+
+static numann_status evaluate_part(nu_evaluation *out, const nu_rows *rows,
+                                   const numann_network *network, const nu_schema *schema,
+                                   size_t threads, numann_error *err) {
+  return rows->rows == 0 ? NUMANN_OK : nu_evaluate(out, network, rows, schema, threads, err);
+}
+
+numann_status nu_parts_evaluate(nu_parts *parts, const numann_network *network,
+                                const numann_data *data, size_t threads, numann_error *err) {
+  const nu_schema *schema = &data->schema;
+  NU_TRY(evaluate_part(&parts->train, &data->train, network, schema, threads, err));
+  NU_TRY(evaluate_part(&parts->validation, &data->validation, network, schema, threads, err));
+  return evaluate_part(&parts->test, &data->test, network, schema, threads, err);
+}
+
+void nu_parts_clear(nu_parts *parts) {
+  nu_evaluation_clear(&parts->train);
+  nu_evaluation_clear(&parts->validation);
+  nu_evaluation_clear(&parts->test);
+}
+
+void nu_describe_network(const numann_network *network, nu_text *out) {
+  nu_text_addf(out, "%zu", numann_network_inputs(network));
+  for (size_t l = 0; l < network->n_layers; l++)
+    nu_text_addf(out, " - %zu %s", network->layers[l].neurons,
+                 nu_activation_name(network->layers[l].activation));
+  nu_text_addf(out, ", %zu parameters", numann_network_parameters(network));
+}
+
+numann_status nu_describe_machine(nu_text *out, numann_error *err) {
+  nu_machine machine;
+  NU_TRY(nu_machine_detect(&machine, err));
+  const nu_kernels *kernels = nu_kernels_select();
+  nu_text_addf(out, "cpu: %s\n", machine.model[0] != '\0' ? machine.model : "unknown model");
+  nu_text_addf(out, "cores: %zu on %zu NUMA node%s\n", machine.cores, machine.numa_nodes,
+               machine.numa_nodes == 1 ? "" : "s");
+  nu_text_addf(out, "thread limit: %zu (%s)\n", machine.threads_limit, machine.limited_by);
+  nu_text_addf(out, "instruction set: %s\n", kernels != NULL ? kernels->isa : "none");
+  nu_text_addf(out, "numann %s, numerics version %d, %s, %s\n", numann_version(),
+               NUMANN_NUMERICS_VERSION, nu_machine_library(), nu_team_library());
+  return NUMANN_OK;
+}
+
+static void add_number(nu_json *json, const char *part, const char *name, double value) {
+  char key[64];
+  snprintf(key, sizeof key, "%s%s%s", part, part[0] != '\0' ? "_" : "", name);
+  nu_json_real(json, key, value);
+}
+
+void nu_json_evaluation(nu_json *json, const char *part, const nu_evaluation *evaluation,
+                        bool classes) {
+  bool empty = evaluation->rows == 0;
+  add_number(json, part, "loss", empty ? NAN : evaluation->loss);
+  if (classes)
+    add_number(json, part, "accuracy", empty ? NAN : evaluation->accuracy);
+  else
+    add_number(json, part, "rmse", empty ? NAN : evaluation->rmse);
+}

@@ -1,0 +1,34 @@
+/* The end of a run: evaluation, table, JSON, report.html. SPDX-License-Identifier: MIT */
+#ifndef NU_CLI_RESULT_H
+#define NU_CLI_RESULT_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "cli/json.h"
+#include "data/data.h"
+#include "network/network.h"
+#include "trainer/evaluate.h"
+
+/* The network on each part of the data; rows = 0 where a part has none. */
+typedef struct nu_parts {
+  nu_evaluation train, validation, test;
+} nu_parts;
+
+numann_status nu_parts_evaluate(nu_parts *parts, const numann_network *network,
+                                const numann_data *data, size_t threads, numann_error *err);
+void nu_parts_clear(nu_parts *parts);
+
+/* "64 - 64 relu - 10 softmax, 4810 parameters" */
+void nu_describe_network(const numann_network *network, nu_text *out);
+
+/* Cpu, cores, thread limit, instruction set and versions, a line each. */
+numann_status nu_describe_machine(nu_text *out, numann_error *err);
+
+/* "<part>_loss" and "<part>_accuracy" or "<part>_rmse"; null where there are no rows. With an empty
+ * part the keys are "loss", "accuracy" and "rmse". */
+void nu_json_evaluation(nu_json *json, const char *part, const nu_evaluation *evaluation,
+                        bool classes);
+
+#endif

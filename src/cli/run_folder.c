@@ -1,0 +1,166 @@
+/* The folder of a run. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include "cli/run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "checkpoint/durable.h"
+#include "cli/command.h"
+#include "config/config.h"
+
+/* What a run writes beside its checkpoints; any of them marks a folder as a run. */
+static const char *const run_files[] = {"config.yaml", "metrics.csv", "metrics.jsonl",
+                                        "model.safetensors", "report.html"};
+#define RUN_FILES (sizeof run_files / sizeof run_files[0])
+
+static bool exists(const char *path) {
+  return access(path, F_OK) == 0;
+}
+
+char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
+  return nu_path_join(folder->path, name);
+}
+
+static bool has_file(const nu_run_folder *folder, const char *name) {
+  char *path = nu_run_folder_file(folder, name);
+  bool found = path != NULL && exists(path);
+  free(path);
+  return found;
+}
+
+static bool is_checkpoint(const char *name) {
+  static const char end[] = ".safetensors";
+  size_t n = strlen(name), tail = sizeof end - 1;
+  return strncmp(name, "ck-", 3) == 0 && n > tail && strcmp(name + n - tail, end) == 0;
+}
+
+/* ---- which folder */
+
+/* "configs/digits.yaml" -> "runs/digits" */
+static char *default_path(const char *config_name) {
+  const char *slash = strrchr(config_name, '/');
+  const char *base = slash != NULL ? slash + 1 : config_name;
+  const char *dot = strrchr(base, '.');
+  size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+  char *name = nu_copy_text(base, n);
+  char *path = name != NULL ? nu_path_join("runs", name) : NULL;
+  free(name);
+  return path;
+}
+
+static bool holds_run(const nu_run_folder *folder) {
+  for (size_t i = 0; i < RUN_FILES; i++)
+    if (has_file(folder, run_files[i])) return true;
+  return exists(folder->checkpoints);
+}
+
+static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments *args,
+                                numann_error *err) {
+  if (nu_given(args, NU_OPTION_RESUME) || nu_given(args, NU_OPTION_OVERWRITE) || !holds_run(folder))
+    return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "%s: the folder holds a run; continue it with --resume, replace it with --overwrite, "
+                 "or choose another folder with --out",
+                 folder->path);
+}
+
+numann_status nu_run_folder_choose(nu_run_folder *folder, const nu_arguments *args,
+                                   const numann_config *config, numann_error *err) {
+  const char *out = args->value[NU_OPTION_OUT];
+  if (out != NULL && out[0] == '\0')
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --out is empty; give a folder");
+  folder->path =
+      out != NULL ? nu_copy_text(out, strlen(out)) : default_path(nu_config_name(config));
+  if (folder->path != NULL) folder->checkpoints = nu_path_join(folder->path, "checkpoints");
+  if (folder->checkpoints == NULL) return nu_fail_memory(err, 256, "the run folder's name");
+  return refuse_run(folder, args, err);
+}
+
+numann_status nu_run_folder_claim(nu_run_folder *folder, const nu_arguments *args,
+                                  numann_error *err) {
+  NU_TRY(nu_durable_folder(folder->path, err));
+  NU_TRY(nu_run_lock_take(&folder->lock, folder->path, err));
+  folder->locked = true;
+  if (!folder->lock.guarded)
+    nu_warn("%s: this file system has no locks; do not start a second run in this folder",
+            folder->path);
+  return refuse_run(folder, args, err);
+}
+
+void nu_run_folder_close(nu_run_folder *folder) {
+  if (folder->locked) nu_run_lock_release(&folder->lock);
+  free(folder->path);
+  free(folder->checkpoints);
+  *folder = (nu_run_folder){0};
+}
+
+/* ---- what is in it */
+
+static numann_status remove_file(const char *folder, const char *name, numann_error *err) {
+  char *path = nu_path_join(folder, name);
+  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  numann_status status = NUMANN_OK;
+  if (unlink(path) != 0 && errno != ENOENT)
+    status = nu_fail(err, NUMANN_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+  free(path);
+  return status;
+}
+
+static numann_status remove_checkpoints(const char *folder, numann_error *err) {
+  DIR *listing = opendir(folder);
+  if (listing == NULL && errno == ENOENT) return NUMANN_OK;
+  if (listing == NULL)
+    return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s", folder, strerror(errno));
+  numann_status status = NUMANN_OK;
+  struct dirent *entry;
+  while (status == NUMANN_OK && (entry = readdir(listing)) != NULL)
+    if (is_checkpoint(entry->d_name)) status = remove_file(folder, entry->d_name, err);
+  closedir(listing);
+  return status;
+}
+
+numann_status nu_run_folder_empty(const nu_run_folder *folder, numann_error *err) {
+  NU_TRY(remove_checkpoints(folder->checkpoints, err));
+  for (size_t i = 0; i < RUN_FILES; i++) NU_TRY(remove_file(folder->path, run_files[i], err));
+  return NUMANN_OK;
+}
+
+static void list_rejected(const nu_text *rejected) {
+  const char *lines = nu_text_view(rejected);
+  while (*lines != '\0') {
+    size_t n = strcspn(lines, "\n");
+    nu_warn("checkpoint passed over: %.*s", (int)n, lines);
+    lines += n + (lines[n] == '\n');
+  }
+}
+
+numann_status nu_run_folder_newest(nu_saved *saved, bool *found, const nu_run_folder *folder,
+                                   numann_error *err) {
+  nu_text rejected = {0};
+  numann_status status = nu_checkpoint_newest(saved, found, folder->checkpoints, &rejected, err);
+  list_rejected(&rejected);
+  nu_text_clear(&rejected);
+  if (status != NUMANN_OK || *found || !has_file(folder, "model.safetensors")) return status;
+  return nu_fail(err, NUMANN_ERR_MODEL,
+                 "%s: no checkpoint to go on from, but a finished model; replace it with "
+                 "--overwrite, or choose another folder with --out",
+                 folder->path);
+}
+
+numann_status nu_run_folder_write(const nu_run_folder *folder, const char *name,
+                                  const nu_text *text, numann_error *err) {
+  if (text->failed) return nu_fail_memory(err, text->length, name);
+  char *path = nu_run_folder_file(folder, name);
+  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  numann_status status = nu_durable_write(path, nu_text_view(text), text->length, err);
+  free(path);
+  return status;
+}

@@ -1,0 +1,308 @@
+/* numann train: config -> data -> network -> plan -> trainer -> checkpoint, report.
+ * SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/result.h"
+#include "cli/run_folder.h"
+#include "cli/signals.h"
+#include "cli/watch.h"
+#include "kernels/kernels.h"
+#include "plan/plan.h"
+
+/* One training, from the config to the files that it leaves. Owns everything. */
+typedef struct run {
+  const nu_arguments *args; /* borrowed */
+  double started;
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  numann_plan *plan;
+  numann_trainer *trainer;
+  nu_run_folder folder;
+  nu_saved resumed; /* the checkpoint that the run goes on from; all zero for a new run */
+  nu_watch watch;
+  nu_parts parts;
+  char sha256[65]; /* "" until the training has ended */
+  const char *stop; /* the signal that stopped the run, or NULL */
+} run;
+
+/* ---- before */
+
+static numann_status build(run *r, numann_error *err) {
+  NU_TRY(numann_data_load(&r->data, r->config, err));
+  NU_TRY(numann_network_create(&r->network, r->config, r->data, err));
+  NU_TRY(numann_plan_create(&r->plan, r->config, r->network, r->data, err));
+  return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
+}
+
+/* A checkpoint fits when config and training rows are those that it was made with. */
+static numann_status check_resumed(const run *r, numann_error *err) {
+  numann_config *saved = NULL;
+  NU_TRY(numann_config_parse(&saved, r->resumed.config_text, "checkpoint", err));
+  numann_status status = nu_config_match(r->config, saved, err);
+  numann_config_destroy(saved);
+  if (status != NUMANN_OK) return status;
+  if (r->resumed.data_sum != 0 && r->resumed.data_sum != nu_data_sum(r->data))
+    return nu_fail(err, NUMANN_ERR_DATA,
+                   "%s: the training rows are not those of the checkpoint; restore the data files, "
+                   "or start again with --overwrite",
+                   r->folder.path);
+  return NUMANN_OK;
+}
+
+static numann_status resume(run *r, numann_error *err) {
+  bool found = false;
+  NU_TRY(nu_run_folder_newest(&r->resumed, &found, &r->folder, err));
+  if (!found) {
+    nu_note(r->args, "%s has no checkpoint yet: starting at the beginning", r->folder.path);
+    return NUMANN_OK;
+  }
+  NU_TRY(check_resumed(r, err));
+  NU_TRY(nu_trainer_restore(r->trainer, &r->resumed.state, err));
+  nu_note(r->args, "going on from step %llu, after %llu whole epochs",
+          (unsigned long long)r->resumed.state.step, (unsigned long long)r->resumed.state.epoch);
+  return NUMANN_OK;
+}
+
+static numann_status save_config(const run *r, numann_error *err) {
+  nu_text text = {0};
+  nu_config_write(r->config, NU_CONFIG_RUN, &text);
+  numann_status status = nu_run_folder_write(&r->folder, "config.yaml", &text, err);
+  nu_text_clear(&text);
+  return status;
+}
+
+/* The first change on the disk: until here a wrong config or data file has harmed no earlier run. */
+static numann_status open_folder(run *r, numann_error *err) {
+  NU_TRY(nu_run_folder_claim(&r->folder, r->args, err));
+  if (nu_given(r->args, NU_OPTION_OVERWRITE)) NU_TRY(nu_run_folder_empty(&r->folder, err));
+  if (nu_given(r->args, NU_OPTION_RESUME)) NU_TRY(resume(r, err));
+  NU_TRY(save_config(r, err));
+  return nu_watch_open(&r->watch, &r->folder, r->config, r->network, r->data, &r->resumed.state,
+                       nu_given(r->args, NU_OPTION_QUIET), err);
+}
+
+static void announce(const run *r) {
+  nu_text network = {0};
+  nu_describe_network(r->network, &network);
+  nu_note(r->args, "%zu training, %zu validation, %zu test rows; network %s", r->data->train.rows,
+          r->data->validation.rows, r->data->test.rows, nu_text_view(&network));
+  nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->threads,
+          r->plan->threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why,
+          r->folder.path);
+  if (r->data->rows_dropped > 0)
+    nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
+  if (r->plan->note[0] != '\0') nu_warn("%s", r->plan->note);
+  nu_text_clear(&network);
+}
+
+/* ---- training */
+
+static numann_status train(run *r, numann_error *err) {
+  nu_signals_catch();
+  numann_observer observer = nu_watch_observer(&r->watch);
+  numann_status status = numann_trainer_run(r->trainer, &observer, err);
+  nu_progress_end(r->watch.progress);
+  if (status == NUMANN_OK) return nu_watch_finish(&r->watch, r->trainer, err);
+  if (status == NUMANN_STOPPED) r->stop = nu_signals_received();
+  return status;
+}
+
+/* ---- after */
+
+static numann_status save_model(const run *r, numann_error *err) {
+  char *path = nu_run_folder_file(&r->folder, "model.safetensors");
+  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  numann_status status = numann_model_save(path, r->network, r->data, r->config, err);
+  free(path);
+  return status;
+}
+
+static numann_status evaluate(run *r, numann_error *err) {
+  nu_network_sha256(r->network, r->sha256);
+  return nu_parts_evaluate(&r->parts, r->network, r->data, r->plan->threads, err);
+}
+
+/* Texts that a result borrows. */
+typedef struct texts {
+  nu_text config, machine, network;
+} texts;
+
+static numann_status write_texts(const run *r, texts *t, numann_error *err) {
+  nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
+  nu_describe_network(r->network, &t->network);
+  NU_TRY(nu_describe_machine(&t->machine, err));
+  nu_text_addf(&t->machine, "run: %zu threads, %s, %s\n", r->plan->threads,
+               numann_plan_strategy(r->plan), r->plan->why);
+  return NUMANN_OK;
+}
+
+static const char *last_part(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
+  return evaluation->rows > 0 ? evaluation : NULL;
+}
+
+static nu_result collect(const run *r, const texts *t) {
+  nu_result result = {.title = last_part(r->folder.path),
+                      .config_text = nu_text_view(&t->config),
+                      .machine_text = nu_text_view(&t->machine),
+                      .network_text = nu_text_view(&t->network),
+                      .weights_sha256 = r->sha256,
+                      .schema = &r->data->schema,
+                      .train = if_any(&r->parts.train),
+                      .validation = if_any(&r->parts.validation),
+                      .test = if_any(&r->parts.test),
+                      .seconds = nu_clock_seconds() - r->started};
+  result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
+  return result;
+}
+
+static void write_json(const run *r, nu_text *out) {
+  const nu_state *state = nu_trainer_state_view(r->trainer);
+  const nu_kernels *kernels = nu_kernels_select();
+  bool classes = r->data->schema.classes > 0;
+  nu_json json = {0};
+  nu_json_open(&json, NULL, '{');
+  nu_json_count(&json, "epochs", state->epoch);
+  nu_json_count(&json, "steps", state->step);
+  nu_json_evaluation(&json, "train", &r->parts.train, classes);
+  nu_json_evaluation(&json, "validation", &r->parts.validation, classes);
+  nu_json_evaluation(&json, "test", &r->parts.test, classes);
+  nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
+  nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
+  nu_json_count(&json, "threads", r->plan->threads);
+  nu_json_count(&json, "threads_limit", r->plan->threads_limit);
+  nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
+  nu_json_count(&json, "groups", 1);
+  nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
+  nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
+  char *model = nu_run_folder_file(&r->folder, "model.safetensors");
+  nu_json_string(&json, "model", r->stop == NULL ? model : NULL);
+  free(model);
+  nu_json_flag(&json, "stopped", r->stop != NULL);
+  nu_json_close(&json, '}');
+  nu_text_add(&json.text, "\n");
+  *out = json.text;
+}
+
+static numann_status print_result(const run *r, const nu_result *result, numann_error *err) {
+  nu_text out = {0};
+  if (nu_given(r->args, NU_OPTION_JSON))
+    write_json(r, &out);
+  else
+    nu_table(result, nu_colour_wanted(), &out);
+  return nu_print_text(&out, err);
+}
+
+static numann_status write_report(const run *r, const nu_result *result, numann_error *err) {
+  char *path = nu_run_folder_file(&r->folder, "report.html");
+  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  numann_status status = nu_report_write(path, result, err);
+  free(path);
+  return status;
+}
+
+static numann_status show(run *r, numann_error *err) {
+  texts t = {0};
+  numann_status status = write_texts(r, &t, err);
+  nu_result result = collect(r, &t);
+  if (status == NUMANN_OK) status = write_report(r, &result, err);
+  if (status == NUMANN_OK) status = print_result(r, &result, err);
+  nu_text_clear(&t.config);
+  nu_text_clear(&t.machine);
+  nu_text_clear(&t.network);
+  if (status == NUMANN_OK)
+    nu_note(r->args, "model, curves and report: %s/model.safetensors, metrics.csv, report.html",
+            r->folder.path);
+  return status;
+}
+
+static numann_status finish(run *r, numann_error *err) {
+  NU_TRY(save_model(r, err));
+  NU_TRY(evaluate(r, err));
+  return show(r, err);
+}
+
+/* ---- the flow */
+
+static numann_status run_all(run *r, numann_error *err) {
+  NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
+  NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
+  NU_TRY(build(r, err));
+  NU_TRY(open_folder(r, err));
+  announce(r);
+  NU_TRY(train(r, err));
+  return finish(r, err);
+}
+
+/* A word as a shell takes it: in single quotes where it holds anything special. */
+static void add_word(nu_text *out, const char *word) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
+  bool quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
+  nu_text_add(out, quoted ? " '" : " ");
+  for (const char *c = word; *c != '\0'; c++) {
+    if (*c == '\'')
+      nu_text_add(out, "'\\''");
+    else
+      nu_text_append(out, c, 1);
+  }
+  if (quoted) nu_text_add(out, "'");
+}
+
+/* The command line that goes on with this run. */
+static void add_resume_command(const run *r, nu_text *out) {
+  nu_text_add(out, "numann train");
+  add_word(out, r->args->operands[0]);
+  for (size_t i = 0; i < r->args->n_sets; i++) {
+    nu_text_add(out, " --set");
+    add_word(out, r->args->sets[i]);
+  }
+  nu_text_add(out, " --out");
+  add_word(out, r->folder.path);
+  nu_text_add(out, " --resume");
+}
+
+/* What a stopped run says: how to go on. Its checkpoint is durable by now. */
+static numann_status tell_stop(const run *r, numann_error *err) {
+  const nu_state *state = nu_trainer_state_view(r->trainer);
+  nu_text out = {0};
+  add_resume_command(r, &out);
+  nu_note(r->args, "stopped by %s at step %llu, the checkpoint is safe; go on with: %s", r->stop,
+          (unsigned long long)state->step, nu_text_view(&out));
+  nu_text_clear(&out);
+  if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
+  write_json(r, &out);
+  NU_TRY(nu_print_text(&out, err));
+  return NUMANN_STOPPED;
+}
+
+static void close_run(run *r) {
+  nu_parts_clear(&r->parts);
+  nu_watch_close(&r->watch);
+  numann_trainer_destroy(r->trainer);
+  nu_saved_clear(&r->resumed);
+  numann_plan_destroy(r->plan);
+  numann_network_destroy(r->network);
+  numann_data_destroy(r->data);
+  nu_run_folder_close(&r->folder);
+  numann_config_destroy(r->config);
+}
+
+numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
+  run r = {.args = args, .started = nu_clock_seconds()};
+  numann_status status = run_all(&r, err);
+  if (status == NUMANN_STOPPED) status = tell_stop(&r, err);
+  close_run(&r);
+  return status;
+}

@@ -1,0 +1,139 @@
+/* What goes on while a run trains. SPDX-License-Identifier: MIT */
+#include "cli/watch.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/signals.h"
+
+/* A full disk may be a neighbour's and pass; a third checkpoint that fails is a fault. */
+#define MOST_FAILURES 3
+
+/* ---- opening and closing */
+
+numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
+                            const numann_config *config, numann_network *network,
+                            const numann_data *data, const nu_state *start, bool quiet,
+                            numann_error *err) {
+  nu_config_write(config, NU_CONFIG_MODEL, &watch->config_text);
+  if (watch->config_text.failed) return nu_fail_memory(err, watch->config_text.length, "the config");
+  watch->folder = folder;
+  watch->saved = (nu_saved){.network = network,
+                            .schema = data->schema,
+                            .config_text = watch->config_text.data,
+                            .data_sum = nu_data_sum(data),
+                            .has_state = true};
+  nu_config_every(config, &watch->every_seconds, &watch->every_epochs, &watch->every_steps);
+  watch->keep = nu_config_count(config, "checkpoint.keep");
+  watch->last_save = nu_clock_seconds();
+  watch->saved_step = start->step;
+  watch->saved_epoch = start->epoch;
+  watch->rows = (double)data->train.rows;
+  watch->progress = nu_progress_create(stderr, quiet);
+  if (watch->progress == NULL) return nu_fail_memory(err, 256, "the progress line");
+  return nu_metrics_open(&watch->metrics, folder->path, start->epoch, err);
+}
+
+void nu_watch_close(nu_watch *watch) {
+  if (watch->progress != NULL) nu_progress_destroy(watch->progress);
+  if (watch->metrics != NULL) nu_metrics_close(watch->metrics);
+  nu_text_clear(&watch->config_text);
+}
+
+/* ---- checkpoints */
+
+/* A failed write leaves the older checkpoints whole, so the training may go on for a while. */
+static numann_status bear_failure(nu_watch *watch, numann_status status, const numann_error *err) {
+  watch->failures++;
+  bool fatal = status != NUMANN_ERR_IO || watch->stopping || watch->failures >= MOST_FAILURES;
+  if (fatal) return status;
+  nu_progress_end(watch->progress);
+  nu_warn("checkpoint not written (%u of %d failures in a row that end the run): %s",
+          watch->failures, MOST_FAILURES, err->message);
+  return NUMANN_OK;
+}
+
+static numann_status save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+  watch->saved.state = *nu_trainer_state_view(trainer);
+  numann_error own = {0};
+  numann_status status =
+      nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, &own);
+  watch->last_save = nu_clock_seconds();
+  if (status == NUMANN_OK) {
+    watch->failures = 0;
+    watch->saved_step = watch->saved.state.step;
+    watch->saved_epoch = watch->saved.state.epoch;
+    return NUMANN_OK;
+  }
+  if (err != NULL) *err = own;
+  return bear_failure(watch, status, &own);
+}
+
+numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+  nu_progress_end(watch->progress);
+  watch->stopping = true;
+  const nu_state *state = nu_trainer_state_view(trainer);
+  bool done = watch->saved_step == state->step && watch->saved_epoch == state->epoch;
+  return done ? NUMANN_OK : save(watch, trainer, err);
+}
+
+/* ---- the observer */
+
+/* every 0: never. */
+static bool is_due(uint64_t count, uint64_t every) {
+  return every > 0 && count % every == 0;
+}
+
+static bool is_time(const nu_watch *watch) {
+  return watch->every_seconds > 0 &&
+         nu_clock_seconds() - watch->last_save >= watch->every_seconds;
+}
+
+static numann_action choose_action(nu_watch *watch, bool due) {
+  watch->stopping = nu_signals_received() != NULL;
+  if (watch->stopping) return NUMANN_STOP;
+  return due ? NUMANN_SAVE : NUMANN_CONTINUE;
+}
+
+static numann_action on_step(void *arg, const numann_progress *at) {
+  nu_watch *watch = arg;
+  nu_progress_step(watch->progress, at);
+  return choose_action(watch, is_time(watch) || is_due(at->step, watch->every_steps));
+}
+
+static void add_metrics(nu_watch *watch, const numann_epoch *epoch) {
+  numann_error err = {0};
+  if (nu_metrics_add(watch->metrics, epoch, &err) == NUMANN_OK || watch->metrics_failed) return;
+  watch->metrics_failed = true;
+  nu_progress_end(watch->progress);
+  nu_warn("%s; the training goes on without", err.message);
+}
+
+static void count_time(nu_watch *watch, const numann_epoch *epoch) {
+  if (!(isfinite(epoch->samples_per_s) && epoch->samples_per_s > 0)) return;
+  watch->rows_trained += watch->rows;
+  watch->seconds += watch->rows / epoch->samples_per_s;
+}
+
+static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
+  nu_watch *watch = arg;
+  count_time(watch, epoch);
+  add_metrics(watch, epoch);
+  nu_progress_epoch(watch->progress, epoch);
+  return choose_action(watch, is_due(epoch->epoch, watch->every_epochs));
+}
+
+static numann_status on_save(void *arg, numann_trainer *trainer, numann_error *err) {
+  return save(arg, trainer, err);
+}
+
+numann_observer nu_watch_observer(nu_watch *watch) {
+  return (numann_observer){
+      .arg = watch, .on_step = on_step, .on_epoch = on_epoch, .on_save = on_save};
+}
+
+double nu_watch_rate(const nu_watch *watch) {
+  return watch->seconds > 0 ? watch->rows_trained / watch->seconds : NAN;
+}

@@ -1,0 +1,53 @@
+/* What goes on while a run trains: progress, metrics, checkpoints, and signals that stop it.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_CLI_WATCH_H
+#define NU_CLI_WATCH_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "checkpoint/checkpoint.h"
+#include "cli/run_folder.h"
+#include "config/config.h"
+#include "data/data.h"
+#include "numann/trainer.h"
+#include "report/report.h"
+
+typedef struct nu_watch {
+  const nu_run_folder *folder; /* borrowed */
+  nu_saved saved;              /* borrows network, schema and config_text; data_sum is its own */
+  nu_text config_text;         /* NU_CONFIG_MODEL */
+  double every_seconds;        /* checkpoint.every: one of these three, the others are 0 */
+  uint64_t every_epochs, every_steps;
+  size_t keep;                 /* checkpoint.keep */
+  nu_progress *progress;
+  nu_metrics *metrics;
+  double last_save;     /* clock of the last try */
+  uint64_t saved_step;  /* step and whole epochs of the last durable checkpoint */
+  uint64_t saved_epoch;
+  unsigned failures;    /* checkpoints that failed in a row */
+  bool stopping;        /* a signal has come: the next checkpoint is the last */
+  bool metrics_failed;  /* said once */
+  double rows;          /* training rows of an epoch */
+  double rows_trained;  /* in this process */
+  double seconds;       /* spent on them, without evaluation */
+} nu_watch;
+
+/* Borrows folder, network and data. start: the state that a resumed run begins with, all zero for a
+ * new one: metrics of later epochs are cut off. */
+numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
+                            const numann_config *config, numann_network *network,
+                            const numann_data *data, const nu_state *start, bool quiet,
+                            numann_error *err);
+numann_observer nu_watch_observer(nu_watch *watch);
+
+/* A checkpoint of where the trainer stands, unless the last one is just that. */
+numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err);
+
+/* Rows a second over all epochs of this process; NaN when none was trained. */
+double nu_watch_rate(const nu_watch *watch);
+
+void nu_watch_close(nu_watch *watch);
+
+#endif

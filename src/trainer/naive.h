@@ -1,0 +1,39 @@
+/* The oracle: the network in double precision, one row at a time, written straight from the
+ * equations with no regard to speed. gradcheck and the tests hold the engine against it.
+ * SPDX-License-Identifier: MIT */
+#ifndef NU_TRAINER_NAIVE_H
+#define NU_TRAINER_NAIVE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "network/network.h"
+
+/* A copy of the parameters and the numbers of the last row. The units of all layers stand one after
+ * the other, the inputs being layer 0: unit i of layer l is at first[l] + i. */
+typedef struct nu_naive {
+  const numann_network *network; /* borrowed: shapes, activations, loss */
+  double *parameters;            /* [n_parameters]: W(1), b(1), W(2) ...; owned, free to change */
+  size_t *first;                 /* [n_layers + 2]: the last entry is the number of units; owned */
+  double *z;                     /* [units]: net_j of (4.11), not set for inputs; owned */
+  double *a;                     /* [units]: f(z), or the input; owned */
+  double *delta;                 /* [units]: -dE_d/dnet_j (4.16), not set for inputs; owned */
+} nu_naive;
+
+/* No layer may have the step activation, which has no derivative (assert). */
+numann_status nu_naive_create(nu_naive *naive, const numann_network *network, numann_error *err);
+void nu_naive_clear(nu_naive *naive);
+
+/* (3.8) on one row: fills z and a. input: [n_0]. Returns the row's loss (4.9) against target [n_L],
+ * which for cross-entropy must sum to 1. */
+double nu_naive_forward(nu_naive *naive, const float *input, const float *target);
+/* (4.1) and (4.3) for the row that went forward last: fills delta. */
+void nu_naive_backward(nu_naive *naive, const float *target);
+
+/* Over a batch: inputs [rows][n_0], targets [rows][n_L]. The sum of the rows' losses; dE/dw of that
+ * sum, in the layout of the parameters. */
+double nu_naive_loss(nu_naive *naive, size_t rows, const float *inputs, const float *targets);
+void nu_naive_gradient(nu_naive *naive, size_t rows, const float *inputs, const float *targets,
+                       double *gradient);
+
+#endif

@@ -1,0 +1,417 @@
+/* Models and checkpoints: round trip, same bytes, rotation, fallback, lock.
+ * SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "checkpoint/durable.h"
+#include "checkpoint_sample.h"
+
+static const size_t small[] = {2, 2, 1};
+static const size_t large[] = {20, 30, 7, 4};
+
+static char *folder;
+static numann_error err;
+
+static void set_up(void) {
+  folder = sample_folder();
+  ck_assert_ptr_nonnull(folder);
+  err = (numann_error){NUMANN_OK, ""};
+}
+
+static void tear_down(void) { sample_remove(folder); }
+
+static void write_step(const char *path, uint64_t step, size_t keep) {
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, step);
+  ck_assert_msg(nu_checkpoint_write(path, &saved, keep, &err) == NUMANN_OK, "%s", err.message);
+  nu_saved_clear(&saved);
+}
+
+static bool exists(const char *name) {
+  struct stat info;
+  char *path = sample_path(folder, name);
+  bool there = stat(path, &info) == 0;
+  free(path);
+  return there;
+}
+
+/* Change one byte of a file. */
+static void damage(const char *name, long offset) {
+  char *path = sample_path(folder, name);
+  FILE *file = fopen(path, "r+b");
+  ck_assert_ptr_nonnull(file);
+  fseek(file, offset, offset < 0 ? SEEK_END : SEEK_SET);
+  int byte = fgetc(file);
+  fseek(file, offset, offset < 0 ? SEEK_END : SEEK_SET);
+  fputc(byte ^ 0x10, file);
+  fclose(file);
+  free(path);
+}
+
+static const struct {
+  sample_kind kind;
+  size_t n_layers;
+  const size_t *sizes;
+} kinds[] = {{SAMPLE_MODEL, 2, small},
+             {SAMPLE_MODEL, 3, large},
+             {SAMPLE_CHECKPOINT, 3, large},
+             {SAMPLE_CHECKPOINT, 1, large + 2}};
+
+START_TEST(round_trip_keeps_every_bit) {
+  char *path = sample_path(folder, "model.safetensors");
+  nu_saved saved = sample_create(kinds[_i].kind, kinds[_i].n_layers, kinds[_i].sizes, 5), again;
+  ck_assert_msg(nu_saved_write(path, &saved, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert_msg(nu_saved_read(&again, path, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert(sample_equal(&saved, &again));
+  again.network->parameters[0] = nextafterf(again.network->parameters[0], 9.0f);
+  ck_assert_msg(!sample_equal(&saved, &again), "the comparison sees no difference");
+  nu_saved_clear(&again);
+  nu_saved_clear(&saved);
+  free(path);
+}
+END_TEST
+
+START_TEST(optional_blocks_stay_absent) {
+  char *path = sample_path(folder, "ck");
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5), again;
+  float **blocks[] = {&saved.state.moment2, &saved.state.best, &saved.state.moment1};
+  for (size_t i = 0; i < 3; i++) {
+    free(*blocks[i]);
+    *blocks[i] = NULL;
+    saved.state.best_epoch = 0;
+    saved.state.best_loss = INFINITY;
+    ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_OK);
+    ck_assert_msg(nu_saved_read(&again, path, &err) == NUMANN_OK, "%s", err.message);
+    ck_assert(sample_equal(&saved, &again));
+    nu_saved_clear(&again);
+  }
+  nu_saved_clear(&saved);
+  free(path);
+}
+END_TEST
+
+START_TEST(same_state_same_bytes_and_aligned_data) {
+  unsigned char *bytes[2];
+  size_t size[2];
+  char *path = sample_path(folder, "model.safetensors");
+  for (size_t i = 0; i < 2; i++) {
+    nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 8);
+    ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_OK);
+    bytes[i] = sample_read(path, &size[i]);
+    nu_saved_clear(&saved);
+  }
+  ck_assert_uint_eq(size[0], size[1]);
+  ck_assert_mem_eq(bytes[0], bytes[1], size[0]);
+  size_t header = bytes[0][0] + 256u * bytes[0][1] + 65536u * bytes[0][2];
+  ck_assert_uint_eq((8 + header) % 64, 0);
+  ck_assert_int_eq(bytes[0][8], '{');
+  size_t parameters = 20 * 30 + 30 + 30 * 7 + 7 + 7 * 4 + 4;
+  ck_assert_uint_eq(size[0], 8 + header + 4 * 4 * parameters + 2 * 8 * 20);
+  free(bytes[0]);
+  free(bytes[1]);
+  free(path);
+}
+END_TEST
+
+START_TEST(model_loads_from_file_and_folder) {
+  char *path = sample_path(folder, "model.safetensors");
+  nu_saved saved = sample_create(SAMPLE_MODEL, 3, large, 5);
+  numann_network *network;
+  ck_assert_int_eq(numann_model_load(&network, folder, &err), NUMANN_ERR_MODEL);
+  ck_assert_ptr_nonnull(strstr(err.message, "model.safetensors"));
+  ck_assert_ptr_null(network);
+  ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_OK);
+  const char *from[] = {path, folder};
+  for (size_t i = 0; i < 2; i++) {
+    ck_assert_int_eq(numann_model_load(&network, from[i], &err), NUMANN_OK);
+    char a[65], b[65];
+    nu_network_sha256(network, a);
+    nu_network_sha256(saved.network, b);
+    ck_assert_str_eq(a, b);
+    numann_network_destroy(network);
+  }
+  nu_saved_clear(&saved);
+  free(path);
+}
+END_TEST
+
+START_TEST(not_finite_is_refused_and_the_old_file_stays) {
+  char *path = sample_path(folder, "model.safetensors");
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5);
+  ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_OK);
+  size_t size, again_size;
+  unsigned char *before = sample_read(path, &size);
+  nu_state *state = &saved.state;
+  float *places[] = {state->weights, &state->moment1[3], &state->moment2[99],
+                     &state->best[state->n_parameters - 1]};
+  const float wrong[] = {NAN, INFINITY, -INFINITY, NAN};
+  for (size_t i = 0; i < 4; i++) {
+    float kept = *places[i];
+    *places[i] = wrong[i];
+    ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_ERR_DIVERGED);
+    ck_assert_ptr_nonnull(strstr(err.message, "not finite"));
+    *places[i] = kept;
+  }
+  state->epoch_loss = NAN;
+  ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_ERR_DIVERGED);
+  unsigned char *after = sample_read(path, &again_size);
+  ck_assert_uint_eq(size, again_size);
+  ck_assert_mem_eq(before, after, size);
+  free(before);
+  free(after);
+  nu_saved_clear(&saved);
+  free(path);
+}
+END_TEST
+
+START_TEST(names_must_be_utf8) {
+  char *path = sample_path(folder, "model.safetensors");
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5);
+  saved.schema.class_names[2][0] = (char)0xe9;
+  ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_ERR_DATA);
+  ck_assert_ptr_nonnull(strstr(err.message, "class name 3"));
+  ck_assert(!exists("model.safetensors"));
+  nu_saved_clear(&saved);
+  free(path);
+}
+END_TEST
+
+START_TEST(rotation_keeps_the_newest) {
+  char *path = sample_path(folder, "checkpoints");
+  for (uint64_t step = 90; step <= 120; step += 10) write_step(path, step, 2);
+  ck_assert(!exists("checkpoints/ck-90.safetensors"));
+  ck_assert(!exists("checkpoints/ck-100.safetensors"));
+  ck_assert(exists("checkpoints/ck-110.safetensors"));
+  ck_assert(exists("checkpoints/ck-120.safetensors"));
+  write_step(path, 120, 2); /* the same step again replaces it */
+  ck_assert(exists("checkpoints/ck-110.safetensors"));
+  write_step(path, 130, 1);
+  ck_assert(!exists("checkpoints/ck-120.safetensors"));
+  free(path);
+}
+END_TEST
+
+/* After a resume from 20 because 30 was damaged, 25 is written: 30 must not push it out. */
+START_TEST(rotation_does_not_count_a_refused_future) {
+  char *path = sample_path(folder, "checkpoints");
+  write_step(path, 20, 2);
+  write_step(path, 30, 2);
+  damage("checkpoints/ck-30.safetensors", -5);
+  write_step(path, 25, 1);
+  ck_assert(exists("checkpoints/ck-25.safetensors"));
+  ck_assert(exists("checkpoints/ck-30.safetensors"));
+  ck_assert(!exists("checkpoints/ck-20.safetensors"));
+  free(path);
+}
+END_TEST
+
+START_TEST(resume_falls_back_and_says_why) {
+  char *path = sample_path(folder, "checkpoints");
+  nu_saved saved, expected = sample_create(SAMPLE_CHECKPOINT, 3, large, 100);
+  bool found;
+  nu_text rejected = {0};
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert(!found);
+  for (uint64_t step = 80; step <= 120; step += 20) write_step(path, step, 9);
+  char *stray = sample_path(path, "ck-0500.safetensors");
+  sample_write(stray, "x", 1); /* not a name of ours */
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert(found && saved.state.step == 120 && rejected.length == 0);
+  nu_saved_clear(&saved);
+  damage("checkpoints/ck-120.safetensors", -1);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert(found && sample_equal(&saved, &expected));
+  ck_assert_ptr_nonnull(strstr(nu_text_view(&rejected), "ck-120.safetensors@"));
+  ck_assert_ptr_nonnull(strstr(nu_text_view(&rejected), "checksum"));
+  nu_saved_clear(&saved);
+  nu_saved_clear(&expected);
+  nu_text_clear(&rejected);
+  free(stray);
+  free(path);
+}
+END_TEST
+
+START_TEST(none_valid_is_an_error) {
+  char *path = sample_path(folder, "checkpoints");
+  nu_saved saved;
+  bool found;
+  nu_text rejected = {0};
+  write_step(path, 7, 9);
+  write_step(path, 8, 9);
+  char *from = sample_path(path, "ck-8.safetensors"), *to = sample_path(path, "ck-9.safetensors");
+  ck_assert_int_eq(rename(from, to), 0); /* a name that lies about the step */
+  damage("checkpoints/ck-7.safetensors", 40);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_ERR_MODEL);
+  ck_assert(!found);
+  ck_assert_ptr_nonnull(strstr(err.message, "none of 2"));
+  ck_assert_ptr_nonnull(strstr(err.message, "another step"));
+  ck_assert_ptr_nonnull(strstr(nu_text_view(&rejected), "ck-7.safetensors@"));
+  nu_text_clear(&rejected);
+  free(from);
+  free(to);
+  free(path);
+}
+END_TEST
+
+START_TEST(data_sum_sees_every_number) {
+  float inputs[] = {1, 2, 3, 4, 5, 6}, targets[] = {0.5f, 0.25f, 0.125f};
+  int32_t labels[] = {0, 1, 0};
+  numann_data data = {.schema = {.features = 2, .targets = 1},
+                      .train = {.rows = 3, .inputs = inputs, .targets = targets}};
+  uint64_t sum = nu_data_sum(&data);
+  ck_assert(sum != 0 && sum == nu_data_sum(&data));
+  inputs[5] = 7;
+  ck_assert_uint_ne(sum, nu_data_sum(&data));
+  inputs[5] = 6;
+  targets[2] = -0.125f;
+  ck_assert_uint_ne(sum, nu_data_sum(&data));
+  data.train.targets = NULL;
+  data.train.labels = labels;
+  data.schema.classes = 2;
+  sum = nu_data_sum(&data);
+  labels[1] = 0;
+  ck_assert_uint_ne(sum, nu_data_sum(&data));
+}
+END_TEST
+
+/* A child that holds the lock until it is killed; it writes one byte when it has it. */
+static pid_t hold_lock(void) {
+  int ends[2];
+  ck_assert_int_eq(pipe(ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    nu_run_lock lock;
+    if (nu_run_lock_take(&lock, folder, NULL) == NUMANN_OK && write(ends[1], "1", 1) == 1) pause();
+    _exit(1);
+  }
+  char byte;
+  close(ends[1]);
+  ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+  close(ends[0]);
+  return child;
+}
+
+START_TEST(lock_names_the_holder_and_ends_with_it) {
+  nu_run_lock lock;
+  char who[64];
+  pid_t child = hold_lock();
+  snprintf(who, sizeof who, "process %ld on host ", (long)child);
+  ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
+  ck_assert_msg(strstr(err.message, who) != NULL, "%s", err.message);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  char *path = sample_path(folder, "checkpoints");
+  ck_assert_int_eq(nu_durable_folder(path, &err), NUMANN_OK);
+  static const char *const stale[] = {".config.yaml.12-0.tmp",
+                                      "checkpoints/.ck-5.safetensors.31-7.tmp"};
+  static const char *const foreign[] = {".notes.tmp", "a.1-2.tmp", ".x.1-.tmp", ".1-2.tmp"};
+  for (size_t i = 0; i < 4; i++) {
+    char *file = sample_path(folder, i < 2 ? stale[i] : foreign[i]);
+    sample_write(file, "x", 1);
+    free(file);
+  }
+  ck_assert_msg(nu_run_lock_take(&lock, folder, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert(lock.guarded);
+  for (size_t i = 0; i < 2; i++) ck_assert(!exists(stale[i]));
+  for (size_t i = 2; i < 4; i++) ck_assert(exists(foreign[i]));
+  nu_run_lock second;
+  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
+  nu_run_lock_release(&lock);
+  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_OK);
+  nu_run_lock_release(&second);
+  free(path);
+}
+END_TEST
+
+/* One racer: how often did it hold the lock while another one did? */
+static int race(int *holders) {
+  int mixed = 0;
+  for (int i = 0; i < 100; i++) {
+    nu_run_lock lock;
+    if (nu_run_lock_take(&lock, folder, NULL) != NUMANN_OK) continue;
+    mixed += __atomic_fetch_add(holders, 1, __ATOMIC_SEQ_CST) != 0;
+    usleep(200);
+    __atomic_fetch_sub(holders, 1, __ATOMIC_SEQ_CST);
+    nu_run_lock_release(&lock);
+  }
+  return mixed;
+}
+
+START_TEST(lock_has_one_holder_under_a_race) {
+  int *holders = mmap(NULL, sizeof *holders, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                      0);
+  ck_assert(holders != MAP_FAILED);
+  enum { RACERS = 5 };
+  for (int i = 0; i < RACERS; i++) {
+    if (fork() == 0) _exit(race(holders) ? 1 : 0);
+  }
+  for (int i = 0; i < RACERS; i++) {
+    int status;
+    ck_assert(wait(&status) > 0);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  munmap(holders, sizeof *holders);
+}
+END_TEST
+
+START_TEST(durable_makes_folders_and_replaces_files_only) {
+  char *deep = sample_path(folder, "a/b//c/"), *file = sample_path(folder, "a/b/c/config.yaml");
+  ck_assert_int_eq(nu_durable_write(file, "1", 1, &err), NUMANN_ERR_IO);
+  ck_assert_msg(nu_durable_folder(deep, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert_int_eq(nu_durable_folder(deep, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_durable_write(file, "first", 5, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_durable_write(file, "", 0, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_durable_write(file, "second", 6, &err), NUMANN_OK);
+  size_t size;
+  unsigned char *bytes = sample_read(file, &size);
+  ck_assert(size == 6 && memcmp(bytes, "second", 6) == 0);
+  ck_assert_int_eq(nu_durable_folder(file, &err), NUMANN_ERR_IO);
+  char *taken = sample_path(folder, "a/b");
+  ck_assert_int_eq(nu_durable_write(taken, "x", 1, &err), NUMANN_ERR_IO);
+  ck_assert_int_eq(nu_durable_write("/dev/null", "x", 1, &err), NUMANN_ERR_IO);
+  ck_assert_ptr_nonnull(strstr(err.message, "not a regular file"));
+  free(taken);
+  free(bytes);
+  free(file);
+  free(deep);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("checkpoint");
+  TCase *files = tcase_create("files");
+  tcase_set_timeout(files, 60);
+  tcase_add_checked_fixture(files, set_up, tear_down);
+  tcase_add_loop_test(files, round_trip_keeps_every_bit, 0, sizeof kinds / sizeof *kinds);
+  tcase_add_test(files, optional_blocks_stay_absent);
+  tcase_add_test(files, same_state_same_bytes_and_aligned_data);
+  tcase_add_test(files, model_loads_from_file_and_folder);
+  tcase_add_test(files, not_finite_is_refused_and_the_old_file_stays);
+  tcase_add_test(files, names_must_be_utf8);
+  tcase_add_test(files, data_sum_sees_every_number);
+  tcase_add_test(files, durable_makes_folders_and_replaces_files_only);
+  suite_add_tcase(suite, files);
+  TCase *run = tcase_create("run");
+  tcase_set_timeout(run, 60);
+  tcase_add_checked_fixture(run, set_up, tear_down);
+  tcase_add_test(run, rotation_keeps_the_newest);
+  tcase_add_test(run, rotation_does_not_count_a_refused_future);
+  tcase_add_test(run, resume_falls_back_and_says_why);
+  tcase_add_test(run, none_valid_is_an_error);
+  tcase_add_test(run, lock_names_the_holder_and_ends_with_it);
+  tcase_add_test(run, lock_has_one_holder_under_a_race);
+  suite_add_tcase(suite, run);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

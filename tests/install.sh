@@ -1,0 +1,97 @@
+#!/bin/sh
+# What is installed works by itself: `make install` into an empty place, tests/xor.c built against it
+# (shared and static), and the command run on the installed configs with the source tree out of reach.
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # functions are called through check
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+CC=${CC:-cc}
+make=${MAKE:-make}
+command -v pkg-config >/dev/null 2>&1 || skip "pkg-config is not installed"
+[ -f "$builddir/Makefile" ] || skip "no Makefile in $builddir"
+
+place=$work/place
+prefix=$(sed -n 's/^prefix = //p' "$builddir/Makefile")
+# Outside of a running make the jobs server of the calling one must not be used.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+make_here() {
+  "$make" -s -C "$builddir" "$1" DESTDIR="$place" >"$work/log" 2>&1 || { tail "$work/log"; return 1; }
+}
+check "make install" make_here install || finish
+
+installed=$place$prefix
+bin=$installed/bin/numann
+configs=$installed/share/numann/configs
+lib=$(dirname "$(find "$installed" -name 'libnumann.a' -o -name 'libnumann.so' | head -n 1)")
+PKG_CONFIG_PATH=$lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+PKG_CONFIG_SYSROOT_DIR=
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
+# numann.pc holds the final prefix; here everything stands under DESTDIR. The build's own flags
+# follow, as a library with sanitizers needs a program with them.
+flags() {
+  pkg-config --define-variable=prefix="$installed" --define-variable=exec_prefix="$installed" \
+    --define-variable=libdir="$lib" --define-variable=includedir="$installed/include" "$@" numann
+}
+
+for file in bin/numann include/numann.h include/numann/trainer.h share/numann/configs/digits.yaml \
+  share/numann/configs/data/digits.csv.gz share/doc/numann/README.md; do
+  check "$file is installed" test -s "$installed/$file"
+done
+check "pkg-config knows numann" flags --exists
+check "its version is the command's" same "numann $(flags --modversion)" "$("$bin" --version | head -n 1)"
+
+# Nothing below may look at the source tree.
+mkdir "$work/elsewhere"
+cp "$srcdir/tests/xor.c" "$work/elsewhere"
+cd "$work/elsewhere" || exit 99
+
+expected_xor="0 xor 0 = 0.0 0 xor 1 = 1.0 1 xor 0 = 1.0 1 xor 1 = 0.0"
+run_xor() { ./"$1" >"$work/out" 2>"$work/err" && same "$(awk '{ $5 = sprintf("%.1f", $5); printf "%s%s", (NR > 1 ? " " : ""), $0 }' "$work/out")" "$expected_xor"; }
+compile() { # PROGRAM FLAG...
+  program=$1
+  shift
+  # shellcheck disable=SC2086 # CC and CFLAGS are lists of words
+  $CC ${CFLAGS-} -o "$program" xor.c "$@"
+}
+if [ -f "$lib/libnumann.so" ]; then
+  # shellcheck disable=SC2046
+  check "xor.c builds against the shared library" compile shared $(flags --cflags --libs)
+  check "and is linked to it" sh -c "ldd ./shared | grep -q '$lib/libnumann.so'"
+  check "and gives XOR" run_xor shared
+fi
+if [ -f "$lib/libnumann.a" ]; then
+  # shellcheck disable=SC2046
+  check "xor.c builds against the static library" \
+    compile static $(flags --cflags) "$lib/libnumann.a" $(flags --static --libs | sed 's/-lnumann//')
+  check "and does not need the shared one" sh -c "! ldd ./static | grep -q libnumann"
+  check "and gives XOR" run_xor static
+fi
+
+# Each header stands alone.
+for header in "$installed"/include/numann/*.h "$installed/include/numann.h"; do
+  printf '#include "%s"\n' "$header" >header.c
+  # shellcheck disable=SC2086
+  check "$(basename "$header") stands alone" $CC -std=c11 -Wall -Wextra -Wpedantic -Werror \
+    -I"$installed/include" -fsyntax-only header.c
+done
+
+NUMANN=$bin
+strings_free() { ! grep -qF "$1" "$2" && ! grep -qF "$3" "$2"; }
+sources=$(cd "$srcdir" && pwd)
+builds=$(cd "$builddir" && pwd)
+case $(file "$bin" 2>/dev/null) in
+  *with\ debug_info*) ;; # debug information names its sources
+  *) check "the command does not hold the source tree's path" strings_free "$sources/" "$bin" "$builds/" ;;
+esac
+cp -R "$configs" configs
+chmod -R u+w configs
+check "the installed command trains" run 0 train configs/digits.yaml --set train.epochs=2 --json
+check "and is accurate" awk -v a="$(json test_accuracy)" 'BEGIN { exit !(a > 0.8) }'
+check "from the installed folder as well" run 0 train "$configs/iris.yaml" --out iris --json
+check "and evaluates" run 0 eval runs/digits --json
+check "and knows itself" run 0 info runs/digits
+check "make uninstall" make_here uninstall
+check "leaves nothing" same "$(find "$place" ! -type d)" ""
+finish

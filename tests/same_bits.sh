@@ -1,0 +1,142 @@
+#!/bin/sh
+# The promise: one weights_sha256, and one model file byte for byte, for every number of threads, both
+# strategies, every instruction set and any interruption. NUMANN_LONG=1 runs the whole matrix and 20
+# kills; otherwise a part of it. MNIST is looked for in NUMANN_MNIST and configs/data/mnist.
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # functions are called through check
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+cd "$work" || exit 99
+digits=$srcdir/configs/digits.yaml
+if [ -n "${NUMANN_LONG-}" ]; then
+  kills=20
+  some_threads="1 2 3 5 8 16"
+else
+  kills=3
+  some_threads="2 5 16"
+fi
+
+# one NAME CONFIG THREADS STRATEGY ISA SET...: train, and compare with the first run of this NAME.
+one() {
+  name=$1 config=$2 threads=$3 strategy=$4 isa=$5
+  shift 5
+  NUMANN_ISA=$isa
+  export NUMANN_ISA
+  what="$name: $threads threads, $strategy, ${isa:-default}"
+  check "$what: trains" run 0 train "$config" --threads "$threads" --set "parallel.strategy=$strategy" \
+    --out run --overwrite --quiet --json "$@" || return
+  check "$what: threads that ran" same "$(json threads)" "$threads"
+  check "$what: strategy that ran" same "$(json strategy)" "$strategy"
+  [ -z "$isa" ] || check "$what: instruction set that ran" same "$(json isa)" "$isa"
+  [ -f "$name.sha256" ] || { json weights_sha256 >"$name.sha256"; cp run/model.safetensors "$name.model"; }
+  check "$what: the same weights" same "$(json weights_sha256)" "$(cat "$name.sha256")"
+  check "$what: the same file" cmp -s run/model.safetensors "$name.model"
+  unset NUMANN_ISA
+}
+
+matrix() { # THREADS NAME CONFIG SET...
+  list=$1
+  shift
+  for t in $list; do
+    for s in neurons samples; do
+      matrix_one "$t" "$s" "" "$@"
+    done
+  done
+}
+matrix_one() { mt=$1 ms=$2 mi=$3 mn=$4 mc=$5; shift 5; one "$mn" "$mc" "$mt" "$ms" "$mi" "$@"; }
+
+matrix "1 2 3 5 8 16" digits "$digits" --set train.epochs=2
+check "the hash is one" test "$(wc -c <digits.sha256)" -eq 65
+for t in $some_threads; do
+  one digits "$digits" "$t" neurons base --set train.epochs=2
+  one digits "$digits" "$t" samples base --set train.epochs=2
+done
+
+# The test of the test: another seed, another grain and another order give other weights.
+differs() {
+  check "trains with $1" run 0 train "$digits" --out other --overwrite --quiet --json --set train.epochs=2 --set "$1"
+  check "$1 gives other weights" refute same "$(json weights_sha256)" "$(cat digits.sha256)" >differs.out
+}
+differs train.seed=2
+differs train.grain=16
+differs train.shuffle=false
+differs train.batch=33
+
+# ---- MNIST: 20 steps of 784-512-512-10, rows chosen by the split of the smaller file
+for folder in "${NUMANN_MNIST-}" "$srcdir/configs/data/mnist" "$srcdir/../shared/data/mnist"; do
+  [ -n "$folder" ] && [ -f "$folder/t10k-images-idx3-ubyte.gz" ] && break
+  folder=
+done
+if [ -n "$folder" ]; then
+  folder=$(cd "$folder" && pwd)
+  sed -e "s|data/mnist|$folder|g; s|train-images|t10k-images|; s|train-labels|t10k-labels|" \
+    -e '/^  test:/d; s|^data:|data:\n  test: {fraction: 0.8}|' "$srcdir/configs/mnist.yaml" >mnist.yaml
+  matrix "1 $some_threads" mnist mnist.yaml --set train.epochs=1 --set train.batch=100
+  one mnist mnist.yaml 3 neurons base --set train.epochs=1 --set train.batch=100
+  one mnist mnist.yaml 2 samples base --set train.epochs=1 --set train.batch=100
+else
+  echo "SKIP: no MNIST files (NUMANN_MNIST, configs/data/mnist)"
+fi
+
+# ---- kill -9 at random moments, go on with other threads and another strategy
+random() { # a number from 0 to $1 - 1; kept apart from the shell's own, which POSIX lacks
+  seed=$(((seed * 1103515245 + 12345) % 2147483648))
+  echo $((seed / 65536 % $1))
+}
+
+start_killed() { # THREADS STRATEGY
+  "$NUMANN" train "$digits" --out killed --resume --quiet --threads "$1" --set "parallel.strategy=$2" \
+    --set train.epochs=10 --set checkpoint.every="1 steps" >out 2>err </dev/null &
+  victim=$!
+  random 30 >number
+  sleep "0.$(printf '%02d' $((5 + $(cat number))))"
+  kill -9 "$victim" 2>/dev/null
+  wait "$victim" 2>/dev/null
+  code=$?
+}
+
+check "the uninterrupted run" run 0 train "$digits" --out whole --quiet --json --set train.epochs=10
+whole=$(json weights_sha256)
+seed=${NUMANN_SEED:-20241}
+landed=0
+tries=0
+while [ "$landed" -lt "$kills" ] && [ "$tries" -lt 200 ]; do
+  tries=$((tries + 1))
+  start_killed $((1 + tries % 3)) "$([ $((tries % 2)) = 0 ] && echo neurons || echo samples)"
+  case $code in
+    137) landed=$((landed + 1)) ;;
+    0) rm -rf killed ;; # it ended before the kill: begin again
+    *) check "a run after a kill goes on" exited 137 "$code" "numann train --resume" ;;
+  esac
+done 2>killed.err
+check "$kills kills landed ($tries tries, seed ${NUMANN_SEED:-20241})" test "$landed" -eq "$kills"
+check "the last resume" run 0 train "$digits" --out killed --resume --quiet --json \
+  --set train.epochs=10 --set checkpoint.every="1 steps"
+check "after $kills kills: the same weights" same "$(json weights_sha256)" "$whole"
+check "after $kills kills: the same model file" cmp -s killed/model.safetensors whole/model.safetensors
+losses() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) keep[i] = $i !~ /second|_s$/ } { line = ""; for (i = 1; i <= NF; i++) if (keep[i]) line = line "," $i; print line }' "$1"; }
+check "after $kills kills: the same curves" same "$(losses killed/metrics.csv)" "$(losses whole/metrics.csv)"
+check "the curves hold every epoch once" test "$(wc -l <killed/metrics.csv)" -eq 11
+check "no temporary file is left" same "$(find killed -name '*.tmp')" ""
+
+# ---- SIGTERM: code 75, then the same weights
+# A schedule must not depend on the number of epochs here, as that changes on the way.
+constant="--set train.schedule.name=constant"
+# shellcheck disable=SC2086 # two words
+"$NUMANN" train "$digits" --out stopped --quiet $constant --set train.epochs=10000 >out 2>err </dev/null &
+victim=$!
+sleep 0.5
+kill -TERM "$victim"
+wait "$victim"
+check "SIGTERM gives 75" exited 75 $? "numann train"
+check "a stopped run leaves a checkpoint" test -n "$(find stopped/checkpoints -name '*.safetensors')"
+steps=$("$NUMANN" info "$(find stopped/checkpoints -name '*.safetensors' | sort | tail -n 1)" --json >info.json; json step info.json)
+check "it had begun (step $steps)" test "${steps:-0}" -gt 0
+epochs=$((steps / 40 + 3))
+# shellcheck disable=SC2086
+check "resume to epoch $epochs" run 0 train "$digits" --out stopped --resume --quiet --json $constant --set "train.epochs=$epochs"
+stopped=$(json weights_sha256)
+# shellcheck disable=SC2086
+check "the same without a stop" run 0 train "$digits" --out unstopped --quiet --json $constant --set "train.epochs=$epochs"
+check "stopped and unstopped: the same weights" same "$stopped" "$(json weights_sha256)"
+finish
