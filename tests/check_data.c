@@ -317,6 +317,14 @@ START_TEST(test_read_by_position) {
 }
 END_TEST
 
+/* Names that do not tell the columns apart are not used: the position does. */
+START_TEST(test_read_same_names) {
+  const char *path = put_text("r.csv", "b,t,b\n2,y,4\n6,x,8\n");
+  nu_rows rows = read_by_schema(path, true, "b,t,b\n1,x,2\n3,y,4\n", "target: t}, scale: 2");
+  check_read(&rows, true);
+}
+END_TEST
+
 START_TEST(test_read_standard_input) {
   int fd = open(put_text("r.csv", reads[0].text), O_RDONLY);
   ck_assert_int_ge(fd, 0);
@@ -400,6 +408,7 @@ static Suite *data_suite(void) {
   tcase_add_test(tcase, test_formats_agree);
   LOOP(test_read_by_name, reads);
   tcase_add_test(tcase, test_read_by_position);
+  tcase_add_test(tcase, test_read_same_names);
   tcase_add_test(tcase, test_read_standard_input);
   tcase_add_test(tcase, test_read_blank);
   tcase_add_test(tcase, test_create);

@@ -157,6 +157,7 @@ static const struct {
     {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", 4, "in Fortran order"},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '|O'"},
     {"{'descr': '<U7', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '<U7'"},
+    {"{'descr': '<\nf4', 'fortran_order': False, 'shape': (2, 2)}", 16, "values of type '<?f4'"},
     {"{'descr': '=f4', 'fortran_order': False, 'shape': (2, 2)}", 16, "values of type '=f4'"},
     {"{'descr': '<c8', 'fortran_order': False, 'shape': (2, 2)}", 32, "values of type '<c8'"},
     {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8, "such as '<f4'"},
@@ -346,6 +347,7 @@ static const struct {
     {"a,b,t\n1,2,1\n", "o.csv:2: the label '1' is no class"},
     {"a,t\n1,x\n", "o.csv: has no column 'b'"},
     {"a,b\n1,2\n", "o.csv: has no column 't'"},
+    {"a,b,t,b\n1,2,x,3\n", "o.csv: has several columns 'b'"},
     {"1,2,3,x\n1,2,3,y\n", "o.csv: 4 columns do not fit the 2 inputs"},
 };
 

@@ -1,16 +1,18 @@
 # What the shell tests share; sourced by them. SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# make check gives: srcdir (the source tree), builddir (the build tree), NUMANN (the built command).
+# make check gives: srcdir (the source tree), builddir (the build tree), NUMANN (the built command);
+# by hand, from the source tree: tests/cli.sh, with builddir=... for another than build/.
 # Each test calls `check NAME COMMAND...` for every fact and ends with `finish`. The last line has
 # libcheck's form, so that one rule counts all tests.
 set -u
 LC_ALL=C
 export LC_ALL
-srcdir=${srcdir:-.}
-builddir=${builddir:-build}
+srcdir=$(cd "${srcdir:-.}" && pwd) || exit 99
+builddir=$(cd "${builddir:-build}" && pwd) || exit 99
 NUMANN=${NUMANN:-$builddir/numann}
 unset OMP_NUM_THREADS NUMANN_ISA
+[ -x "$NUMANN" ] || { echo "$NUMANN is missing: run make first"; exit 99; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/numann-test.XXXXXX") || exit 99
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT

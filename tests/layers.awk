@@ -45,8 +45,8 @@ FNR == 1 {
 
 { lines = FNR; last_file = FILENAME }
 
-FNR <= 3 && /SPDX-License-Identifier: MIT/ { licensed = 1 }
-FNR == 4 && !licensed { breach("licence", "no SPDX line among the first three") }
+FNR <= 8 && /SPDX-License-Identifier: MIT/ { licensed = 1 }
+FNR == 9 && !licensed { breach("licence", "no SPDX line among the first eight") }
 
 # `code` is the line without comments and without what stands between quotes.
 {

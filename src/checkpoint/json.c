@@ -1,6 +1,8 @@
 /* JSON: from a file that may be damaged or hostile, and into one. SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
 #include "checkpoint/safetensors.h"
 
 /* Header, tensor, shape: three levels are all that is ever needed. */
@@ -41,11 +43,13 @@ json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[16
   }
   json_error_t error;
   json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-  if (!value) {
-    *offset = error.position > 0 ? (size_t)error.position : 0;
-    snprintf(reason, 160, "%.150s", error.text);
-  }
-  return value;
+  if (value) return value;
+  /* Without memory jansson reports whatever it tripped over: ask for some to find out. */
+  void *probe = nu_alloc(1, n);
+  *offset = error.position > 0 ? (size_t)error.position : 0;
+  snprintf(reason, 160, "%.150s", probe ? error.text : "");
+  free(probe);
+  return NULL;
 }
 
 static int append(const char *bytes, size_t n, void *out) {

@@ -1,4 +1,4 @@
-/* Columns: from the config's names and positions to places in a row. SPDX-License-Identifier: MIT */
+/* Columns: from names and positions to places in a row. SPDX-License-Identifier: MIT */
 #include "data/columns.h"
 
 #include <stdint.h>
@@ -52,14 +52,11 @@ static bool parse_position(const char *text, size_t n, size_t *index) {
   return true;
 }
 
-/* The column of this name at or after `from`, round the end; n when there is none. Files list their
- * columns alike, so the search usually ends at once. */
+/* The first column of this name from `from` on; n when there is none. */
 static size_t find_name(const nu_columns *columns, const char *name, size_t from) {
-  for (size_t i = 0; i < columns->n; i++) {
-    size_t c = from + i < columns->n ? from + i : from + i - columns->n;
-    if (strcmp(columns->names[c], name) == 0) return c;
-  }
-  return columns->n;
+  size_t c = from;
+  while (c < columns->n && strcmp(columns->names[c], name) != 0) c++;
+  return c;
 }
 
 /* "a, b, c ..." */
@@ -101,7 +98,7 @@ static numann_status resolve(const nu_columns *columns, const numann_config *con
   }
   *index = columns->names ? find_name(columns, item, 0) : columns->n;
   if (*index == columns->n) return fail_unknown(columns, config, key, item, err);
-  if (find_name(columns, item, *index + 1) == *index) return NUMANN_OK;
+  if (find_name(columns, item, *index + 1) == columns->n) return NUMANN_OK;
   return nu_config_fail(config, key, err,
                         "%s has several columns '%s'; give the position of one, counted from 0",
                         columns->path, item);
@@ -166,36 +163,83 @@ static size_t target_columns(const nu_schema *schema) {
   return schema->classes ? 1 : schema->targets;
 }
 
-/* Find names[0..n) among the columns, for the slots from `first` on. */
-static numann_status place_names(nu_layout *out, const nu_columns *columns, char *const *names,
-                                 size_t n, size_t first, numann_error *err) {
-  size_t from = 0;
+typedef struct entry {
+  const char *name;
+  size_t column;
+} entry;
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const entry *)a)->name, ((const entry *)b)->name);
+}
+
+/* The columns that the layout uses, or all without layout, sorted by name: [*n], to be freed. */
+static numann_status sort_columns(entry **sorted, size_t *n, const nu_columns *columns,
+                                  const nu_layout *layout, numann_error *err) {
+  *n = 0;
+  *sorted = calloc(columns->n, sizeof **sorted);
+  if (!*sorted) return nu_fail_memory(err, columns->n * sizeof **sorted, "columns");
+  for (size_t c = 0; c < columns->n; c++) {
+    if (layout && layout->slot[c] == NU_LEFT_OUT) continue;
+    (*sorted)[(*n)++] = (entry){columns->names[c], c};
+  }
+  qsort(*sorted, *n, sizeof **sorted, by_name);
+  return NUMANN_OK;
+}
+
+numann_status nu_columns_distinct(bool *distinct, const nu_columns *columns,
+                                  const nu_layout *layout, numann_error *err) {
+  entry *sorted;
+  size_t n;
+  NU_TRY(sort_columns(&sorted, &n, columns, layout, err));
+  *distinct = true;
+  for (size_t i = 1; i < n; i++) *distinct &= by_name(&sorted[i - 1], &sorted[i]) != 0;
+  free(sorted);
+  return NUMANN_OK;
+}
+
+static numann_status fail_name(const nu_columns *columns, const char *name, bool several,
+                               numann_error *err) {
+  nu_text list = {0};
+  list_names(columns, &list);
+  numann_status status = nu_fail(
+      err, NUMANN_ERR_DATA, "%s: has %s '%s', which the network was trained with; it has %s",
+      columns->path, several ? "several columns" : "no column", name, nu_text_view(&list));
+  nu_text_clear(&list);
+  return status;
+}
+
+/* Give the columns names[0..n) the slots from `first` on. sorted: all the file's columns. */
+static numann_status place_names(nu_layout *out, const nu_columns *columns, const entry *sorted,
+                                 char *const *names, size_t n, size_t first, numann_error *err) {
+  const entry *end = sorted + columns->n;
   for (size_t i = 0; i < n; i++) {
-    size_t c = find_name(columns, names[i], from);
-    if (c == columns->n || out->slot[c] != NU_LEFT_OUT) {
-      nu_text list = {0};
-      list_names(columns, &list);
-      numann_status status =
-          nu_fail(err, NUMANN_ERR_DATA,
-                  "%s: has no column '%s' that the network was trained with; it has %s",
-                  columns->path, names[i], nu_text_view(&list));
-      nu_text_clear(&list);
-      return status;
-    }
-    out->slot[c] = first + i;
-    from = c + 1 < columns->n ? c + 1 : 0;
+    entry wanted = {names[i], 0};
+    const entry *found = bsearch(&wanted, sorted, columns->n, sizeof *sorted, by_name);
+    if (!found) return fail_name(columns, names[i], false, err);
+    bool several = (found > sorted && by_name(found - 1, found) == 0) ||
+                   (found + 1 < end && by_name(found + 1, found) == 0);
+    if (several) return fail_name(columns, names[i], true, err);
+    out->slot[found->column] = first + i;
   }
   return NUMANN_OK;
 }
 
 static numann_status like_by_name(nu_layout *out, const nu_columns *columns,
                                   const nu_schema *schema, bool with_targets, numann_error *err) {
+  entry *sorted;
+  size_t n;
   NU_TRY(begin(out, columns->n, NU_LEFT_OUT, err));
+  NU_TRY(sort_columns(&sorted, &n, columns, NULL, err));
   out->features = schema->features;
-  NU_TRY(place_names(out, columns, schema->feature_names, out->features, 0, err));
-  if (!with_targets) return NUMANN_OK;
-  out->targets = target_columns(schema);
-  return place_names(out, columns, schema->target_names, out->targets, out->features, err);
+  out->targets = with_targets ? target_columns(schema) : 0;
+  numann_status status =
+      place_names(out, columns, sorted, schema->feature_names, out->features, 0, err);
+  if (status == NUMANN_OK) {
+    status = place_names(out, columns, sorted, schema->target_names, out->targets, out->features,
+                         err);
+  }
+  free(sorted);
+  return status;
 }
 
 /* Inputs first, targets last: where the config names no target column. */

@@ -35,6 +35,10 @@ numann_status nu_layout_like(nu_layout *out, const nu_columns *columns, const nu
 
 void nu_layout_clear(nu_layout *layout);
 
+/* Do the names tell apart the columns that the layout uses? */
+numann_status nu_columns_distinct(bool *distinct, const nu_columns *columns,
+                                  const nu_layout *layout, numann_error *err);
+
 /* Is the text the name of a column that the config or the schema (may be NULL) speaks of? */
 bool nu_column_known(const char *text, size_t n, const numann_config *config,
                      const nu_schema *schema);

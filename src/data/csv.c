@@ -95,7 +95,8 @@ static numann_status append(nu_csv *csv, nu_record *record, nu_field *field, int
                             numann_error *err) {
   if (field->length == FIELD_MAX) {
     return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s:%" PRIu64 ":%" PRIu64 ": the field is longer than 4 KiB; is a quote missing?",
+                   "%s:%" PRIu64 ":%" PRIu64 ": the field is longer than 4 KiB; is a quote "
+                   "missing?",
                    csv->in->name, field->line, field->column);
   }
   if (record->length == record->text_capacity) NU_TRY(reserve_text(record, err));

@@ -107,13 +107,16 @@ static numann_status copy_name(char **names, size_t i, const char *name, numann_
   return names[i] ? NUMANN_OK : nu_fail_memory(err, strlen(name), "column names");
 }
 
-/* Give the table its shape, and the names of its columns when there is a header. */
+/* Give the table its shape, and the names of its columns when a header tells them apart: else other
+ * files must be read by position. */
 static numann_status shape_table(reader *r, numann_error *err) {
   nu_table *table = r->table;
   table->by_line = true;
   table->features = r->layout.features;
   table->targets = r->layout.targets;
-  if (!r->names) return NUMANN_OK;
+  bool distinct = false;
+  if (r->names) NU_TRY(nu_columns_distinct(&distinct, &r->columns, &r->layout, err));
+  if (!distinct) return NUMANN_OK;
   table->feature_names = calloc(table->features + 1, sizeof(char *));
   table->target_names = calloc(table->targets + 1, sizeof(char *));
   if (!table->feature_names || !table->target_names) {
@@ -156,8 +159,8 @@ static numann_status fail_field(const reader *r, const nu_record *record, size_t
   if (r->names) nu_excerpt(r->names[c], strlen(r->names[c]), item);
   else snprintf(item, sizeof item, "%zu", c);
   return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64 ":%" PRIu64 ": %s: '%s' %s; correct it, or leave the column out with "
-                 "data.drop: [%s]",
+                 "%s:%" PRIu64 ":%" PRIu64 ": %s: '%s' %s; correct it, or leave the column out "
+                 "with data.drop: [%s]",
                  r->csv.in->name, field->line, field->column,
                  nu_column_text(&r->columns, c, column),
                  nu_excerpt(nu_field_text(record, c), field->length, text), problem, item);

@@ -6,9 +6,9 @@
  *   - it holds text, or
  *   - train.loss is cross_entropy or binary_cross_entropy, or
  *   - the last layer has more than one neuron, or a step activation;
- * values otherwise. Classes are named by their text or whole number and sorted, numbers by value and
- * texts bytewise; the list comes from the whole training file, before any split. A network with one
- * output gets class 0 as 0 and class 1 as 1: that is the trainer's work, here they are labels.
+ * values otherwise. Classes are named by their text or whole number and sorted, numbers by value
+ * and texts bytewise; the list comes from the whole training file, before any split. A network with
+ * one output gets class 0 as 0 and class 1 as 1: that is the trainer's work, here they are labels.
  *
  * Rows keep the order of their file in every part (split.h). Values become float as they are read
  * and are scaled from there, so that every format gives the same bits. */

@@ -34,7 +34,7 @@ numann_status nu_idx_open(nu_array *array, nu_input *in, numann_error *err) {
   }
   for (size_t i = 0; i < array->rank; i++) {
     NU_TRY(nu_input_read(in, size, sizeof size, err));
-    array->shape[i] = (size_t)size[0] << 24 | (size_t)size[1] << 16 | (size_t)size[2] << 8 | size[3];
+    for (size_t b = 0; b < sizeof size; b++) array->shape[i] = array->shape[i] << 8 | size[b];
   }
   return nu_array_check(array, err);
 }

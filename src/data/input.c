@@ -48,8 +48,8 @@ static numann_status refill_packed(nu_input *in, numann_error *err) {
 static numann_status begin_member(nu_input *in, numann_error *err) {
   if (in->gz->next_in[0] != GZ_FIRST_BYTE) {
     return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s@%" PRIu64 ": bytes follow the end of the gz data; get a clean copy", in->name,
-                   in->packed_read - in->gz->avail_in);
+                   "%s@%" PRIu64 ": bytes follow the end of the gz data; get a clean copy",
+                   in->name, in->packed_read - in->gz->avail_in);
   }
   inflateReset(in->gz);
   in->between_members = false;

@@ -1,6 +1,6 @@
 /* Input: the bytes of a data file - plain, gz, or standard input. SPDX-License-Identifier: MIT
  *
- * gz is recognised by its first byte and unpacked on the way, with its checksum verified at the end.
+ * gz is recognised by its first byte and unpacked on the way; its checksum is verified at the end.
  * Nothing is ever allocated by a size that a file declares: the window is of fixed size. */
 #ifndef NU_DATA_INPUT_H
 #define NU_DATA_INPUT_H

@@ -94,8 +94,8 @@ static numann_status make_split_request(nu_split_request *out, const loading *l,
   NU_TRY(nu_split_count(&out->test, l->config, part_key(NU_TEST, "fraction", key), rows, err));
   if (out->validation + out->test < rows) return NUMANN_OK;
   return nu_config_fail(l->config, "data", err,
-                        "of %zu rows validation takes %zu and test %zu: no row is left to train on; "
-                        "use smaller fractions",
+                        "of %zu rows validation takes %zu and test %zu: no row is left to train "
+                        "on; use smaller fractions",
                         rows, out->validation, out->test);
 }
 
@@ -126,8 +126,8 @@ static numann_status split_training(loading *l, numann_error *err) {
   request.classes = classes;
   request.n_classes = l->data->schema.classes;
   uint8_t *part = calloc(l->table.rows, sizeof *part);
-  numann_status status =
-      part ? nu_split(part, &request, err) : nu_fail_memory(err, l->table.rows, "splitting the rows");
+  numann_status status = part ? nu_split(part, &request, err)
+                              : nu_fail_memory(err, l->table.rows, "splitting the rows");
   if (status == NUMANN_OK) status = distribute(l, part, err);
   free(part);
   free(classes);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "data/array.h"
+#include "data/table.h"
 
 #define MAGIC_BYTES 8
 #define HEADER_MAX 10000
@@ -77,10 +78,11 @@ static numann_status read_type(nu_array *array, cursor *c, numann_error *err) {
     array->element.big = text[0] == '>';
     return NUMANN_OK;
   }
+  char shown[NU_EXCERPT];
   return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s: values of type '%.*s'; f4, f8, u1, u2, u4, i1, i2, i4, i8 or b1 are read; "
+                 "%s: values of type '%s'; f4, f8, u1, u2, u4, i1, i2, i4, i8 or b1 are read; "
                  "convert the array with astype('float32')",
-                 array->in->name, n < 40 ? (int)n : 40, text);
+                 array->in->name, nu_excerpt(text, n, shown));
 }
 
 static numann_status read_order(bool *fortran, cursor *c, numann_error *err) {

@@ -25,7 +25,8 @@ static numann_status refuse_foreign(nu_input *in, numann_error *err) {
   NU_TRY(nu_input_fill(in, 8, err));
   for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
     size_t n = strlen(foreign[i].magic);
-    if (in->end - in->begin < n || memcmp(in->window + in->begin, foreign[i].magic, n) != 0) continue;
+    if (in->end - in->begin < n) continue;
+    if (memcmp(in->window + in->begin, foreign[i].magic, n) != 0) continue;
     return nu_fail(err, NUMANN_ERR_DATA, "%s@0: this is %s", in->name, foreign[i].what);
   }
   return NUMANN_OK;

@@ -18,8 +18,8 @@ void nu_scaling_clear(nu_scaling *scaling);
 numann_status nu_scaling_fit(nu_scaling *scaling, const float *values, size_t rows, size_t n,
                              const numann_config *config, const char *key, numann_error *err);
 
-/* Scale values [rows][n] in place; NUMANN_ERR_DATA when one leaves the range of float. `file` stands
- * in the message. */
+/* Scale values [rows][n] in place; NUMANN_ERR_DATA when one leaves the range of float. `file` is
+ * for the message. */
 numann_status nu_scaling_apply(const nu_scaling *scaling, float *values, size_t rows, size_t n,
                                const char *file, numann_error *err);
 

@@ -135,8 +135,8 @@ static numann_status check_classes(const nu_table *table, numann_error *err) {
     double x = labels->list[i].number;
     if (x >= -0x1p53 && x <= 0x1p53 && (double)(int64_t)x == x) continue;
     return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s: the target is %s, a whole number is expected for a class; set data.targets: "
-                   "values to learn numbers",
+                   "%s: the target is %s, a whole number is expected for a class; set "
+                   "data.targets: values to learn numbers",
                    nu_table_place(table, labels->list[i].place, place, sizeof place),
                    nu_format_real(x, number));
   }

@@ -9,7 +9,7 @@
 numann_status nu_schema_make(nu_schema *out, nu_table *table, const numann_config *config,
                              numann_error *err);
 
-/* A schema of these shapes without names, but with class names "0", "1" ... and identity scaling. */
+/* A schema of these shapes, classes named "0", "1" ..., columns without names, identity scaling. */
 numann_status nu_schema_plain(nu_schema *out, size_t features, size_t classes, size_t targets,
                               numann_error *err);
 

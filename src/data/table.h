@@ -54,8 +54,9 @@ const char *nu_table_place(const nu_table *table, uint64_t place, char *text, si
 /* The parts that a table may be split into. */
 enum { NU_TRAIN, NU_VALIDATION, NU_TEST, NU_PARTS };
 
-/* Move the rows to their parts and empty the table's chunks. part: [rows] index in parts [n_parts], n_parts
- * <= NU_PARTS, or NULL: all to parts[0]. class_of: [labels.n] class of each label, or NULL: targets are values. */
+/* Move the rows to their parts and empty the table's chunks. part: [rows], index of each in parts
+ * [n_parts], n_parts <= NU_PARTS; NULL: all go to parts[0]. class_of: [labels.n], the class of each
+ * label; NULL: the targets are values. */
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
                                   size_t n_parts, const int32_t *class_of, numann_error *err);
 

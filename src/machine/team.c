@@ -22,19 +22,22 @@
 #include "base/memory.h"
 #include "machine/float_env.h"
 
-/* Some 100 microseconds: longer than threads of balanced work wait for each other, shorter than a
- * scheduler's time slice. */
-#define SPINS 4000u
+/* Looks at the phase before a thread sleeps. 4000 take some 100 microseconds: longer than threads of
+ * balanced work wait for each other, shorter than a scheduler's time slice. Where other programs
+ * want the cores, looking long is harmful (the thread that is waited for may need this very core), so
+ * a thread that has looked in vain looks half as long next time, and twice as long after success. */
+#define MOST_SPINS 4000u
+#define LEAST_SPINS 16u
 
 /* Every member that all threads write has a cache line of its own. */
 struct nu_team {
   size_t threads;
-  unsigned spins;                /* looks at `phase` before sleeping */
   nu_team_fn *fn;
   void *arg;
   _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
   _Alignas(64) atomic_uint phase;     /* barriers passed, modulo 2^32; what sleepers sleep on */
   atomic_uint sleepers;               /* threads that want to be woken */
+  _Alignas(64) atomic_uint spins;     /* looks before sleeping: a guess that any thread may better */
 };
 
 /* ---- barrier */
@@ -74,14 +77,30 @@ static void release_team(nu_team *team, unsigned phase) {
   if (atomic_load(&team->sleepers) > 0) wake_all(&team->phase);
 }
 
-static void wait_for_release(nu_team *team, unsigned phase) {
-  for (unsigned i = 0; i < team->spins; i++) {
-    if (atomic_load_explicit(&team->phase, memory_order_acquire) != phase) return;
-    pause_briefly();
-  }
+static void sleep_until_release(nu_team *team, unsigned phase) {
   atomic_fetch_add(&team->sleepers, 1);
   while (atomic_load(&team->phase) == phase) sleep_while_equal(&team->phase, phase);
   atomic_fetch_sub(&team->sleepers, 1);
+}
+
+static bool spin_until_release(nu_team *team, unsigned phase, unsigned spins) {
+  for (unsigned i = 0; i < spins; i++) {
+    if (atomic_load_explicit(&team->phase, memory_order_acquire) != phase) return true;
+    pause_briefly();
+  }
+  return false;
+}
+
+/* spins 0 stays 0: the team has more threads than cores. */
+static void wait_for_release(nu_team *team, unsigned phase) {
+  unsigned spins = atomic_load_explicit(&team->spins, memory_order_relaxed), next = spins;
+  if (spin_until_release(team, phase, spins)) {
+    if (spins < MOST_SPINS) next = 2 * spins;
+  } else {
+    if (spins > LEAST_SPINS) next = spins / 2;
+    sleep_until_release(team, phase);
+  }
+  if (next != spins) atomic_store_explicit(&team->spins, next, memory_order_relaxed);
 }
 
 void nu_team_barrier(nu_team *team) {
@@ -167,7 +186,7 @@ static size_t run_region(nu_team *team) {
 /* Not by the affinity mask: under OMP_PROC_BIND the runtime has pinned this thread to one place,
  * while omp_get_num_procs still tells what the whole team may use. */
 static unsigned choose_spins(size_t threads) {
-  return threads <= (size_t)omp_get_num_procs() ? SPINS : 0;
+  return threads <= (size_t)omp_get_num_procs() ? MOST_SPINS : 0;
 }
 
 /* The caller's float state is put back once more at the end, because a runtime that starts up may
@@ -175,7 +194,7 @@ static unsigned choose_spins(size_t threads) {
 static numann_status run_threads(nu_team *team, numann_error *err) {
   nu_float_env callers = current_env();
   NU_TRY(ensure_threads(team->threads, err));
-  team->spins = choose_spins(team->threads);
+  atomic_init(&team->spins, choose_spins(team->threads));
   int dynamic = omp_get_dynamic();
   omp_set_dynamic(0);
   size_t given = run_region(team);

@@ -48,6 +48,7 @@ typedef struct nu_result {
   size_t n_epochs;
   const nu_evaluation *train, *validation, *test;
   double seconds;
+  const numann_network *network; /* drawn in the report */
 } nu_result;
 
 /* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,

@@ -17,6 +17,9 @@
 /* Gradients below this share of the layer's root mean square count as negligible: they are compared
  * with that size instead of their own. */
 #define NEGLIGIBLE 0.01
+/* Relative size of the roundings in E: where E is large and its derivative small, a difference says
+ * nothing about gradients below NOISE E / h, which must not exceed the bound's share of them. */
+#define NOISE 0x1p-52
 /* Multiply-adds that all differences of a check may cost: under a second. */
 #define BUDGET 4e8
 #define EVALUATIONS 4
@@ -62,7 +65,8 @@ typedef struct differences {
   bool *positive;   /* [rows][units]: z > 0 of kinked units, before any step */
   double *reach;    /* [units]: largest |a| over the rows */
   size_t units;
-  double step;
+  double loss;      /* E, the sum over the rows */
+  double step, bound;
 } differences;
 
 /* E of a row; *crossed is set when a kinked unit has another sign than before the step. */
@@ -85,7 +89,7 @@ static void look_around(differences *d) {
   const nu_naive *naive = d->naive;
   bool ignored = false;
   for (size_t row = 0; row < d->batch->rows; row++) {
-    row_loss(d, row, &ignored);
+    d->loss += row_loss(d, row, &ignored);
     for (size_t i = 0; i < d->units; i++) {
       double size = naive->a[i] < 0.0 ? -naive->a[i] : naive->a[i];
       d->positive[row * d->units + i] = naive->z[i] > 0.0;
@@ -104,11 +108,10 @@ static double step_length(double step, double w, double reach) {
   return h;
 }
 
-/* dE/dw by steps; false when a step crossed a kink in any row. */
-static bool derivative(const differences *d, size_t parameter, double reach, double *result) {
+/* dE/dw by steps of h; false when a step crossed a kink in any row. */
+static bool derivative(const differences *d, size_t parameter, double h, double *result) {
   static const double at[EVALUATIONS] = {1.0, -1.0, 2.0, -2.0};
   double *w = &d->naive->parameters[parameter], centre = *w, sum = 0.0;
-  double h = step_length(d->step, centre, reach);
   bool crossed = false;
   for (size_t row = 0; row < d->batch->rows && !crossed; row++) {
     double e[EVALUATIONS];
@@ -145,6 +148,8 @@ static double root_mean_square(const double *values, size_t n) {
   return sqrt(sum / (double)n);
 }
 
+static double larger(double a, double b) { return a > b ? a : b; }
+
 /* Not written with a maximum, so that NaN is kept as the worst. */
 static void keep_worst(double *worst, double error) {
   if (!(error <= *worst)) *worst = error;
@@ -153,12 +158,14 @@ static void keep_worst(double *worst, double error) {
 static void compare(const differences *d, nu_gradcheck_layer *out, size_t parameter, double reach,
                     double negligible) {
   double naive = d->gradient[parameter], stepped;
-  if (!derivative(d, parameter, reach, &stepped)) {
+  double h = step_length(d->step, d->naive->parameters[parameter], reach);
+  if (!derivative(d, parameter, h, &stepped)) {
     out->skipped++;
     return;
   }
-  double size = fabs(naive) > fabs(stepped) ? fabs(naive) : fabs(stepped);
-  double scale = size > negligible ? size : negligible;
+  double size = larger(fabs(naive), fabs(stepped)), scale;
+  negligible = larger(negligible, NOISE * d->loss / (h * d->bound));
+  scale = larger(size, negligible);
   out->checked++;
   out->alive += size > negligible;
   if (scale != 0.0) keep_worst(&out->difference, fabs(naive - stepped) / scale);
@@ -183,11 +190,14 @@ static void check_layer(const differences *d, nu_gradcheck_layer *out, size_t l,
   }
 }
 
-static double step_of(const numann_network *network) {
-  for (size_t l = 0; l < network->n_layers; l++) {
-    if (nu_has_kink(network->layers[l].activation)) return STEP_KINKED;
-  }
-  return STEP_SMOOTH;
+static bool has_any_kink(const numann_network *network) {
+  bool any = false;
+  for (size_t l = 0; l < network->n_layers; l++) any |= nu_has_kink(network->layers[l].activation);
+  return any;
+}
+
+double nu_difference_bound(const numann_network *network) {
+  return has_any_kink(network) ? NU_GRADCHECK_KINKED : NU_GRADCHECK_SMOOTH;
 }
 
 numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
@@ -201,7 +211,8 @@ numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
                    .positive = nu_size_mul(units, batch->rows, &flags) ? nu_alloc(flags, sizeof(bool)) : NULL,
                    .reach = nu_alloc(units, sizeof(double)),
                    .units = units,
-                   .step = step_of(network)};
+                   .step = has_any_kink(network) ? STEP_KINKED : STEP_SMOOTH,
+                   .bound = nu_difference_bound(network)};
   bool allocated = d.gradient && d.positive && d.reach;
   if (allocated) {
     nu_naive_gradient(naive, batch->rows, batch->inputs, batch->targets, d.gradient);

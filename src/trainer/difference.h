@@ -20,8 +20,11 @@ double nu_difference_margin(const nu_naive *naive);
 /* Rows that (i) can afford of so many. */
 size_t nu_difference_rows(const numann_network *network, size_t rows);
 
+/* What the worst relative error is held against. */
+double nu_difference_bound(const numann_network *network);
+
 /* Step weights of every layer on the batch; fills checked, skipped, alive and difference of layers
- * [n_layers]. bound: what `difference` will be held against. */
+ * [n_layers]. */
 numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
                                   const nu_gradcheck_batch *batch, uint64_t seed, numann_error *err);
 

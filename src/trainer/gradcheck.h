@@ -31,7 +31,7 @@ typedef struct nu_gradcheck_layer {
   double difference; /* (i) worst relative error */
   double share;      /* (ii) worst |engine - naive| as a share of its proved bound; must be <= 1 */
   double factor;     /* (ii) c: the bound is at most c u K sum |delta x| where gradients are alive */
-  double norm;       /* (ii) |engine - naive| / |naive| */
+  double norm;       /* (ii) |engine - naive| / |naive|, or / (|sum of |terms|| / 32) if larger */
 } nu_gradcheck_layer;
 
 typedef struct nu_gradcheck {

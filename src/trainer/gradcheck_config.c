@@ -16,6 +16,9 @@
 #define LEAST_ROWS 65
 #define BUDGET 6e8
 
+/* Of an input or a target. */
+#define LARGEST 8.0f
+
 /* Biases are drawn in [-BIAS, BIAS). */
 #define BIAS 0.1
 
@@ -50,6 +53,20 @@ static void put_target(const nu_rows *rows, size_t row, size_t n, float *target)
   else target[rows->labels[row]] = 1.0f;
 }
 
+/* Columns of raw data may be 10^5 large, which saturates units and drowns small differences: such a
+ * column is multiplied by a power of two, so that its mantissas stay. */
+static void tame_columns(float *values, size_t rows, size_t columns) {
+  for (size_t j = 0; j < columns; j++) {
+    float largest = 0.0f, factor = 1.0f;
+    for (size_t i = j; i < rows * columns; i += columns) {
+      float size = values[i] < 0.0f ? -values[i] : values[i];
+      largest = size > largest ? size : largest;
+    }
+    while (largest * factor > LARGEST) factor *= 0.5f;
+    for (size_t i = j; i < rows * columns; i += columns) values[i] *= factor;
+  }
+}
+
 static numann_status gather(source *from, size_t rows, const numann_config *config, numann_error *err) {
   const nu_rows *train = &from->data->train;
   size_t n_in = numann_network_inputs(from->network), n_out = numann_network_outputs(from->network);
@@ -66,6 +83,8 @@ static numann_status gather(source *from, size_t rows, const numann_config *conf
     memcpy(from->inputs + r * n_in, train->inputs + row * n_in, n_in * sizeof(float));
     put_target(train, row, n_out, from->targets + r * n_out);
   }
+  tame_columns(from->inputs, rows, n_in);
+  tame_columns(from->targets, rows, n_out);
   return NUMANN_OK;
 }
 

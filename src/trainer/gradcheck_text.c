@@ -21,14 +21,14 @@ static void write_engine(const nu_gradcheck *check, nu_text *out) {
   nu_text_addf(out,
                "\n(ii) engine's gradient against the naive one, %zu rows in grains of %zu, %zu plans, "
                "%s\n"
-               "layer                        worst of bound   bound: c     K  norm off     bound\n",
+               "layer                        worst/bound  bound: c      K  norm off     bound\n",
                check->rows, check->grain, check->plans,
                check->same_bits ? "all the same bits" : "BITS DIFFER");
   for (size_t l = 0; l < check->n_layers; l++) {
     const nu_gradcheck_layer *layer = &check->layers[l];
-    nu_text_addf(out, "%2zu %-10s %5zu -> %-5zu %13.2f %% %10.1f %5zu  %8.2e  %8.0e\n", l + 1,
+    nu_text_addf(out, "%2zu %-10s %5zu -> %-5zu %11.2e %9.3g %6zu  %8.2e  %8.0e\n", l + 1,
                  nu_activation_name(layer->activation), layer->inputs, layer->neurons,
-                 100.0 * layer->share, layer->factor, check->depth, layer->norm, NU_GRADCHECK_NORM);
+                 layer->share, layer->factor, check->depth, layer->norm, NU_GRADCHECK_NORM);
   }
   nu_text_add(out, "each |engine - naive| <= c u K sum |delta x|, u = 2^-24 (docs/numerics.md)\n");
 }
@@ -40,5 +40,5 @@ void nu_gradcheck_write(const nu_gradcheck *check, nu_text *out) {
   write_differences(check, out);
   write_engine(check, out);
   if (check->passed) nu_text_add(out, "\ngradients are right\n");
-  else nu_text_addf(out, "\ngradients are WRONG: %s\n", check->complaint);
+  else nu_text_addf(out, "\nFAILED: %s\n", check->complaint);
 }

@@ -141,16 +141,8 @@ void nu_rounding_forward(nu_rounding *bound) {
   }
 }
 
-bool nu_rounding_at_kink(const nu_rounding *bound) {
-  const nu_naive *naive = bound->naive;
-  for (size_t l = 0; l < naive->network->n_layers; l++) {
-    nu_activation f = naive->network->layers[l].activation;
-    if (f != NU_RELU && f != NU_LEAKY_RELU) continue;
-    for (size_t i = naive->first[l + 1]; i < naive->first[l + 2]; i++) {
-      if (bound->z[i] > 0.0 && magnitude(naive->z[i]) <= bound->z[i]) return true;
-    }
-  }
-  return false;
+bool nu_rounding_sign_is_sure(const nu_rounding *bound, size_t unit) {
+  return bound->z[unit] == 0.0 || magnitude(bound->naive->z[unit]) > bound->z[unit];
 }
 
 /* ---- backward */

@@ -20,9 +20,10 @@ void nu_rounding_clear(nu_rounding *bound);
 
 /* After nu_naive_forward: bounds of z and a. */
 void nu_rounding_forward(nu_rounding *bound);
-/* May the engine see another sign than the naive network in any unit of the ReLU family, whose
- * derivative jumps there? The bounds below hold for rows where it may not. */
-bool nu_rounding_at_kink(const nu_rounding *bound);
+/* Is the engine's z of this unit sure to have the sign of the naive one? */
+bool nu_rounding_sign_is_sure(const nu_rounding *bound, size_t unit);
+/* The bounds of a row hold where all its units of the ReLU family, whose derivative jumps at 0, have
+ * the same sign in both networks. */
 /* After nu_rounding_forward and nu_naive_backward: bounds of delta. */
 void nu_rounding_backward(nu_rounding *bound, const float *target);
 

@@ -1,0 +1,238 @@
+#!/bin/sh
+# The command as a user runs it: results, files, refusals, streams. Interruptions: same_bits.sh.
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317 # functions are called through check
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+cd "$work" || exit 99
+cp -R "$srcdir/configs" configs
+chmod -R u+w configs
+at_least() { awk -v a="${1:-0}" -v b="$2" 'BEGIN { exit !(a >= b) }' || { echo "  found: $1, expected at least $2"; return 1; }; }
+has() { grep -q -e "$2" "$1" || { echo "  $1 lacks '$2':"; head -n 5 "$1" | sed 's/^/  | /'; return 1; }; }
+
+# ---- train
+check "train" run 0 train configs/digits.yaml --set train.epochs=5
+check "the table goes to stdout" has out confusion
+check "the progress goes to stderr" has err 'epoch.*5/5'
+for file in config.yaml model.safetensors metrics.csv metrics.jsonl report.html; do
+  check "train leaves $file" test -s "runs/digits/$file"
+done
+check "train leaves a checkpoint" test -n "$(ls runs/digits/checkpoints)"
+check "metrics.csv has a row an epoch" test "$(wc -l <runs/digits/metrics.csv)" -eq 6
+check "metrics.jsonl has a row an epoch" test "$(wc -l <runs/digits/metrics.jsonl)" -eq 5
+check "the report needs no other file" refute grep -qE 'https?://|src=|<link|@import' runs/digits/report.html
+cp -R runs first
+
+check "train refuses to overwrite" run 2 train configs/digits.yaml
+check "and names both ways out" has err 'resume.*overwrite'
+check "and touches nothing" diff -r runs first
+check "train --overwrite --json" run 0 train configs/digits.yaml --overwrite --json --quiet --set train.epochs=5 --threads 1
+check "--quiet is quiet" test ! -s err
+check "one JSON object on one line" test "$(wc -l <out)" -eq 1
+for key in epochs train_loss test_loss test_accuracy samples_per_s weights_sha256 threads threads_limit strategy groups isa; do
+  check "JSON has $key" test -n "$(json $key)"
+done
+check "epochs is 5" same "$(json epochs)" 5
+check "threads is 1" same "$(json threads)" 1
+check "5 epochs are enough for 90 %" at_least "$(json test_accuracy)" 0.9
+sha256=$(json weights_sha256)
+check "the same files again" cmp -s runs/digits/model.safetensors first/digits/model.safetensors
+if command -v python3 >/dev/null 2>&1; then
+  check "it is JSON" python3 -c 'import json, sys; json.load(open(sys.argv[1]))' out
+  check "every line of metrics.jsonl is" python3 -c 'import json, sys; [json.loads(line) for line in open(sys.argv[1])]' runs/digits/metrics.jsonl
+fi
+check "train elsewhere with --out" run 0 train configs/digits.yaml --out else/where --json --set train.epochs=1
+check "and it is there" test -s else/where/model.safetensors
+elsewhere=$(json weights_sha256)
+check "the saved config trains by itself" run 0 train else/where/config.yaml --out again --json
+check "to the same weights" same "$(json weights_sha256)" "$elsewhere"
+check "--set reaches into lists" run 0 train configs/digits.yaml --out set --json --set network.layers.0.neurons=20 --set train.epochs=1
+check "info of that run" run 0 info set --json
+check "shows the network so" has out '"neurons": 20'
+check "--resume of a finished run" run 0 train configs/digits.yaml --resume --json --quiet --set train.epochs=5
+check "changes nothing" same "$(json weights_sha256)" "$sha256"
+check "--resume to more epochs" run 0 train configs/digits.yaml --resume --json --quiet --set train.epochs=7
+check "trains them" same "$(json epochs)" 7
+check "--resume with another seed" run 2 train configs/digits.yaml --resume --set train.seed=9
+check "names the key" has err train.seed
+check "regression" run 0 train configs/line.yaml --json
+check "has an rmse" test -n "$(json train_rmse)"
+check "iris" run 0 train configs/iris.yaml --json
+check "is accurate" at_least "$(json test_accuracy)" 0.9
+
+# ---- eval, predict, info, gradcheck, topo, help
+check "eval of a run" run 0 eval runs/digits --json
+check "eval of a file" run 0 eval runs/digits configs/data/digits.csv.gz --json
+check "counts the rows" same "$(json rows)" 1797
+gzip -dc configs/data/digits.csv.gz >digits.csv
+head -n 4 digits.csv >few.csv
+cut -d, -f1-64 few.csv >unlabelled.csv
+check "predict from a file" run 0 predict runs/digits few.csv
+check "gives a line a row and a header" test "$(wc -l <out)" -eq 4
+check "names the classes" has out '^prediction,probability_0'
+cp out answers
+"$NUMANN" predict runs/digits - <unlabelled.csv >out 2>err
+check "predict from stdin, without the target" exited 0 $? predict
+check "gives the same" cmp -s out answers
+"$NUMANN" predict runs/digits <unlabelled.csv >out 2>err
+check "predict without a file reads stdin" cmp -s out answers
+check "predict to a file" run 0 predict runs/digits few.csv --output answers.csv
+check "gives the same" cmp -s answers.csv answers
+check "predict to NPY" run 0 predict runs/digits few.csv --output answers.npy
+check "which is NPY" has answers.npy NUMPY
+printf 'x\n0.5\n' | "$NUMANN" predict runs/line - >out 2>err
+check "predict a number" has out '^[-0-9.e]*$'
+check "info of a model" run 0 info runs/digits/model.safetensors --json
+check "has the hash" test "$(json weights_sha256 | wc -c)" -eq 65
+check "info of a config" run 0 info configs/digits.yaml
+check "shows the layers" has out softmax
+check "gradcheck" run 0 gradcheck configs/iris.yaml
+check "topo" run 0 topo
+check "topo --json" run 0 topo --json
+check "knows cores" at_least "$(json cores)" 1
+check "--help" run 0 --help
+for word in train eval predict info gradcheck topo help; do
+  check "--help lists $word" has out "^  $word "
+  check "$word --help" run 0 $word --help
+  check "shows its usage" has out "^usage: numann $word"
+  "$NUMANN" --help >out 2>err
+done
+check "--version" run 0 --version
+check "is one line" test "$(wc -l <out)" -eq 1
+check "help config" run 0 help config
+check "knows train.epochs" has out '^train.epochs'
+
+# ---- streams
+if [ -w /dev/full ]; then
+  "$NUMANN" --help >/dev/full 2>err
+  check "a full disk is an I/O error" exited 5 $? "numann --help >/dev/full"
+fi
+"$NUMANN" predict runs/digits digits.csv 2>err | head -n 1 >out
+check "a closed pipe is no crash" refute grep -qi 'assert\|sanitizer\|abort' err
+"$NUMANN" info configs/iris.yaml <&- >out 2>err
+check "stdin may be closed" exited 0 $? "numann info <&-"
+mkdir locked && chmod a-w locked
+[ -w locked ] || check "a folder that cannot be written" run 5 train configs/iris.yaml --out locked/run
+
+# ---- what is refused; first the files for it
+printf 'a,b,y\n1,2,0\n3,4,1\n5,,0\n' >blank.csv
+printf 'a,b,y\n1,2,0\n3,4\n' >ragged.csv
+printf 'a,b,y\n1,2,0\n3,nan,1\n' >nan.csv
+printf 'a,b,y\n1,2,0\n3,"4,1\n' >quote.csv
+printf 'a,b,y\n' >norows.csv
+printf 'a,b,y\n1,two,0\n3,4,1\n' >text.csv
+: >empty.csv
+printf 'not gzip' >fake.csv.gz
+head -c 20000 configs/data/digits.csv.gz >cut.csv.gz
+printf '\0\0\010\003\377\377\377\377\377\377\377\377\377\377\377\377' >huge.idx
+printf '\0\0\010\001\0\0\0\002\001' >short.idx
+head -c 1000 runs/digits/model.safetensors >cut.safetensors
+{ cat runs/digits/model.safetensors; printf x; } >long.safetensors
+printf '\377\377\377\377\377\377\377\177{}' >huge.safetensors
+cut -d, -f1-63 few.csv >narrow.csv
+sed 's/p0,/q0,/' unlabelled.csv >renamed.csv
+printf 'train: {epochs: 3\n' >open.yaml
+printf 'train: {epochs: 3}\nextra: 1\n' >unknown.yaml
+: >empty.yaml
+head -c 2000000 /dev/zero | tr '\0' '#' >large.yaml
+cat >small.yaml <<'END'
+data: {train: {path: configs/data/iris.csv, target: species}}
+network: {layers: [{neurons: 3, activation: softmax}]}
+train: {loss: cross_entropy, epochs: 1}
+END
+mkdir folder
+
+# CODE|a part of the message|arguments
+cat >table <<'END'
+2|no command|
+2|did you mean 'train'|trian configs/iris.yaml
+2|usage|train
+2|too much|train configs/iris.yaml other.yaml
+2|unknown option|train configs/iris.yaml --nonsense
+2|did you mean --resume|train configs/iris.yaml --resum
+2|no option --out|info runs/digits --out x
+2|needs a value|train configs/iris.yaml --set
+2|takes no value|train configs/iris.yaml --quiet=1
+2|give one|train configs/iris.yaml --resume --overwrite
+2|before the command|--json train configs/iris.yaml
+2|missing.yaml|train missing.yaml
+2|folder|train folder
+2|open.yaml:|train open.yaml
+2|unknown.yaml:2:1|train unknown.yaml
+2|empty|train empty.yaml
+2|large.yaml|train large.yaml
+2|did you mean train.epochs|train small.yaml --set train.epoch=3
+2|train.epochs|train small.yaml --set train.epochs=0
+2|train.epochs|train small.yaml --set train.epochs=1e3
+2|train.epochs|train small.yaml --set train.epochs
+2|learning_rate|train small.yaml --set train.optimizer.learning_rate=nan
+2|learning_rate|train small.yaml --set train.optimizer.learning_rate=-1
+2|threads|train small.yaml --threads 0
+2|threads|train small.yaml --threads two
+2|threads|train small.yaml --threads 99999
+2|out|train small.yaml --out=
+2|strategy|train small.yaml --set parallel.strategy=sideways
+2|activation|train small.yaml --set network.layers.0.activation=rellu
+2|did you mean|train small.yaml --set network.layers.0.activation=sofmax
+2|loss|train small.yaml --set train.loss=squared
+2|softmax|train small.yaml --set train.loss=binary_cross_entropy
+2|softmax|train small.yaml --set network.layers.0.activation=relu
+2|neurons|train small.yaml --set network.layers.0.neurons=4
+2|optimizer|train small.yaml --set train.optimizer.name=sdg
+2|schedule|train small.yaml --set train.schedule.name=cosinus
+2|initializer|train small.yaml --set network.initializer=he
+2|checkpoint.every|train small.yaml --set checkpoint.every=5
+2|early_stopping|train small.yaml --set train.early_stopping.patience=3
+2|fraction|train small.yaml --set data.test.fraction=1.5
+2|target|train small.yaml --set data.train.target=colour
+3|missing.csv|train small.yaml --set data.train.path=missing.csv
+3|empty|train small.yaml --set data.train.path=empty.csv
+3|blank.csv:4|train small.yaml --set data.train.path=blank.csv --set data.train.target=y
+3|ragged.csv:3|train small.yaml --set data.train.path=ragged.csv --set data.train.target=y
+3|nan.csv:3|train small.yaml --set data.train.path=nan.csv --set data.train.target=y
+3|quote.csv:|train small.yaml --set data.train.path=quote.csv --set data.train.target=y
+3|norows.csv|train small.yaml --set data.train.path=norows.csv --set data.train.target=y
+3|text.csv:2|train small.yaml --set data.train.path=text.csv --set data.train.target=y
+3|fake.csv.gz:1|train small.yaml --set data.train.path=fake.csv.gz --set data.train.target=0 --set data.header=false
+3|cut.csv.gz|train configs/digits.yaml --out new --set data.train.path=../cut.csv.gz
+3|folder|train small.yaml --set data.train.path=folder
+3|narrow.csv|predict runs/digits narrow.csv
+3|renamed.csv|predict runs/digits renamed.csv
+3|missing.csv|predict runs/digits missing.csv
+3|missing.csv|eval runs/digits missing.csv
+3|unlabelled.csv|eval runs/digits unlabelled.csv
+2|format|predict runs/digits few.csv --format xml
+4|nothing|eval nothing
+4|few.csv|eval few.csv
+2|nothing|info nothing
+4|cut.safetensors|info cut.safetensors
+4|long.safetensors|info long.safetensors
+4|huge.safetensors|info huge.safetensors
+4|folder|eval folder
+4|folder|predict folder few.csv
+2|nonsense|help nonsense
+7|not finite|train configs/line.yaml --out new --set train.optimizer.learning_rate=1e30
+END
+
+# One line on stderr says what is wrong; stdout stays empty; no run folder is made before training.
+refused() { # CODE PATTERN ARGUMENT...
+  code=$1 pattern=$2
+  shift 2
+  run "$code" "$@" || return 1
+  same "$(wc -c <out)" 0 || return 1
+  has err "^numann: error: .*\($pattern\)" || return 1
+  [ "$code" = 7 ] || [ $# = 0 ] || same "$(grep -c . err)" 1
+}
+rows=0
+while IFS='|' read -r code pattern arguments; do
+  rows=$((rows + 1))
+  # shellcheck disable=SC2086 # the arguments are words
+  check "refuses: numann $arguments" refused "$code" "$pattern" $arguments
+done <table
+check "all rows were tried" test "$rows" -ge 60
+check "a refusal makes no run" test ! -e runs/small
+for bad in huge.idx short.idx; do
+  sed 's|^data:.*|data: {train: {images: '"$bad"', labels: short.idx}}|' small.yaml >idx.yaml
+  check "refuses $bad" refused 3 "$bad\|short.idx" train idx.yaml
+done
+finish
