@@ -143,6 +143,41 @@ START_TEST(model_loads_from_file_and_folder) {
 }
 END_TEST
 
+/* As a library user does it: config and data in, the same network out. */
+START_TEST(public_save_keeps_network_and_config) {
+  static const char text[] =
+      "data: {train: {path: memory}}\n"
+      "network: {layers: [{neurons: 3, activation: tanh}, {neurons: 2, activation: softmax}]}\n"
+      "train: {loss: cross_entropy, seed: 77}\n"
+      "parallel: {threads: 3}\n";
+  static const float inputs[] = {1, 2, 3, 4, 5, 6, 7, 8};
+  static const int32_t labels[] = {0, 1, 1, 0};
+  char *path = sample_path(folder, "model.safetensors"), before[65], after[65];
+  numann_config *config;
+  numann_data *data;
+  numann_network *network, *again;
+  nu_saved saved;
+  ck_assert_msg(!numann_config_parse(&config, text, "test", &err), "%s", err.message);
+  ck_assert_msg(!numann_data_create(&data, 4, 2, inputs, 2, NULL, labels, &err), "%s", err.message);
+  ck_assert_msg(!numann_network_create(&network, config, data, &err), "%s", err.message);
+  ck_assert_msg(!numann_model_save(path, network, data, config, &err), "%s", err.message);
+  ck_assert_msg(!numann_model_load(&again, path, &err), "%s", err.message);
+  nu_network_sha256(network, before);
+  nu_network_sha256(again, after);
+  ck_assert_str_eq(before, after);
+  ck_assert_msg(!nu_saved_read(&saved, path, &err), "%s", err.message);
+  ck_assert_uint_eq(saved.data_sum, nu_data_sum(data));
+  ck_assert_ptr_nonnull(strstr(saved.config_text, "77"));
+  ck_assert_msg(!strstr(saved.config_text, "parallel"), "the file depends on the threads");
+  nu_saved_clear(&saved);
+  numann_network_destroy(again);
+  numann_network_destroy(network);
+  numann_data_destroy(data);
+  numann_config_destroy(config);
+  free(path);
+}
+END_TEST
+
 START_TEST(not_finite_is_refused_and_the_old_file_stays) {
   char *path = sample_path(folder, "model.safetensors");
   nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5);
@@ -394,6 +429,7 @@ int main(void) {
   tcase_add_test(files, optional_blocks_stay_absent);
   tcase_add_test(files, same_state_same_bytes_and_aligned_data);
   tcase_add_test(files, model_loads_from_file_and_folder);
+  tcase_add_test(files, public_save_keeps_network_and_config);
   tcase_add_test(files, not_finite_is_refused_and_the_old_file_stays);
   tcase_add_test(files, names_must_be_utf8);
   tcase_add_test(files, data_sum_sees_every_number);

@@ -199,6 +199,7 @@ static const struct {
     {"other numerics", "\"numerics_version\":\"1\"", "\"numerics_version\":\"2\"", 0,
      "numerics version 2"},
     {"unknown kind", "\"kind\":\"model\"", "\"kind\":\"muddle\"", 0, "kind is 'muddle'"},
+    {"control characters", "\"kind\":\"model\"", "\"kind\":\"a\\nb\\u001b\"", 0, "kind is 'a?b?'"},
     {"model as checkpoint", "\"kind\":\"model\"", "\"kind\":\"checkpoint\"", 0, "step is 'missing'"},
     {"no config", "\"config\"", "\"cunfig\"", 0, "config is 'missing'"},
     {"no layers", "\"layers\"", "\"leyers\"", 0, "layers is 'missing'"},

@@ -1,5 +1,6 @@
 /* From metadata strings to a model or checkpoint. SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,13 +70,16 @@ static numann_status check_versions(const nu_tensor_file *file, numann_error *er
   if (format != NU_FORMAT_VERSION) return bad(file, "numann_format", "1", err);
   NU_TRY(get_count(file, "numerics_version", &numerics, err));
   if (numerics == NUMANN_NUMERICS_VERSION) return NUMANN_OK;
-  const char *version = nu_tensor_file_text(file, "numann_version");
+  const char *text = nu_tensor_file_text(file, "numann_version");
+  char version[32];
+  snprintf(version, sizeof version, "%.31s", text ? text : "?");
+  nu_make_printable(version);
   return nu_fail(err, NUMANN_ERR_MODEL,
-                 "%s: written by numann %.30s with numerics version %llu, this is %s with %d: sums "
-                 "are formed in another order, so training cannot go on to the same bits; use the "
+                 "%s: written by numann %s with numerics version %llu, this is %s with %d: sums are "
+                 "formed in another order, so training cannot go on to the same bits; use the "
                  "numann that wrote it, or train anew",
-                 file->path, version ? version : "?", (unsigned long long)numerics,
-                 numann_version(), NUMANN_NUMERICS_VERSION);
+                 file->path, version, (unsigned long long)numerics, numann_version(),
+                 NUMANN_NUMERICS_VERSION);
 }
 
 /* Layers as the file tells them. */

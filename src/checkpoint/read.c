@@ -17,6 +17,12 @@
 
 #define CHUNK 65536
 
+void nu_make_printable(char *text) {
+  for (unsigned char *c = (unsigned char *)text; *c; c++) {
+    if (*c < 0x20 || *c == 0x7f) *c = '?';
+  }
+}
+
 numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, numann_error *err,
                                   const char *format, ...) {
   char what[512];
@@ -24,6 +30,7 @@ numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, n
   va_start(args, format);
   vsnprintf(what, sizeof what, format, args);
   va_end(args);
+  nu_make_printable(what);
   return nu_fail(err, NUMANN_ERR_MODEL,
                  "%s@%llu: %s; use another copy, or an older checkpoint of the run", file->path,
                  (unsigned long long)offset, what);

@@ -35,7 +35,8 @@ static const nu_key keys[] = {
     {"data.blank", NU_KEY_TEXT, "error", 0, 0, "error|drop_row", false,
      "What to do with a row that has an empty field."},
     {"data.targets", NU_KEY_TEXT, "auto", 0, 0, "auto|classes|values", false,
-     "Are the targets classes or numbers? auto: classes for text and for cross-entropy losses."},
+     "Are the targets classes or numbers? auto: classes for text, for the cross-entropy losses, and "
+     "where the last layer has several neurons for one column, or a step."},
     {"data.stratify", NU_KEY_FLAG, "false", 0, 0, NULL, false,
      "Keep the share of each class the same in every split."},
     {"data.scale", NU_KEY_REAL, "none", TINY, MANY, "none|standardize|min_max", false,

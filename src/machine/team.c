@@ -22,11 +22,11 @@
 #include "base/memory.h"
 #include "machine/float_env.h"
 
-/* Looks at the phase before a thread sleeps. 4000 take some 100 microseconds: longer than threads of
+/* Looks at the phase before a thread sleeps. 4096 take some 100 microseconds: longer than threads of
  * balanced work wait for each other, shorter than a scheduler's time slice. Where other programs
  * want the cores, looking long is harmful (the thread that is waited for may need this very core), so
  * a thread that has looked in vain looks half as long next time, and twice as long after success. */
-#define MOST_SPINS 4000u
+#define MOST_SPINS 4096u
 #define LEAST_SPINS 16u
 
 /* Every member that all threads write has a cache line of its own. */

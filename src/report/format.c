@@ -30,6 +30,12 @@ static const char *with_point(char *buffer) {
   return buffer;
 }
 
+static const char *with_unit(char buffer[NU_REAL_TEXT], const char *unit) {
+  size_t n = strlen(buffer);
+  snprintf(buffer + n, NU_REAL_TEXT - n, "%s", unit);
+  return buffer;
+}
+
 static double magnitude(double value) { return value < 0 ? -value : value; }
 
 const char *nu_format_fixed(double value, int decimals, char buffer[NU_REAL_TEXT]) {
@@ -58,21 +64,16 @@ const char *nu_format_share(double share, int decimals, char buffer[NU_REAL_TEXT
   for (int i = 0; i < decimals; i++) unit *= 0.1;
   if (share < 1.0 && share > 1.0 - unit) share = 1.0 - unit;
   nu_format_fixed(100.0 * share, decimals, buffer);
-  size_t n = strlen(buffer);
-  memcpy(buffer + n, " %", 3);
-  return buffer;
+  return with_unit(buffer, " %");
 }
 
 const char *nu_format_rate(double rate, char buffer[NU_REAL_TEXT]) {
-  static const char units[] = {'\0', 'k', 'M', 'G', 'T'};
+  static const char *const units[] = {"", "k", "M", "G", "T"};
   if (!isfinite(rate) || rate < 0) return unknown(buffer);
   size_t unit = 0;
-  for (; rate >= 999.5 && unit + 1 < sizeof units; unit++) rate /= 1000.0;
+  for (; rate >= 999.5 && unit + 1 < sizeof units / sizeof units[0]; unit++) rate /= 1000.0;
   nu_format_fixed(rate, rate < 9.995 && unit ? 2 : rate < 99.95 ? 1 : 0, buffer);
-  size_t n = strlen(buffer);
-  buffer[n] = units[unit];
-  buffer[n + 1] = '\0';
-  return buffer;
+  return with_unit(buffer, units[unit]);
 }
 
 /* Seconds as a whole number; none of these functions is asked for more than some years. */
@@ -96,8 +97,7 @@ const char *nu_format_duration(double seconds, char buffer[NU_REAL_TEXT]) {
   if (!isfinite(seconds) || seconds < 0) return unknown(buffer);
   if (seconds < 59.95) {
     nu_format_fixed(seconds, seconds < 9.995 ? 2 : 1, buffer);
-    strcat(buffer, " s");
-    return buffer;
+    return with_unit(buffer, " s");
   }
   unsigned long s = whole(seconds), m = s / 60, h = m / 60;
   if (h >= 24) snprintf(buffer, NU_REAL_TEXT, "%lu d %02lu h", h / 24, h % 24);
@@ -169,7 +169,7 @@ void nu_utf8_add(nu_text *out, uint32_t code) {
   nu_text_append(out, bytes, n);
 }
 
-/* East Asian and emoji blocks take two columns, combining marks none: enough for names of classes. */
+/* East Asian and emoji blocks take two columns, combining marks none: enough for class names. */
 static size_t code_columns(uint32_t code) {
   static const struct { uint32_t first, last; size_t columns; } blocks[] = {
       {0x0300, 0x036f, 0}, {0x200b, 0x200f, 0}, {0xfe00, 0xfe0f, 0}, {0x1100, 0x115f, 2},

@@ -29,8 +29,9 @@ typedef struct nu_line_style {
  * dropped from the least important. */
 void nu_line_draw(const nu_line *line, nu_line_style style, nu_text *out);
 
-/* Seconds still to go when `elapsed` seconds brought the training from `from` to `at` of `to` epochs
- * (parts of epochs count): a resumed run is judged by what it did itself. NaN until it is known. */
+/* Seconds still to go when `elapsed` seconds brought the training from `from` to `at` of `to`
+ * epochs, parts of epochs counting: a resumed run is judged by what it did itself. NaN until it is
+ * known. */
 double nu_line_remaining(double elapsed, double from, double at, double to);
 
 #endif

@@ -1,4 +1,5 @@
-/* metrics.csv and metrics.jsonl: reading what an interrupted run left. SPDX-License-Identifier: MIT */
+/* metrics.csv and metrics.jsonl: reading what an interrupted run left.
+ * SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "report/axis.h"
@@ -91,13 +92,13 @@ static void draw_text(nu_text *out, double x, double y, const char *anchor, cons
 }
 
 static void draw_axes(const frame *f) {
-  char buffer[NU_REAL_TEXT + 8];
+  char buffer[NU_REAL_TEXT], label[NU_REAL_TEXT + 8];
   for (size_t i = 0; i < f->y.n_ticks; i++) {
     double y = place_y(f, f->y.tick[i]);
     draw_line(f->out, "grid", LEFT, y, RIGHT, y);
     nu_axis_label(&f->y, f->y.tick[i], buffer);
-    strcat(buffer, f->plot->unit);
-    draw_text(f->out, LEFT - 7, y + 4, "end", buffer);
+    snprintf(label, sizeof label, "%s%s", buffer, f->plot->unit);
+    draw_text(f->out, LEFT - 7, y + 4, "end", label);
   }
   for (size_t i = 0; i < f->x.n_ticks; i++) {
     double x = LEFT + (RIGHT - LEFT) * nu_axis_place(&f->x, f->x.tick[i]);

@@ -13,8 +13,8 @@
 #include "numann/trainer.h"
 #include "trainer/evaluate.h"
 
-/* The progress line on a stream (stderr). On a terminal one line, redrawn at most 10 times a second:
- * epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most every
+/* The progress line on a stream (stderr). On a terminal one line, redrawn at most 10 times a
+ * second: epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most every
  * `NU_PLAIN_SECONDS`, the first and last always. */
 typedef struct nu_progress nu_progress;
 #define NU_PLAIN_SECONDS 2.0
@@ -52,8 +52,8 @@ typedef struct nu_result {
 } nu_result;
 
 /* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,
- * the confusion matrix for up to 20 classes. `colour`: a terminal that wants it (NO_COLOR honoured by
- * the caller). */
+ * the confusion matrix for up to 20 classes. `colour`: a terminal that wants it (the caller
+ * honours NO_COLOR). */
 void nu_table(const nu_result *result, bool colour, nu_text *out);
 
 /* report.html: one self-contained file, opens offline, no script needed. Written whole or not. */

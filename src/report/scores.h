@@ -1,4 +1,5 @@
-/* What a confusion matrix tells of each class; shared by table and page. SPDX-License-Identifier: MIT */
+/* What a confusion matrix tells of each class; shared by table and page.
+ * SPDX-License-Identifier: MIT */
 #ifndef NU_REPORT_SCORES_H
 #define NU_REPORT_SCORES_H
 

@@ -139,7 +139,7 @@ static size_t digits_of(const nu_evaluation *e) {
   return strlen(count_text(largest, buffer));
 }
 
-/* Columns of a cell without the blank before it: what numbers need, more for names while it fits. */
+/* Columns of a cell without the blank before it: what numbers need, more for names if it fits. */
 static size_t cell_columns(const table *t, size_t label) {
   size_t need = digits_of(t->judge), names = name_columns(t, 10);
   size_t room = (COLUMNS - label) / t->judge->classes;

@@ -20,8 +20,10 @@
 /* Relative size of the roundings in E: where E is large and its derivative small, a difference says
  * nothing about gradients below NOISE E / h, which must not exceed the bound's share of them. */
 #define NOISE 0x1p-52
-/* Multiply-adds that all differences of a check may cost: under a second. */
+/* Multiply-adds that all differences of a check may cost: about half a second. An exponential counts as
+ * 32 of them. */
 #define BUDGET 4e8
+#define EXPONENTIAL 32
 #define EVALUATIONS 4
 
 bool nu_has_kink(nu_activation activation) {
@@ -44,15 +46,22 @@ static size_t clamp(double x, size_t least, size_t most) {
   return x < (double)most ? (size_t)x : most;
 }
 
+/* One step in every layer, on one row. */
+static double cost_of_row(const numann_network *network) {
+  size_t neurons = 0;
+  for (size_t l = 0; l < network->n_layers; l++) neurons += network->layers[l].neurons;
+  double once = (double)network->n_parameters + EXPONENTIAL * (double)neurons;
+  return EVALUATIONS * once * (double)network->n_layers;
+}
+
 /* Weights and biases to step in each layer, if it has so many. */
 static size_t checks_in_layer(const numann_network *network) {
-  double a_row = EVALUATIONS * (double)network->n_parameters * (double)network->n_layers;
-  return clamp(BUDGET / (8.0 * a_row), 16, 160);
+  return clamp(BUDGET / (8.0 * cost_of_row(network)), 16, 160);
 }
 
 size_t nu_difference_rows(const numann_network *network, size_t rows) {
-  double a_row = EVALUATIONS * (double)network->n_parameters * (double)network->n_layers;
-  size_t most = clamp(BUDGET / (a_row * (double)checks_in_layer(network)), 4, 200);
+  double all = cost_of_row(network) * (double)checks_in_layer(network);
+  size_t most = clamp(BUDGET / all, 4, 200);
   return rows < most ? rows : most;
 }
 

@@ -1,0 +1,86 @@
+#!/bin/sh
+# The test of the tests: one planted error at a time, from the table mutants.tsv, must make the test
+# program beside it fail. Run by `make check-mutants`. SPDX-License-Identifier: MIT
+#
+# A row: name, file, sed script, test, [flags]. The file is copied and changed; the objects made from
+# it are linked before libcore.la, so that they stand in for its own. A header is changed for the
+# sources that the flags field names as for=SOURCE; other words there go to the compiler.
+# shellcheck disable=SC2086,SC2046,SC2013 # COMPILE, LIBTOOL, LIBS and the like are lists of words
+# shellcheck disable=SC2317 # functions are called through check
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+: "${COMPILE:?run make check-mutants}" "${LIBTOOL:?}" "${CC:?}"
+table=${1:-$srcdir/tests/mutants.tsv}
+cd "$builddir" || exit 99
+
+# The instruction sets that this build has; each compiles the kernels once, as Makefile.am does.
+kernel_sets=$(find . -name 'libkernels_*.la' | sed 's|.*libkernels_||; s|\.la||')
+kernel_flags() {
+  echo "-O3 -DNU_VECTOR_HEADER=\"kernels/vector_$1.h\" -DNU_KERNELS=nu_kernels_$1"
+  [ "$1" != avx2 ] || echo "-mavx2 -mfma"
+}
+
+compile() { # SOURCE FLAG...: objects into $work/objects
+  source=$1
+  shift
+  where=$work
+  [ -f "$work/$source" ] || where=$srcdir
+  if [ "$source" != src/kernels/kernels.c ]; then
+    $COMPILE -iquote "$work/src" "$@" -c -o "$work/objects/$(basename "$source").o" "$where/$source"
+    return
+  fi
+  for set in $kernel_sets; do
+    $COMPILE -iquote "$work/src" $(kernel_flags "$set") "$@" -c -o "$work/objects/kernels_$set.o" "$where/$source" || return
+  done
+}
+
+# Objects that a test program is linked from beside its own.
+support() {
+  case $1 in
+    check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
+    check_checkpoint*) echo tests/checkpoint_sample.o ;;
+  esac
+}
+
+link_mutant() { # TEST
+  $LIBTOOL --quiet --tag=CC --mode=link $CC ${CFLAGS-} ${LDFLAGS-} -o "$work/mutant" "tests/$1.o" $(support "$1") \
+    "$work"/objects/*.o libcore.la $LIBS
+}
+
+build_mutant() { # FILE SED TEST FLAGS
+  rm -rf "$work/src" "$work/objects" "$work/mutant"
+  mkdir -p "$work/$(dirname "$1")" "$work/objects"
+  sed -e "$2" "$srcdir/$1" >"$work/$1" || return 1
+  sources=$1
+  case $1 in *.h) sources= ;; esac
+  flags=
+  for word in $4; do
+    case $word in
+      for=*) sources="$sources ${word#for=}" ;;
+      *) flags="$flags $word" ;;
+    esac
+  done
+  if [ -z "$flags" ] && cmp -s "$work/$1" "$srcdir/$1"; then
+    echo "  the sed script changes nothing"
+    return 1
+  fi
+  for each in $sources; do compile "$each" $flags || return 1; done
+  link_mutant "$3"
+}
+
+run_mutant() { timeout 300 "$work/mutant" >"$work/log" 2>&1; }
+
+one_mutant() { # NAME FILE SED TEST FLAGS
+  check "$1: builds" build_mutant "$2" "$3" "$4" "$5" || return
+  check "$1 in $2 is noticed by $4" refute run_mutant
+}
+
+tab=$(printf '\t')
+for test in $(grep -v '^#' "$table" | cut -f 4 | sort -u); do
+  check "$test passes unchanged" sh -c "timeout 600 'tests/$test' >'$work/log' 2>&1" || tail -n 5 "$work/log"
+done
+while IFS="$tab" read -r name file script test flags; do
+  case $name in '' | \#*) continue ;; esac
+  one_mutant "$name" "$file" "$script" "$test" "${flags-}"
+done <"$table"
+finish
