@@ -1,4 +1,4 @@
-/* A made-up model or checkpoint, for the tests of the checkpoint stage. SPDX-License-Identifier: MIT */
+/* A made-up model or checkpoint, for the tests. SPDX-License-Identifier: MIT */
 #ifndef TESTS_CHECKPOINT_SAMPLE_H
 #define TESTS_CHECKPOINT_SAMPLE_H
 

@@ -21,11 +21,12 @@ numann_network *oracle_network(const oracle_shape *shape, uint64_t seed) {
     nu_layer *layer = &network->layers[l];
     size_t n = layer->neurons * layer->inputs;
     double deviation = 1.5 / sqrt((double)layer->inputs);
+    double least = l + 1 == shape->n_layers && layer->activation == NU_RELU ? 1.2 : -0.3;
     stream.counter++;
     for (size_t i = 0; i < n; i++) layer->weights[i] = (float)(deviation * nu_random_normal(stream, i));
     stream.counter++;
     for (size_t j = 0; j < layer->neurons; j++) {
-      layer->biases[j] = (float)(0.6 * nu_random_uniform(stream, j) - 0.3);
+      layer->biases[j] = (float)(least + 0.6 * nu_random_uniform(stream, j));
     }
   }
   return network;
@@ -41,25 +42,24 @@ static void draw_target(const oracle_shape *shape, nu_stream stream, size_t row,
   if (shape->loss == NU_CROSS_ENTROPY) target[nu_random_bits(stream, row) % n] = 1.0f;
 }
 
-nu_gradcheck_batch oracle_batch(const oracle_shape *shape, size_t rows, uint64_t seed) {
+oracle_rows oracle_draw_rows(const oracle_shape *shape, size_t rows, uint64_t seed) {
   size_t n_in = shape->sizes[0], n_out = shape->sizes[shape->n_layers];
   nu_stream in = {seed, NU_PURPOSE_GENERATE, 100}, out = {seed, NU_PURPOSE_GENERATE, 101};
-  float *inputs = nu_alloc(rows * n_in, sizeof *inputs);
-  float *targets = nu_alloc(rows * n_out, sizeof *targets);
-  ck_assert(inputs && targets);
-  for (size_t i = 0; i < rows * n_in; i++) inputs[i] = (float)nu_random_normal(in, i);
-  for (size_t r = 0; r < rows; r++) draw_target(shape, out, r, targets + r * n_out);
-  return (nu_gradcheck_batch){rows, inputs, targets};
+  oracle_rows drawn = {rows, nu_alloc(rows * n_in, sizeof(float)), nu_alloc(rows * n_out, sizeof(float))};
+  ck_assert(drawn.inputs && drawn.targets);
+  for (size_t i = 0; i < rows * n_in; i++) drawn.inputs[i] = (float)nu_random_normal(in, i);
+  for (size_t r = 0; r < rows; r++) draw_target(shape, out, r, drawn.targets + r * n_out);
+  return drawn;
 }
 
-void oracle_free(nu_gradcheck_batch *batch) {
-  union {
-    const float *from;
-    void *to;
-  } inputs = {batch->inputs}, targets = {batch->targets};
-  free(inputs.to);
-  free(targets.to);
-  *batch = (nu_gradcheck_batch){0};
+void oracle_free_rows(oracle_rows *rows) {
+  free(rows->inputs);
+  free(rows->targets);
+  *rows = (oracle_rows){0};
+}
+
+nu_gradcheck_batch oracle_batch(const oracle_rows *rows) {
+  return (nu_gradcheck_batch){rows->rows, rows->inputs, rows->targets};
 }
 
 const char *oracle_name(const oracle_shape *shape) {

@@ -18,13 +18,20 @@ typedef struct oracle_shape {
   nu_loss loss;
 } oracle_shape;
 
-/* Weights of standard deviation 1.5 / sqrt(n_in), biases in [-0.3, 0.3), full random mantissas. */
+/* Weights of standard deviation 1.5 / sqrt(n_in), biases in [-0.3, 0.3), those of ReLU outputs 1.5 more,
+ * so that they are not dead; full random mantissas. */
 numann_network *oracle_network(const oracle_shape *shape, uint64_t seed);
 
-/* Normal inputs; targets one-hot for softmax, 0 or 1 for binary cross-entropy, else in (0.1, 0.9).
- * End with oracle_free. */
-nu_gradcheck_batch oracle_batch(const oracle_shape *shape, size_t rows, uint64_t seed);
-void oracle_free(nu_gradcheck_batch *batch);
+typedef struct oracle_rows {
+  size_t rows;
+  float *inputs;  /* [rows][n_0]: normal */
+  float *targets; /* [rows][n_L]: one-hot for softmax, 0 or 1 for binary cross-entropy, else in
+                     (0.1, 0.9) */
+} oracle_rows;
+
+oracle_rows oracle_draw_rows(const oracle_shape *shape, size_t rows, uint64_t seed);
+void oracle_free_rows(oracle_rows *rows);
+nu_gradcheck_batch oracle_batch(const oracle_rows *rows);
 
 /* "identity 5, tanh 7, ..." for messages; in a static buffer. */
 const char *oracle_name(const oracle_shape *shape);

@@ -51,7 +51,10 @@ fi
 if [ -f "$shared" ]; then
   check "the shared library uses nothing of libm but fma, fmaf, sqrt" nothing "$(math_used -D "$shared")"
   check "it exports numann_* only" nothing "$(exported "$shared")"
-  check "it exports what it promises" test -n "$(nm -D --defined-only "$shared" | grep ' T numann_trainer_run$')"
+  sed -n 's/^NUMANN_API [^(]*[ *]\(numann_[a-z0-9_]*\)(.*/\1/p' "$srcdir"/include/numann/*.h | sort >"$work/promised"
+  nm -D --defined-only "$shared" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort >"$work/given"
+  check "the headers promise functions" test "$(wc -l <"$work/promised")" -ge 20
+  check "it exports all that the headers promise" nothing "$(comm -23 "$work/promised" "$work/given")"
 fi
 
 # ---- broken on purpose

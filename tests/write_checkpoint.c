@@ -1,5 +1,6 @@
 /* The victim of checkpoint_kill.sh. SPDX-License-Identifier: MIT
- *   write_checkpoint FOLDER N    checkpoints of steps 1 to N, keeping 2; "durable <step>" after each
+ *   write_checkpoint FOLDER N    checkpoints of steps 1 to N, keeping 2; "durable <step>" after
+ *                                each
  *   write_checkpoint FOLDER      what a resume would find: "newest <step>", or "none"; fails when
  *                                nothing is valid or a number is not what that step should hold */
 #include <stdio.h>

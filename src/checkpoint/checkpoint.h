@@ -43,14 +43,14 @@ char *nu_model_path(const char *path);
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);
 
-/* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing), then remove all but
- * the newest `keep` >= 1 up to this step. */
+/* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing), then remove all
+ * but the newest `keep` >= 1 up to this step. */
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   numann_error *err);
 
 /* The newest valid checkpoint of the folder; every newer one that was refused adds a line to
- * `rejected` (may be NULL). *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL: files
- * are there, but none is valid (never start silently from the beginning). */
+ * `rejected` (may be NULL). *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL:
+ * files are there, but none is valid (never start silently from the beginning). */
 numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
                                    nu_text *rejected, numann_error *err);
 

@@ -21,7 +21,8 @@
 
 static numann_status fail(const char *path, const char *what, int error, numann_error *err) {
   return nu_fail(err, NUMANN_ERR_IO,
-                 "%s: cannot %s: %s; free space or choose another folder (the older file is intact)",
+                 "%s: cannot %s: %s; free space or choose another folder (the older file is "
+                 "intact)",
                  path, what, strerror(error));
 }
 

@@ -7,8 +7,8 @@
 
 /* Header, tensor, shape: three levels are all that is ever needed. */
 #define DEPTH_LIMIT 4
-/* A value in memory takes some hundred bytes: this bounds what a small hostile text can ask for, and
- * leaves room for the names of a million columns. */
+/* A value in memory takes some hundred bytes: this bounds what a small hostile text can ask for,
+ * and leaves room for the names of a million columns. */
 #define VALUES_LIMIT 4194304u
 
 typedef struct scan {

@@ -41,8 +41,8 @@ static numann_status busy(int fd, const char *folder, numann_error *err) {
   holder[n > 0 ? n : 0] = '\0';
   holder[strcspn(holder, "\n")] = '\0';
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "%s: in use by %s; wait until it ends, or choose another folder with --out", folder,
-                 holder[0] ? holder : "another process");
+                 "%s: in use by %s; wait until it ends, or choose another folder with --out",
+                 folder, holder[0] ? holder : "another process");
 }
 
 /* A text for people: the lock does not depend on it, so a failure does not matter. */

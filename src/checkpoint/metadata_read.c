@@ -75,8 +75,8 @@ static numann_status check_versions(const nu_tensor_file *file, numann_error *er
   snprintf(version, sizeof version, "%.31s", text ? text : "?");
   nu_make_printable(version);
   return nu_fail(err, NUMANN_ERR_MODEL,
-                 "%s: written by numann %s with numerics version %llu, this is %s with %d: sums are "
-                 "formed in another order, so training cannot go on to the same bits; use the "
+                 "%s: written by numann %s with numerics version %llu, this is %s with %d: sums "
+                 "are formed in another order, so training cannot go on to the same bits; use the "
                  "numann that wrote it, or train anew",
                  file->path, version, (unsigned long long)numerics, numann_version(),
                  NUMANN_NUMERICS_VERSION);

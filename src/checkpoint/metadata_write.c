@@ -63,7 +63,8 @@ static numann_status name_json(json_t **out, const char *name, const char *what,
   if (!unchecked) return nu_fail_memory(err, strlen(name), "names");
   json_decref(unchecked);
   return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s %zu is not UTF-8; convert the data file, for example with iconv", what, number);
+                 "%s %zu is not UTF-8; convert the data file, for example with iconv", what,
+                 number);
 }
 
 /* A list of names, or null where there are none. */

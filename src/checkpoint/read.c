@@ -212,7 +212,8 @@ static numann_status check_cover(const nu_tensor_file *file, numann_error *err) 
     const nu_tensor_entry *entry = &file->entries[i];
     if (entry->begin != next) {
       return nu_tensor_file_fail(file, file->data + next, err,
-                                 "%.100s begins at %llu of the data, %llu expected: a gap or overlap",
+                                 "%.100s begins at %llu of the data, %llu expected: a gap or "
+                                 "overlap",
                                  entry->name, (unsigned long long)entry->begin,
                                  (unsigned long long)next);
     }
@@ -310,24 +311,25 @@ numann_status nu_tensor_file_read(const nu_tensor_file *file, size_t index, nu_t
   const nu_tensor_entry *entry = &file->entries[index];
   uint64_t offset = file->data + entry->begin;
   if (strcmp(entry->name, tensor->name) != 0) {
-    return nu_tensor_file_fail(file, offset, err, "tensor %.100s, %s was expected here", entry->name,
-                               tensor->name);
+    return nu_tensor_file_fail(file, offset, err, "tensor %.100s, %s was expected here",
+                               entry->name, tensor->name);
   }
   if (!same_shape(entry, tensor)) {
-    return nu_tensor_file_fail(file, offset, err, "%s has another dtype or shape than the layers say",
-                               tensor->name);
+    return nu_tensor_file_fail(file, offset, err,
+                               "%s has another dtype or shape than the layers say", tensor->name);
   }
   size_t count = nu_tensor_count(tensor), size = nu_dtype_size(tensor->dtype);
   char digits[16];
   NU_TRY(read_data(file, offset, tensor->data, count * size, digits, err));
   const char *stored = json_string_value(json_object_get(file->checksums, tensor->name));
   if (!stored || strcmp(stored, digits) != 0) {
-    return nu_tensor_file_fail(file, offset, err, "%s: its checksum is %s, %.8s was written: damaged",
-                               tensor->name, digits, stored ? stored : "none");
+    return nu_tensor_file_fail(file, offset, err,
+                               "%s: its checksum is %s, %.8s was written: damaged", tensor->name,
+                               digits, stored ? stored : "none");
   }
   nu_little_endian(tensor->data, count, size);
   size_t wrong = nu_tensor_first_wrong(tensor);
   if (wrong == count) return NUMANN_OK;
-  return nu_tensor_file_fail(file, offset + wrong * size, err, "%s[%zu] is not finite", tensor->name,
-                             wrong);
+  return nu_tensor_file_fail(file, offset + wrong * size, err, "%s[%zu] is not finite",
+                             tensor->name, wrong);
 }

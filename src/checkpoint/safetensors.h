@@ -1,8 +1,8 @@
 /* Safetensors: named arrays behind a JSON header, with checksums. SPDX-License-Identifier: MIT
  *
  *   8 bytes       length H of the header, little-endian
- *   H bytes       JSON: "__metadata__" (strings), then name -> dtype, shape, data_offsets; spaces at
- *                 its end bring the data to a multiple of 64
+ *   H bytes       JSON: "__metadata__" (strings), then name -> dtype, shape, data_offsets; spaces
+ *                 at its end bring the data to a multiple of 64
  *   the rest      the arrays without gaps, row-major, little-endian, up to the last byte
  *
  * The format itself has no checksum: a CRC-32 of each array and one of the header stand in the
@@ -86,17 +86,17 @@ const char *nu_tensor_file_text(const nu_tensor_file *file, const char *key);
 numann_status nu_tensor_file_read(const nu_tensor_file *file, size_t index, nu_tensor *tensor,
                                   numann_error *err);
 
-/* Replace control characters: a text from a file must not break the one line of a message, nor reach
- * the terminal. */
+/* Replace control characters: a text from a file must not break the one line of a message, nor
+ * reach the terminal. */
 void nu_make_printable(char *text);
 
 /* "path@offset: what; use ...": NUMANN_ERR_MODEL. */
 numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, numann_error *err,
                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Parse JSON that may be hostile: bounded in depth and number of values before the parser allocates,
- * no duplicate keys, no minus sign outside strings. NULL when it is not such a text: *offset and
- * `reason` [160] say where and why; an empty reason means that memory was refused. */
+/* Parse JSON that may be hostile: bounded in depth and number of values before the parser
+ * allocates, no duplicate keys, no minus sign outside strings. NULL when it is not such a text:
+ * *offset and `reason` [160] say where and why; an empty reason means that memory was refused. */
 json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[160]);
 
 /* Append the value in its shortest form. False when memory was refused (or value is NULL). */

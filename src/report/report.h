@@ -14,8 +14,8 @@
 #include "trainer/evaluate.h"
 
 /* The progress line on a stream (stderr). On a terminal one line, redrawn at most 10 times a
- * second: epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most every
- * `NU_PLAIN_SECONDS`, the first and last always. */
+ * second: epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most
+ * every `NU_PLAIN_SECONDS`, the first and last always. */
 typedef struct nu_progress nu_progress;
 #define NU_PLAIN_SECONDS 2.0
 nu_progress *nu_progress_create(FILE *stream, bool quiet); /* NULL: memory refused */

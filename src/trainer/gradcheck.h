@@ -67,6 +67,9 @@ numann_status nu_gradcheck_network(nu_gradcheck *out, const numann_network *netw
  * the first epoch. NUMANN_ERR_CONFIG for a step network, which has no gradient. */
 numann_status nu_gradcheck_run(nu_gradcheck *out, const numann_config *config, numann_error *err);
 
+/* Hold the figures of all layers against the bounds: passed and complaint. Part of both above. */
+void nu_gradcheck_judge(nu_gradcheck *out);
+
 void nu_gradcheck_clear(nu_gradcheck *out);
 
 /* As a table for the terminal. */
