@@ -38,6 +38,7 @@ compile() { # SOURCE FLAG...: objects into $work/objects
 support() {
   case $1 in
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
+    check_gradient) echo tests/oracle.o ;;
     check_checkpoint*) echo tests/checkpoint_sample.o ;;
   esac
 }

@@ -124,7 +124,8 @@ const char *nu_format_real(double value, char buffer[NU_REAL_TEXT]) {
     double back;
     snprintf(buffer, NU_REAL_TEXT, "%.*g", digits, value);
     put_point(buffer);
-    if (!nu_parse_real(buffer, strlen(buffer), &back) || back == value) break;
+    bool finite_text = nu_parse_real(buffer, strlen(buffer), &back); /* 15 digits may round to inf */
+    if (value - value != 0.0 || (finite_text && back == value)) break;
   }
   return buffer;
 }

@@ -194,7 +194,7 @@ void nu_config_reference(bool markdown, nu_text *out) {
   size_t n;
   const nu_key *keys = nu_keys(&n);
   if (markdown) {
-    nu_text_add(out, "# Config keys\n\nMade by `numann help config --markdown`. A key written `a.b` is "
+    nu_text_add(out, "# Config keys\n\nMade by `numann help config markdown`. A key written `a.b` is "
                      "`b` in the mapping `a`; `--set a.b=value` sets it from the command line.\n\n"
                      "| key | kind | default | resume | meaning |\n|---|---|---|---|---|\n");
   }

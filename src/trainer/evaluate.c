@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "machine/float_env.h"
+#include "numann/trainer.h"
 #include "trainer/step.h"
 
 /* Rows that pass through the layers together: their activations stay in the cache. */

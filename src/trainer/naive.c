@@ -84,8 +84,8 @@ static double activation(nu_activation f, double z) {
   switch (f) {
     case NU_SIGMOID: return sigmoid(z);
     case NU_TANH: return hyperbolic_tangent(z);
-    case NU_RELU: return z > 0.0 ? z : 0.0;
-    case NU_LEAKY_RELU: return z > 0.0 ? z : (double)NU_LEAKY_SLOPE * z;
+    case NU_RELU: return z < 0.0 ? 0.0 : z; /* this way round NaN stays NaN */
+    case NU_LEAKY_RELU: return z < 0.0 ? (double)NU_LEAKY_SLOPE * z : z;
     default: return z;
   }
 }
