@@ -1,65 +1,49 @@
-/* Writing one JSON object. SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
 #include "cli/json.h"
 
-#include <inttypes.h>
+#include <assert.h>
 #include <math.h>
-#include <stddef.h>
 
-#include "base/number.h"
-
-static void add_quoted(nu_text *text, const char *value) {
-  nu_text_add(text, "\"");
-  for (const char *c = value; *c != '\0'; c++) {
-    if (*c == '"' || *c == '\\')
-      nu_text_addf(text, "\\%c", *c);
-    else if ((unsigned char)*c < 0x20)
-      nu_text_addf(text, "\\u%04x", (unsigned)(unsigned char)*c);
-    else
-      nu_text_append(text, c, 1);
-  }
-  nu_text_add(text, "\"");
-}
-
-/* What stands before a value: the comma, and the key in an object. */
-static void begin_value(nu_json *json, const char *key) {
-  if (json->follows) nu_text_add(&json->text, ", ");
-  json->follows = true;
-  if (key == NULL) return;
-  add_quoted(&json->text, key);
-  nu_text_add(&json->text, ": ");
+/* Into the innermost open object or array; NULL (memory refused, or not UTF-8) becomes null. */
+static void add(nu_json *json, const char *key, json_t *value) {
+  json_t *parent = json->open[json->depth - 1];
+  if (value == NULL) value = json_null();
+  int refused = key != NULL ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
+  if (refused != 0) json->text.failed = true;
 }
 
 void nu_json_open(nu_json *json, const char *key, char bracket) {
-  begin_value(json, key);
-  nu_text_append(&json->text, &bracket, 1);
-  json->follows = false;
+  assert(json->depth < NU_JSON_DEPTH);
+  json_t *value = bracket == '{' ? json_object() : json_array();
+  if (json->depth > 0) add(json, key, value);
+  json->open[json->depth++] = value;
+}
+
+static int append(const char *bytes, size_t n, void *text) {
+  nu_text_append(text, bytes, n);
+  return ((nu_text *)text)->failed ? -1 : 0;
 }
 
 void nu_json_close(nu_json *json, char bracket) {
-  nu_text_append(&json->text, &bracket, 1);
-  json->follows = true;
+  assert(json->depth > 0 && (bracket == '}' || bracket == ']'));
+  (void)bracket;
+  if (--json->depth > 0) return;
+  if (json_dump_callback(json->open[0], append, &json->text, JSON_REAL_PRECISION(17)) != 0) {
+    json->text.failed = true;
+  }
+  json_decref(json->open[0]);
 }
 
 void nu_json_string(nu_json *json, const char *key, const char *value) {
-  begin_value(json, key);
-  if (value == NULL)
-    nu_text_add(&json->text, "null");
-  else
-    add_quoted(&json->text, value);
+  add(json, key, value != NULL ? json_string(value) : NULL);
 }
 
 void nu_json_real(nu_json *json, const char *key, double value) {
-  char buffer[NU_REAL_TEXT];
-  begin_value(json, key);
-  nu_text_add(&json->text, isfinite(value) ? nu_format_real(value, buffer) : "null");
+  add(json, key, isfinite(value) ? json_real(value) : NULL);
 }
 
 void nu_json_count(nu_json *json, const char *key, uint64_t value) {
-  begin_value(json, key);
-  nu_text_addf(&json->text, "%" PRIu64, value);
+  add(json, key, json_integer((json_int_t)value));
 }
 
-void nu_json_flag(nu_json *json, const char *key, bool value) {
-  begin_value(json, key);
-  nu_text_add(&json->text, value ? "true" : "false");
-}
+void nu_json_flag(nu_json *json, const char *key, bool value) { add(json, key, json_boolean(value)); }

@@ -1,17 +1,24 @@
-/* Writing one JSON object, for --json. SPDX-License-Identifier: MIT
+/* Writing one JSON object with jansson, for --json. SPDX-License-Identifier: MIT
  *
- * Keys are NULL inside an array. Numbers that are not finite become null, as JSON has none. */
+ * Keys keep the order in which they are added, and are NULL inside an array. Numbers that are not
+ * finite become null, as JSON has none. */
 #ifndef NU_CLI_JSON_H
 #define NU_CLI_JSON_H
 
+#include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/text.h"
 
+#define NU_JSON_DEPTH 8
+
+/* Start with {0}. The last nu_json_close writes the whole into `text` (the caller clears it). */
 typedef struct nu_json {
+  json_t *open[NU_JSON_DEPTH]; /* from the outermost object in; only the first is owned */
+  size_t depth;
   nu_text text;
-  bool follows; /* a value stands before: a comma is due */
 } nu_json;
 
 /* bracket: '{' or '[', and '}' or ']'. */

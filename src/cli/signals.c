@@ -31,6 +31,10 @@ void nu_signals_catch(void) {
   struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < CAUGHT; i++) sigaction(caught[i].number, &action, NULL);
+  /* A quota on file sizes is then an error of the write, which keeps the older checkpoint. */
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  sigemptyset(&ignore.sa_mask);
+  sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 const char *nu_signals_received(void) {
