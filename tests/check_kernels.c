@@ -126,6 +126,40 @@ START_TEST(fma_is_correctly_rounded_on_hard_cases) {
 }
 END_TEST
 
+/* b with a b = p modulo 2^33, for odd a: Newton's iteration doubles the bits that are right. */
+static uint64_t cofactor(uint64_t a, uint64_t p) {
+  uint64_t inverse = a;
+  for (int i = 0; i < 5; i++) inverse *= 2 - a * inverse;
+  return (inverse * p) & (((uint64_t)1 << 33) - 1);
+}
+
+/* c has the last bit 2^33 and a b = n 2^33 + 2^32 + t with |t| < 8: the sum lies half way between two
+ * floats but for t, which a sum in double (last bit 2^4) loses, and then rounds the wrong way. */
+START_TEST(fma_is_not_rounded_twice) {
+  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
+  size_t cases = 0, told_apart = 0;
+  for (uint64_t a = ((uint64_t)1 << 23) + 1; cases < 500; a += 2) {
+    uint64_t t = (uint64_t)0 - 7 + a % 15, b = cofactor(a, ((uint64_t)1 << 32) + t);
+    if (b >= (uint64_t)1 << 24 || b == 0) continue;
+    cases++;
+    float x = a % 4 == 1 ? (float)a : -(float)a, y[P], got[P], want[P];
+    for (size_t i = 0; i < P; i++) {
+      y[i] = i % 2 ? (float)b : -(float)b;
+      got[i] = (0x1p56f + (float)i * 0x1p33f) * (i % 4 < 2 ? 1.0f : -1.0f);
+      want[i] = fmaf(x, y[i], got[i]);
+      told_apart += want[i] != (float)((double)x * (double)y[i] + (double)got[i]);
+    }
+    kernels->chain(1, 1, &x, 1, 1, y, P, got, P, false);
+    ck_assert_msg(memcmp(got, want, sizeof got) == 0, "%s: a %g, b %g", kernels->isa, (double)x,
+                  (double)y[0]);
+  }
+  ck_assert_uint_gt(told_apart, 1000);
+  nu_float_env_leave(&env);
+}
+END_TEST
+
 /* ---- activations */
 
 static double exact(nu_activation f, double x) {
@@ -271,11 +305,13 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
     ck_assert(k->update(&u, N, w, G, m1, m2));
     memcpy(bits + used, w, sizeof w);
     memcpy(bits + used + N, m1, sizeof m1);
-    used += 2 * N;
+    memcpy(bits + used + 2 * N, m2, sizeof m2);
+    used += 3 * N;
   }
-  for (nu_loss loss = NU_SQUARED_ERROR; loss < NU_LOSSES; loss++) {
-    fill(z, 64, 17);
-    target[7] = 1.0f;
+  for (uint32_t trial = 0; trial < 8 * NU_LOSSES; trial++) {
+    nu_loss loss = (nu_loss)(trial % NU_LOSSES);
+    fill(z, 64, 17 + 2 * trial);
+    fill(target, 40, 18 + 2 * trial);
     double value = k->output(loss == NU_CROSS_ENTROPY ? NU_SOFTMAX : NU_SIGMOID, loss, 40, z,
                              target, d, scratch);
     memcpy(bits + used, z, 40 * sizeof *z);
@@ -345,6 +381,7 @@ static Suite *kernels_suite(void) {
   tcase_set_timeout(tests, getenv("NUMANN_LONG") ? 7200 : 300);
   tcase_add_loop_test(tests, chain_equals_the_scalar_chain, 0, ISAS);
   tcase_add_loop_test(tests, fma_is_correctly_rounded_on_hard_cases, 0, ISAS);
+  tcase_add_loop_test(tests, fma_is_not_rounded_twice, 0, ISAS);
   tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, ISAS);
   tcase_add_test(tests, derivatives_match_the_functions);
   tcase_add_loop_test(tests, output_rows_have_loss_delta_and_clean_padding, 0, ISAS);

@@ -76,6 +76,8 @@ START_TEST(names_fit_their_columns) {
                {"日本語", 4, NU_LEFT, true, "日… "},
                {"a\x1b[31mb", 7, NU_LEFT, true, "a\xef\xbf\xbd[31mb"},
                {"a\nb", 3, NU_LEFT, false, "a?b"},
+               {"\xc2\x9b[m", 3, NU_LEFT, true, "\xef\xbf\xbd[m"},
+               {"\xed\xa0\x80", 3, NU_LEFT, false, "???"},
                {"\xff\xc3", 2, NU_LEFT, false, "??"},
                {"", 2, NU_LEFT, true, "  "},
                {"abc", 0, NU_LEFT, true, ""}};
@@ -356,6 +358,22 @@ START_TEST(plain_lines_are_few_but_first_and_last) {
 }
 END_TEST
 
+START_TEST(the_last_line_needs_no_end) {
+  char *text;
+  size_t size;
+  FILE *stream = open_memstream(&text, &size);
+  nu_progress *progress = nu_progress_create(stream, false);
+  for (uint64_t e = 1; e <= 2; e++) {
+    numann_epoch epoch = epoch_of(e, 2);
+    nu_progress_epoch(progress, &epoch);
+  }
+  ck_assert_uint_eq(count(text, "\n"), 2);
+  nu_progress_destroy(progress);
+  fclose(stream);
+  free(text);
+}
+END_TEST
+
 START_TEST(quiet_writes_nothing) {
   double seconds;
   char *text = plain_output(5, 5, true, &seconds);
@@ -382,6 +400,7 @@ int main(void) {
   tcase_add_test(progress, terminal_honours_no_color_and_ascii);
   tcase_add_test(progress, dumb_terminal_gets_plain_lines);
   tcase_add_test(progress, plain_lines_are_few_but_first_and_last);
+  tcase_add_test(progress, the_last_line_needs_no_end);
   tcase_add_test(progress, quiet_writes_nothing);
   suite_add_tcase(suite, text);
   suite_add_tcase(suite, line);

@@ -1,6 +1,6 @@
-/* The worked network of the equations: inputs 1, 2, 3; hidden neurons 4, 5, 6, 7; outputs 8, 9; sigmoid
- * and squared error. Forward, deltas and one update, through the naive network and the engine, against
- * values computed by hand in 50 decimal digits. SPDX-License-Identifier: MIT
+/* The worked network of the equations: inputs 1, 2, 3; hidden neurons 4, 5, 6, 7; outputs 8, 9;
+ * sigmoid and squared error. Forward, deltas and one update, through the naive network and the
+ * engine, against values computed by hand in 50 decimal digits. SPDX-License-Identifier: MIT
  *
  * With x = (1, 0.5, -1.5), t = (1, 0.25), eta = 0.5, for example:
  *   net_4 = 0.2 * 1 - 0.4 * 0.5 + 0.1 * -1.5 + 0.1 = -0.05        (4.11)
@@ -24,10 +24,10 @@ static const float target[2] = {1.0f, 0.25f};
 
 /* w_ji: a row for each neuron j, its sources i in order. */
 static const float before[PARAMETERS] = {
-    0.2f,  -0.4f, 0.1f,  -0.3f, 0.6f,  0.5f, 0.7f, -0.1f, -0.2f, 0.4f, 0.3f, -0.6f, /* w_41 .. w_73 */
-    0.1f,  -0.2f, 0.3f,  -0.5f,                                                     /* w_4b .. w_7b */
-    0.5f,  -0.8f, 0.3f,  0.2f,  -0.1f, 0.4f, 0.9f, -0.7f,                           /* w_84 .. w_97 */
-    0.4f,  -0.6f};                                                                  /* w_8b, w_9b */
+    0.2f, -0.4f, 0.1f, -0.3f, 0.6f,  0.5f, 0.7f, -0.1f, -0.2f, 0.4f, 0.3f, -0.6f, /* w_41 .. w_73 */
+    0.1f, -0.2f, 0.3f, -0.5f,                                                     /* w_4b .. w_7b */
+    0.5f, -0.8f, 0.3f, 0.2f,  -0.1f, 0.4f, 0.9f, -0.7f,                           /* w_84 .. w_97 */
+    0.4f, -0.6f};                                                                 /* w_8b, w_9b */
 
 /* (3.2), (3.8) */
 static const double a[4] = {0.487502603516, 0.278884821977, 0.777299861175, 0.721115178023};
@@ -35,7 +35,8 @@ static const double y[2] = {0.689558580968, 0.415224887033};
 /* (4.9) */
 static const double loss = 0.061836568973;
 /* (4.3), (4.1) */
-static const double hidden_delta[4] = {0.009304082275, -0.013919063722, -0.002799151589, 0.008320692407};
+static const double hidden_delta[4] = {0.009304082275, -0.013919063722, -0.002799151589,
+                                       0.008320692407};
 static const double output_delta[2] = {0.066455432247, -0.040118780272};
 /* (4.5) w_ji + eta delta_j x_ji, (4.8) w_jb + eta delta_j */
 static const double after[PARAMETERS] = {
@@ -49,7 +50,8 @@ static const double after[PARAMETERS] = {
 static const char *const config_text =
     "data: {train: {path: none.csv}}\n"
     "network: {layers: [{neurons: 4, activation: sigmoid}, {neurons: 2, activation: sigmoid}]}\n"
-    "train: {loss: squared_error, batch: 1, epochs: 1, optimizer: {name: sgd, learning_rate: 0.5}}\n";
+    "train: {loss: squared_error, batch: 1, epochs: 1,\n"
+    "        optimizer: {name: sgd, learning_rate: 0.5}}\n";
 
 static numann_error error;
 
@@ -132,8 +134,8 @@ START_TEST(the_engine_has_the_deltas) {
     must(nu_engine_gradient(network, &plan, 1, input, target, gradient, &error));
     expect_floats(gradient + 12, hidden_delta, 4);
     expect_floats(gradient + 24, output_delta, 2);
-    ck_assert_double_eq_tol((double)gradient[2], hidden_delta[0] * -1.5, TOLERANCE);     /* w_43 */
-    ck_assert_double_eq_tol((double)gradient[21], output_delta[1] * a[1], TOLERANCE);    /* w_95 */
+    ck_assert_double_eq_tol((double)gradient[2], hidden_delta[0] * -1.5, TOLERANCE);  /* w_43 */
+    ck_assert_double_eq_tol((double)gradient[21], output_delta[1] * a[1], TOLERANCE); /* w_95 */
   }
 }
 END_TEST
@@ -152,7 +154,9 @@ START_TEST(the_naive_network_agrees) {
   expect(naive.delta + naive.first[1], hidden_delta, 4);
   expect(naive.delta + naive.first[2], output_delta, 2);
   nu_naive_gradient(&naive, 1, input, target, gradient);
-  for (size_t i = 0; i < PARAMETERS; i++) updated[i] = naive.parameters[i] - 0.5 * gradient[i]; /* (4.10) */
+  for (size_t i = 0; i < PARAMETERS; i++) {
+    updated[i] = naive.parameters[i] - 0.5 * gradient[i]; /* (4.10) */
+  }
   expect(updated, after, PARAMETERS);
   nu_naive_clear(&naive);
 }

@@ -21,7 +21,7 @@ fail() {
 
 command -v strace >/dev/null 2>&1 || skip "strace is not installed"
 # Sanitizers find leaks by tracing, which a traced program cannot do.
-ASAN_OPTIONS=detect_leaks=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 export ASAN_OPTIONS
 
 # run CALL K FOLDER: write checkpoints, killed on entering the K-th CALL

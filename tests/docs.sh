@@ -29,7 +29,7 @@ check "and NEWS begins with it" same "numann $(sed -n 's/^## \([0-9.]*\).*/\1/p'
 # ---- links and the index
 for document in $(cd "$srcdir" && ls $documents); do
   folder=$(dirname "$srcdir/$document")
-  sed -n 's/`[^`]*`//g; s/](\([^)#]*\)[^)]*)/\n\1\n/gp' "$srcdir/$document" | grep -v '[][ ]\|^$\|^http' | while read -r link; do
+  awk '/^```/ { inside = !inside } !inside' "$srcdir/$document" | sed -n 's/`[^`]*`//g; s/](\([^)#]*\)[^)]*)/\n\1\n/gp' | grep -v '[][ ]\|^$\|^http' | while read -r link; do
     [ -e "$folder/$link" ] || echo "$document: $link"
   done
 done >broken

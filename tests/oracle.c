@@ -23,7 +23,9 @@ numann_network *oracle_network(const oracle_shape *shape, uint64_t seed) {
     double deviation = 1.5 / sqrt((double)layer->inputs);
     double least = l + 1 == shape->n_layers && layer->activation == NU_RELU ? 1.2 : -0.3;
     stream.counter++;
-    for (size_t i = 0; i < n; i++) layer->weights[i] = (float)(deviation * nu_random_normal(stream, i));
+    for (size_t i = 0; i < n; i++) {
+      layer->weights[i] = (float)(deviation * nu_random_normal(stream, i));
+    }
     stream.counter++;
     for (size_t j = 0; j < layer->neurons; j++) {
       layer->biases[j] = (float)(least + 0.6 * nu_random_uniform(stream, j));
@@ -45,7 +47,8 @@ static void draw_target(const oracle_shape *shape, nu_stream stream, size_t row,
 oracle_rows oracle_draw_rows(const oracle_shape *shape, size_t rows, uint64_t seed) {
   size_t n_in = shape->sizes[0], n_out = shape->sizes[shape->n_layers];
   nu_stream in = {seed, NU_PURPOSE_GENERATE, 100}, out = {seed, NU_PURPOSE_GENERATE, 101};
-  oracle_rows drawn = {rows, nu_alloc(rows * n_in, sizeof(float)), nu_alloc(rows * n_out, sizeof(float))};
+  oracle_rows drawn = {rows, nu_alloc(rows * n_in, sizeof(float)),
+                       nu_alloc(rows * n_out, sizeof(float))};
   ck_assert(drawn.inputs && drawn.targets);
   for (size_t i = 0; i < rows * n_in; i++) drawn.inputs[i] = (float)nu_random_normal(in, i);
   for (size_t r = 0; r < rows; r++) draw_target(shape, out, r, drawn.targets + r * n_out);

@@ -18,8 +18,8 @@ typedef struct oracle_shape {
   nu_loss loss;
 } oracle_shape;
 
-/* Weights of standard deviation 1.5 / sqrt(n_in), biases in [-0.3, 0.3), those of ReLU outputs 1.5 more,
- * so that they are not dead; full random mantissas. */
+/* Weights of standard deviation 1.5 / sqrt(n_in), biases in [-0.3, 0.3), those of ReLU outputs 1.5
+ * more, so that they are not dead; full random mantissas. */
 numann_network *oracle_network(const oracle_shape *shape, uint64_t seed);
 
 typedef struct oracle_rows {

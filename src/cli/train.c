@@ -163,7 +163,8 @@ static nu_result collect(const run *r, const texts *t) {
                       .train = if_any(&r->parts.train),
                       .validation = if_any(&r->parts.validation),
                       .test = if_any(&r->parts.test),
-                      .seconds = nu_clock_seconds() - r->started};
+                      .seconds = nu_clock_seconds() - r->started,
+                      .network = r->network};
   result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
   return result;
 }

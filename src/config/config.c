@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* Configs: loading, setting, reading values and speaking of them. SPDX-License-Identifier: MIT */
 #include "config/config.h"
 
 #include <assert.h>
@@ -15,22 +15,25 @@
 #include "machine/float_env.h"
 
 #define MAX_FILE (1024 * 1024)
+#define LAYERS "network.layers"
 
 /* ---- load, parse, set */
 
-/* Every layer needs its two keys, and none may be skipped. */
-static numann_status check_layers(const nu_store *store, numann_error *err) {
+/* Every layer needs its two keys. `base` (or NULL) holds what `fresh` adds to. place: of the file, or
+ * of --set. */
+static numann_status check_layers(const nu_store *fresh, const nu_store *base, const char *place,
+                                  numann_error *err) {
   static const char *const needed[] = {"neurons", "activation"};
-  char path[64];
-  size_t n = nu_store_items(store, "network.layers");
-  for (size_t l = 0; l < n; l++) {
-    for (size_t k = 0; k < 2; k++) {
-      snprintf(path, sizeof path, "network.layers.%zu.%s", l, needed[k]);
-      if (!nu_store_find(store, path)) {
-        return nu_fail(err, NUMANN_ERR_CONFIG,
-                       "%s: %s is missing; give each layer neurons and activation", store->name, path);
-      }
-    }
+  size_t n = nu_store_items(fresh, LAYERS);
+  for (size_t i = 0; i < 2 * n; i++) {
+    char layer[64], path[128];
+    snprintf(layer, sizeof layer, LAYERS ".%zu", i / 2);
+    snprintf(path, sizeof path, "%s.%s", layer, needed[i % 2]);
+    if (nu_store_find(fresh, path) || (base && nu_store_find(base, path))) continue;
+    const nu_entry *first = nu_store_first(fresh, layer);
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "%s: %s is missing; give each layer both, as in {neurons: 64, activation: relu}",
+                   first ? first->place : place, path);
   }
   return NUMANN_OK;
 }
@@ -53,7 +56,7 @@ static numann_status parse(numann_config **out, const char *text, size_t length,
   }
   nu_source_text source = {.text = text, .length = length, .prefix = "", .place = name};
   numann_status status = nu_parse_yaml(store, &source, err);
-  if (status == NUMANN_OK) status = check_layers(store, err);
+  if (status == NUMANN_OK) status = check_layers(store, NULL, name, err);
   if (status == NUMANN_OK) *out = store;
   else numann_config_destroy(store);
   return status;
@@ -77,34 +80,41 @@ numann_status numann_config_load(numann_config **out, const char *path, numann_e
   return status;
 }
 
-static numann_status check_assigned_key(const nu_store *store, const char *key, const char *place,
-                                        numann_error *err) {
-  static const char list[] = "network.layers.";
-  if (!nu_key_find(key) && !nu_key_is_mapping(key)) {
-    return nu_fail(err, NUMANN_ERR_CONFIG, "%s: unknown key %s; did you mean %s?", place, key,
-                   nu_key_nearest(key));
-  }
-  size_t n = nu_store_items(store, "network.layers");
+/* A layer can be changed, or added after the last. */
+static numann_status check_layer_index(const nu_store *store, const char *key, const char *place,
+                                       numann_error *err) {
+  static const char list[] = LAYERS ".";
+  size_t n = nu_store_items(store, LAYERS);
+  size_t last = n < NU_MAX_LAYERS ? n : NU_MAX_LAYERS - 1;
   uint64_t index;
-  if (strncmp(key, list, sizeof list - 1) == 0) {
-    const char *digits = key + sizeof list - 1;
-    if (!nu_parse_count(digits, strcspn(digits, "."), &index) || index > n) {
-      return nu_fail(err, NUMANN_ERR_CONFIG, "%s: there are %zu layers, counted from 0; use an index up to %zu",
-                     place, n, n);
-    }
+  if (strncmp(key, list, sizeof list - 1) != 0) return NUMANN_OK;
+  const char *digits = key + sizeof list - 1;
+  if (nu_parse_count(digits, strcspn(digits, "."), &index) && index <= last) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "%s: there are %zu layers, counted from 0; use an index up to %zu", place, n, last);
+}
+
+/* Check what was read against the config as it would become; nothing is changed yet. */
+static numann_status check_fresh(const nu_store *store, const nu_store *fresh, bool whole_list,
+                                 const char *place, numann_error *err) {
+  if (fresh->n_entries == 0) {
+    return nu_fail(err, NUMANN_ERR_CONFIG, "%s: found no value, expected key=value", place);
   }
-  return NUMANN_OK;
+  return check_layers(fresh, whole_list ? NULL : store, place, err);
 }
 
 /* Into a store of its own first, so that a refused value leaves the config as it was. */
 static numann_status set(nu_store *store, const char *key, const char *value, const char *place,
                          numann_error *err) {
-  NU_TRY(check_assigned_key(store, key, place, err));
+  if (!nu_key_find(key) && !nu_key_is_mapping(key)) return nu_fail_unknown_key(place, key, err);
+  NU_TRY(check_layer_index(store, key, place, err));
   nu_store fresh = {0};
   nu_source_text source = {value, strlen(value), key, place, true};
+  bool whole_list = strlen(key) <= strlen(LAYERS);
   numann_status status = nu_parse_yaml(&fresh, &source, err);
+  if (status == NUMANN_OK) status = check_fresh(store, &fresh, whole_list, place, err);
   if (status == NUMANN_OK) {
-    if (nu_store_items(&fresh, key) || nu_key_find(key)) nu_store_remove(store, key);
+    if (whole_list && nu_store_items(&fresh, LAYERS)) nu_store_remove(store, LAYERS);
     if (!nu_store_merge(store, &fresh)) status = nu_fail_memory(err, sizeof fresh, "the config");
   }
   nu_store_clear(&fresh);
@@ -112,12 +122,12 @@ static numann_status set(nu_store *store, const char *key, const char *value, co
 }
 
 numann_status numann_config_set(numann_config *config, const char *assignment, numann_error *err) {
+  char shown[NU_SHOWN], place[NU_SHOWN + 8];
   const char *equals = strchr(assignment, '=');
+  snprintf(place, sizeof place, "--set %s", nu_show(assignment, strlen(assignment), shown));
   if (!equals || equals == assignment) {
-    return nu_fail(err, NUMANN_ERR_CONFIG, "--set %s: expected key=value, as in train.epochs=5", assignment);
+    return nu_fail(err, NUMANN_ERR_CONFIG, "%s: expected key=value, as in train.epochs=5", place);
   }
-  char place[256];
-  snprintf(place, sizeof place, "--set %s", assignment);
   char *key = nu_copy_text(assignment, (size_t)(equals - assignment));
   if (!key) return nu_fail_memory(err, strlen(assignment), "a key");
   numann_status status = set(config, key, equals + 1, place, err);
@@ -134,12 +144,7 @@ void numann_config_destroy(numann_config *config) {
 /* ---- getters */
 
 bool nu_config_given(const numann_config *config, const char *key) {
-  size_t n = strlen(key);
-  for (size_t i = 0; i < config->n_entries; i++) {
-    const char *path = config->entries[i].path;
-    if (strncmp(path, key, n) == 0 && (path[n] == '\0' || path[n] == '.')) return true;
-  }
-  return false;
+  return nu_store_first(config, key) != NULL;
 }
 
 const char *nu_config_string(const numann_config *config, const char *key) {
@@ -171,10 +176,7 @@ bool nu_config_flag(const numann_config *config, const char *key) {
 
 void nu_config_every(const numann_config *config, double *seconds, uint64_t *epochs,
                      uint64_t *steps) {
-  unsigned long long e, s;
-  nu_parse_every(nu_config_string(config, "checkpoint.every"), seconds, &e, &s);
-  *epochs = e;
-  *steps = s;
+  nu_parse_every(nu_config_string(config, "checkpoint.every"), seconds, epochs, steps);
 }
 
 size_t nu_config_items(const numann_config *config, const char *key) {
@@ -204,29 +206,40 @@ numann_status nu_config_fail(const numann_config *config, const char *key, numan
   va_start(args, format);
   vsnprintf(what, sizeof what, format, args);
   va_end(args);
-  const nu_entry *entry = nu_store_find(config, key);
-  return nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: %s", entry ? entry->place : config->name, key, what);
+  const nu_entry *entry = nu_store_first(config, key);
+  return nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: %s", entry ? entry->place : config->name, key,
+                 what);
+}
+
+/* Fail with all names, and the one that was perhaps meant. */
+static numann_status fail_choice(const numann_config *config, const char *key, const char *value,
+                                 const char *const *names, size_t n, numann_error *err) {
+  nu_text list = {0};
+  char shown[NU_SHOWN];
+  size_t nearest = 0;
+  for (size_t i = 0; i < n; i++) {
+    nu_text_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    if (nu_edit_distance(value, names[i]) < nu_edit_distance(value, names[nearest])) nearest = i;
+  }
+  numann_status status =
+      *value ? nu_config_fail(config, key, err,
+                              "found \"%s\", expected one of %s; did you mean %s?",
+                              nu_show(value, strlen(value), shown), nu_text_view(&list),
+                              names[nearest])
+             : nu_config_fail(config, key, err, "missing; expected one of %s", nu_text_view(&list));
+  nu_text_clear(&list);
+  return status;
 }
 
 numann_status nu_config_choice(const numann_config *config, const char *key,
                                const char *const *names, size_t n, size_t *index,
                                numann_error *err) {
   const char *value = nu_config_string(config, key);
-  nu_text list = {0};
-  size_t nearest = 0;
-  for (size_t i = 0; i < n; i++) {
-    if (value && strcmp(value, names[i]) == 0) {
+  for (size_t i = 0; value && i < n; i++) {
+    if (strcmp(value, names[i]) == 0) {
       *index = i;
-      nu_text_clear(&list);
       return NUMANN_OK;
     }
-    nu_text_addf(&list, "%s%s", i ? ", " : "", names[i]);
-    if (value && nu_edit_distance(value, names[i]) < nu_edit_distance(value, names[nearest])) nearest = i;
   }
-  numann_status status =
-      value ? nu_config_fail(config, key, err, "found \"%s\", expected one of %s; did you mean %s?",
-                             value, nu_text_view(&list), names[nearest])
-            : nu_config_fail(config, key, err, "missing; expected one of %s", nu_text_view(&list));
-  nu_text_clear(&list);
-  return status;
+  return fail_choice(config, key, value ? value : "", names, n, err);
 }

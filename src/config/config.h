@@ -22,7 +22,8 @@ bool nu_config_given(const numann_config *config, const char *key);
 /* The value, or the table's default. Strings are valid until the config changes; a string key
  * without default that was not given is NULL. */
 const char *nu_config_string(const numann_config *config, const char *key);
-/* Counts and reals that stand as a word ("full", "auto", "standardize") are 0; so are those not given. */
+/* Counts and reals that stand as a word ("full", "auto", "standardize") are 0; so are those not
+ * given and without default. */
 double nu_config_real(const numann_config *config, const char *key);
 size_t nu_config_count(const numann_config *config, const char *key);
 bool nu_config_flag(const numann_config *config, const char *key);
@@ -40,7 +41,7 @@ char *nu_config_path(const numann_config *config, const char *key);
 const char *nu_config_name(const numann_config *config);
 
 /* Fail with the place of the key's value in front: "digits.yaml:12:20: network.layers.1.activation:
- * ...". Where the key was not given: the file's name alone. Returns NUMANN_ERR_CONFIG. */
+ * ...". Of a mapping the place of its first value; of a key not given the file's name alone. Returns NUMANN_ERR_CONFIG. */
 numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -51,12 +52,13 @@ void nu_config_every(const numann_config *config, double *seconds, uint64_t *epo
 /* Resolve a name through a table owned by another stage: the index of the value of `key` in
  * names[0..n), or a failure that lists the names and suggests the nearest. */
 numann_status nu_config_choice(const numann_config *config, const char *key,
-                               const char *const *names, size_t n, size_t *index, numann_error *err);
+                               const char *const *names, size_t n, size_t *index,
+                               numann_error *err);
 
 /* The effective config as YAML, every key with its value, in the table's order. */
 typedef enum nu_config_form {
   NU_CONFIG_RUN,  /* for the run folder: complete, paths absolute: runs from where it lies */
-  NU_CONFIG_MODEL /* for models and checkpoints: without parallel.*, checkpoint.* and with paths as
+  NU_CONFIG_MODEL /* for models and checkpoints: without parallel.* and checkpoint.*, with paths as
                      written, so that the file does not depend on the machine */
 } nu_config_form;
 void nu_config_write(const numann_config *config, nu_config_form form, nu_text *out);

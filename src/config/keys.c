@@ -1,29 +1,30 @@
-/* SPDX-License-Identifier: MIT */
+/* The table of config keys, and how a path finds its row. SPDX-License-Identifier: MIT */
 #include "config/keys.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Smallest positive number that a key accepts where 0 is not allowed. */
-#define TINY 1e-300
-#define MANY 1e300
-#define COUNT_MAX 9007199254740992.0 /* 2^53: whole numbers are exact in double */
+#define TINY NU_REAL_TINY
+#define LARGE NU_REAL_HUGE
+#define BELOW_1 NU_REAL_BELOW_1
+#define MANY NU_COUNT_HUGE
 
-#define SOURCE_KEYS(part, what)                                                                     \
-  {"data." part ".path", NU_KEY_PATH, NULL, 0, 0, NULL, true, "CSV file or NPY table with " what "."}, \
-  {"data." part ".images", NU_KEY_PATH, NULL, 0, 0, NULL, true,                                      \
-   "IDX or NPY array of inputs with " what "; needs labels."},                                       \
-  {"data." part ".labels", NU_KEY_PATH, NULL, 0, 0, NULL, true,                                      \
+#define SOURCE_KEYS(part, what)                                                              \
+  {"data." part ".path", NU_KEY_PATH, NULL, 0, 0, NULL, true,                                \
+   "CSV file or NPY table with " what "."},                                                  \
+  {"data." part ".images", NU_KEY_PATH, NULL, 0, 0, NULL, true,                              \
+   "IDX or NPY array of inputs with " what "; needs labels."},                               \
+  {"data." part ".labels", NU_KEY_PATH, NULL, 0, 0, NULL, true,                              \
    "IDX or NPY array of labels or targets that belongs to images."}
 
 static const nu_key keys[] = {
     SOURCE_KEYS("train", "the training rows"),
     {"data.train.target", NU_KEY_LIST, NULL, 0, 0, NULL, false,
      "Target column, or a list of them: names, or positions from 0 (negative from the end)."},
-    {"data.validation.fraction", NU_KEY_REAL, NULL, TINY, 1 - 1e-9, NULL, false,
+    {"data.validation.fraction", NU_KEY_REAL, NULL, TINY, BELOW_1, NULL, false,
      "Share of the training file's rows kept for validation."},
     SOURCE_KEYS("validation", "the validation rows"),
-    {"data.test.fraction", NU_KEY_REAL, NULL, TINY, 1 - 1e-9, NULL, false,
+    {"data.test.fraction", NU_KEY_REAL, NULL, TINY, BELOW_1, NULL, false,
      "Share of the training file's rows kept for the test."},
     SOURCE_KEYS("test", "the test rows"),
     {"data.header", NU_KEY_TEXT, "auto", 0, 0, "auto|true|false", false,
@@ -39,7 +40,7 @@ static const nu_key keys[] = {
      "where the last layer has several neurons for one column, or a step."},
     {"data.stratify", NU_KEY_FLAG, "false", 0, 0, NULL, false,
      "Keep the share of each class the same in every split."},
-    {"data.scale", NU_KEY_REAL, "none", TINY, MANY, "none|standardize|min_max", false,
+    {"data.scale", NU_KEY_REAL, "none", TINY, LARGE, "none|standardize|min_max", false,
      "Scaling of the inputs, fitted on the training rows; a number divides them."},
     {"data.scale_targets", NU_KEY_TEXT, "none", 0, 0, "none|standardize|min_max", false,
      "Scaling of numeric targets; answers are scaled back."},
@@ -52,38 +53,39 @@ static const nu_key keys[] = {
     {"network.initializer", NU_KEY_TEXT, "auto", 0, 0, NULL, false,
      "auto, glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, "
      "constant. auto: he_normal for the ReLU family, else glorot_uniform."},
-    {"network.initializer_value", NU_KEY_REAL, "0", -MANY, MANY, NULL, false,
+    {"network.initializer_value", NU_KEY_REAL, "0", -LARGE, LARGE, NULL, false,
      "The weight that the constant initializer gives."},
     {"train.loss", NU_KEY_TEXT, NULL, 0, 0, NULL, false,
      "squared_error, cross_entropy (with softmax), binary_cross_entropy (with sigmoid)."},
     {"train.optimizer.name", NU_KEY_TEXT, "sgd", 0, 0, NULL, false,
      "sgd, momentum, nesterov, rmsprop, adam, adamw."},
-    {"train.optimizer.learning_rate", NU_KEY_REAL, "0.01", TINY, MANY, NULL, false,
+    {"train.optimizer.learning_rate", NU_KEY_REAL, "0.01", TINY, LARGE, NULL, false,
      "The learning rate eta."},
     {"train.optimizer.momentum", NU_KEY_REAL, "0.9", 0, 1, NULL, false,
      "mu of momentum and nesterov."},
-    {"train.optimizer.beta1", NU_KEY_REAL, "0.9", 0, 1 - 1e-9, NULL, false, "First decay of adam."},
-    {"train.optimizer.beta2", NU_KEY_REAL, "0.999", 0, 1 - 1e-9, NULL, false,
+    {"train.optimizer.beta1", NU_KEY_REAL, "0.9", 0, BELOW_1, NULL, false, "First decay of adam."},
+    {"train.optimizer.beta2", NU_KEY_REAL, "0.999", 0, BELOW_1, NULL, false,
      "Second decay of adam."},
-    {"train.optimizer.smoothing", NU_KEY_REAL, "0.9", 0, 1 - 1e-9, NULL, false, "rho of rmsprop."},
+    {"train.optimizer.smoothing", NU_KEY_REAL, "0.9", 0, BELOW_1, NULL, false, "rho of rmsprop."},
     {"train.optimizer.epsilon", NU_KEY_REAL, "1e-8", TINY, 1, NULL, false,
      "Added to the root in rmsprop and adam."},
-    {"train.optimizer.weight_decay", NU_KEY_REAL, "0", 0, MANY, NULL, false,
+    {"train.optimizer.weight_decay", NU_KEY_REAL, "0", 0, LARGE, NULL, false,
      "L2 decay of the weights, not of the biases; decoupled in adamw."},
-    {"train.batch", NU_KEY_COUNT, "32", 1, COUNT_MAX, "full", false,
+    {"train.batch", NU_KEY_COUNT, "32", 1, MANY, "full", false,
      "Rows in a batch; full for all rows at once, 1 for online descent."},
-    {"train.epochs", NU_KEY_COUNT, "10", 1, COUNT_MAX, NULL, true, "Passes over the training rows."},
-    {"train.seed", NU_KEY_COUNT, "1", 0, COUNT_MAX, NULL, false,
+    {"train.epochs", NU_KEY_COUNT, "10", 1, MANY, NULL, true,
+     "Passes over the training rows."},
+    {"train.seed", NU_KEY_COUNT, "1", 0, NU_COUNT_ANY, NULL, false,
      "Seed of initial weights, splits and shuffling."},
-    {"train.grain", NU_KEY_COUNT, "auto", 1, COUNT_MAX, "auto", false,
+    {"train.grain", NU_KEY_COUNT, "auto", 1, MANY, "auto", false,
      "Rows whose gradients are summed in one chain; part of the numbers (docs/numerics.md)."},
     {"train.shuffle", NU_KEY_FLAG, "true", 0, 0, NULL, false,
      "Take the rows in a new order every epoch."},
-    {"train.clip_norm", NU_KEY_REAL, "0", 0, MANY, NULL, false,
+    {"train.clip_norm", NU_KEY_REAL, "0", 0, LARGE, NULL, false,
      "Largest norm of the mean gradient; 0 for no clipping."},
     {"train.schedule.name", NU_KEY_TEXT, "constant", 0, 0, NULL, false,
      "Learning-rate schedule: constant, step, exponential, cosine."},
-    {"train.schedule.every", NU_KEY_COUNT, "10", 1, COUNT_MAX, NULL, false,
+    {"train.schedule.every", NU_KEY_COUNT, "10", 1, MANY, NULL, false,
      "step: epochs between two drops."},
     {"train.schedule.factor", NU_KEY_REAL, "0.1", TINY, 1, NULL, false,
      "step and exponential: what the rate is multiplied by."},
@@ -91,9 +93,9 @@ static const nu_key keys[] = {
      "cosine: the last rate, as a share of the first."},
     {"train.schedule.warmup", NU_KEY_REAL, "0", 0, 1e6, NULL, false,
      "Epochs of linear warm-up."},
-    {"train.early_stopping.patience", NU_KEY_COUNT, "0", 0, COUNT_MAX, NULL, false,
+    {"train.early_stopping.patience", NU_KEY_COUNT, "0", 0, MANY, NULL, false,
      "Epochs without a better validation loss before training ends; 0 for never."},
-    {"train.early_stopping.min_improvement", NU_KEY_REAL, "0", 0, MANY, NULL, false,
+    {"train.early_stopping.min_improvement", NU_KEY_REAL, "0", 0, LARGE, NULL, false,
      "How much lower the loss must be to count as better."},
     {"parallel.threads", NU_KEY_COUNT, "auto", 1, 4096, "auto", true,
      "Threads: a number is an order; auto takes what suits the network and the machine."},
@@ -111,8 +113,7 @@ const nu_key *nu_keys(size_t *n) {
   return keys;
 }
 
-/* Does the concrete path match the pattern up to the pattern's end or, with `below`, to one of its
- * dots? Returns how much of the pattern was used, 0 for no match. */
+/* How much of the pattern the whole of the concrete path uses up; 0 when it does not match. */
 static size_t match(const char *pattern, const char *path) {
   const char *p = pattern;
   while (*path && *p) {
@@ -161,10 +162,52 @@ size_t nu_edit_distance(const char *a, const char *b) {
   return row[n];
 }
 
-const char *nu_key_nearest(const char *path) {
-  const char *nearest = keys[0].path;
-  for (size_t i = 1; i < KEYS; i++) {
-    if (nu_edit_distance(path, keys[i].path) < nu_edit_distance(path, nearest)) nearest = keys[i].path;
+/* The first n bytes of a pattern, with the index that `path` has where the pattern has '*'. */
+static void make_concrete(const char *pattern, size_t n, const char *path,
+                          char out[NU_PATH_TEXT]) {
+  const char *star = memchr(pattern, '*', n), *index = path;
+  if (!star) {
+    snprintf(out, NU_PATH_TEXT, "%.*s", (int)n, pattern);
+    return;
   }
-  return nearest;
+  for (const char *p = pattern; p < star; p++) {
+    if (*p != '.') continue;
+    index += strcspn(index, ".");
+    index += *index == '.';
+  }
+  size_t digits = strspn(index, "0123456789");
+  bool usable = digits > 0 && digits < 10;
+  snprintf(out, NU_PATH_TEXT, "%.*s%.*s%.*s", (int)(star - pattern), pattern,
+           usable ? (int)digits : 1, usable ? index : "0", (int)(pattern + n - star - 1), star + 1);
+}
+
+static const char *last_name(const char *path) {
+  const char *dot = strrchr(path, '.');
+  return dot ? dot + 1 : path;
+}
+
+/* A right last name in the wrong mapping is a small mistake, however many edits it takes. */
+static size_t distance(const char *path, const char *known) {
+  enum { WRONG_MAPPING = 2 };
+  size_t whole = nu_edit_distance(path, known);
+  size_t last = nu_edit_distance(last_name(path), last_name(known)) + WRONG_MAPPING;
+  return last <= WRONG_MAPPING + 1 && last < whole && strlen(last_name(path)) > 3 ? last : whole;
+}
+
+bool nu_key_nearest(const char *path, char nearest[NU_PATH_TEXT]) {
+  size_t best = strlen(path) / 2 + 1; /* beyond this a suggestion would be a guess */
+  bool found = false;
+  for (size_t i = 0; i < KEYS; i++) {
+    for (size_t n = 1; n <= strlen(keys[i].path); n++) {
+      char known[NU_PATH_TEXT];
+      if (keys[i].path[n] != '.' && keys[i].path[n] != '\0') continue;
+      make_concrete(keys[i].path, n, path, known);
+      size_t d = distance(path, known);
+      if (d >= best) continue;
+      best = d;
+      found = true;
+      memcpy(nearest, known, NU_PATH_TEXT);
+    }
+  }
+  return found;
 }

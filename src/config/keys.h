@@ -5,6 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
+
+/* Ends of the ranges of real keys. Between them a number is normal and finite as a float too. */
+#define NU_REAL_TINY 1e-30 /* least positive number, where 0 is not allowed */
+#define NU_REAL_HUGE 1e30
+#define NU_REAL_BELOW_1 (1 - 1e-9)
+#define NU_COUNT_HUGE 1e9
+#define NU_COUNT_ANY 18446744073709551616.0 /* 2^64: every uint64_t */
+
+#define NU_MAX_LAYERS 1000
+#define NU_PATH_TEXT 256 /* room for any path of the table, and for most mistakes */
+
 typedef enum nu_key_kind {
   NU_KEY_TEXT,  /* any scalar, or one of `words` where there are any */
   NU_KEY_PATH,  /* a file; relative to the config's folder */
@@ -34,8 +46,12 @@ const nu_key *nu_key_find(const char *path);
 /* Is the path that of a mapping, that is, do keys lie below it? */
 bool nu_key_is_mapping(const char *path);
 
-/* The known path nearest to `path` by edit distance, for suggestions. */
-const char *nu_key_nearest(const char *path);
+/* The known key or mapping nearest to `path`, for suggestions: by edit distance, or by its last name
+ * where that alone is right ("train.learning_rate"). False: nothing is near. */
+bool nu_key_nearest(const char *path, char nearest[NU_PATH_TEXT]);
+
+/* What the key takes: "a whole number from 1 to 4096, or auto". */
+void nu_key_describe(const nu_key *key, nu_text *out);
 
 /* Number of edits (insert, delete, replace) from a to b; both are cut at 127 characters. */
 size_t nu_edit_distance(const char *a, const char *b);

@@ -1,16 +1,15 @@
 /* YAML events to entries: every mapping, list and scalar is checked against the table while it is
  * read, so that every message has its line and column. SPDX-License-Identifier: MIT */
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "base/memory.h"
 #include "base/text.h"
 #include "config/store.h"
 
 #define MAX_DEPTH 32
-#define MAX_PATH_TEXT 256
+#define PLACE 512
 
 typedef struct reader {
   yaml_parser_t parser;
@@ -20,65 +19,92 @@ typedef struct reader {
   numann_error *err;
 } reader;
 
-static const char *place_of(const reader *r, yaml_mark_t mark, char place[512]) {
-  if (r->source->fixed_place) snprintf(place, 512, "%s", r->source->place);
-  else snprintf(place, 512, "%s:%zu:%zu", r->source->place, mark.line + 1, mark.column + 1);
+/* ---- messages */
+
+/* Of a very long file name the end is kept: line and column must have room. */
+static const char *place_of(const reader *r, yaml_mark_t mark, char place[PLACE]) {
+  const char *name = r->source->place;
+  size_t length = strlen(name), most = PLACE - 64;
+  if (length > most) name += length - most;
+  if (r->source->fixed_place) snprintf(place, PLACE, "%s", name);
+  else snprintf(place, PLACE, "%s:%zu:%zu", name, mark.line + 1, mark.column + 1);
   return place;
 }
 
-static numann_status fail_at(const reader *r, yaml_mark_t mark, const char *what) {
-  char place[512];
+static numann_status fail_at(const reader *r, yaml_mark_t mark, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static numann_status fail_at(const reader *r, yaml_mark_t mark, const char *format, ...) {
+  char place[PLACE], what[480];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(what, sizeof what, format, args);
+  va_end(args);
   return nu_fail(r->err, NUMANN_ERR_CONFIG, "%s: %s", place_of(r, mark, place), what);
 }
 
-/* The next event; what this format does not use is refused here. */
+/* libyaml names a byte where a text is not UTF-8, and a mark for every other fault. */
+static yaml_mark_t problem_mark(const reader *r) {
+  yaml_mark_t mark = r->parser.problem_mark;
+  if (r->parser.error != YAML_READER_ERROR) return mark;
+  mark = (yaml_mark_t){0};
+  for (size_t i = 0; i < r->parser.problem_offset && i < r->source->length; i++) {
+    unsigned char c = (unsigned char)r->source->text[i];
+    bool continuation = (c & 0xc0) == 0x80;
+    mark.line += c == '\n';
+    mark.column = c == '\n' ? 0 : mark.column + !continuation;
+  }
+  return mark;
+}
+
+static numann_status not_yaml(const reader *r) {
+  if (r->parser.error == YAML_MEMORY_ERROR) {
+    return nu_fail_memory(r->err, r->source->length, "the config");
+  }
+  return fail_at(r, problem_mark(r),
+                 "not valid YAML: %s; check indentation, colons, brackets and quotes",
+                 r->parser.problem ? r->parser.problem : "unreadable");
+}
+
+static numann_status wrong_shape(const reader *r, const yaml_event_t *event, const char *path,
+                                 const char *expected) {
+  static const char *const found[] = {[YAML_SCALAR_EVENT] = "a plain value",
+                                      [YAML_SEQUENCE_START_EVENT] = "a list",
+                                      [YAML_MAPPING_START_EVENT] = "a mapping"};
+  return fail_at(r, event->start_mark, "%s: found %s, expected %s", *path ? path : "config",
+                 found[event->type], expected);
+}
+
+/* ---- events */
+
+/* What of YAML a config does not use; NULL for what it does. */
+static const char *refused(const yaml_event_t *event) {
+  bool marked = false;
+  if (event->type == YAML_ALIAS_EVENT) return "an alias (*name)";
+  if (event->type == YAML_SCALAR_EVENT) {
+    marked = event->data.scalar.anchor || event->data.scalar.tag;
+  } else if (event->type == YAML_MAPPING_START_EVENT) {
+    marked = event->data.mapping_start.anchor || event->data.mapping_start.tag;
+  } else if (event->type == YAML_SEQUENCE_START_EVENT) {
+    marked = event->data.sequence_start.anchor || event->data.sequence_start.tag;
+  }
+  return marked ? "an anchor (&name) or a tag (!name)" : NULL;
+}
+
 static numann_status next(reader *r, yaml_event_t *event) {
-  if (!yaml_parser_parse(&r->parser, event)) {
-    char what[256];
-    snprintf(what, sizeof what, "not valid YAML: %s; check indentation, colons and quotes",
-             r->parser.problem ? r->parser.problem : "unreadable");
-    return fail_at(r, r->parser.problem_mark, what);
-  }
-  const char *refused = NULL;
-  if (event->type == YAML_ALIAS_EVENT) refused = "an alias (*name); write the value out";
-  if (event->type == YAML_SCALAR_EVENT && (event->data.scalar.anchor || event->data.scalar.tag)) {
-    refused = "an anchor (&name) or tag (!name); write the plain value";
-  }
-  if (event->type == YAML_MAPPING_START_EVENT &&
-      (event->data.mapping_start.anchor || event->data.mapping_start.tag)) {
-    refused = "an anchor (&name) or tag (!name); write the plain mapping";
-  }
-  if (event->type == YAML_SEQUENCE_START_EVENT &&
-      (event->data.sequence_start.anchor || event->data.sequence_start.tag)) {
-    refused = "an anchor (&name) or tag (!name); write the plain list";
-  }
-  if (!refused) return NUMANN_OK;
-  numann_status status = fail_at(r, event->start_mark, refused);
+  if (!yaml_parser_parse(&r->parser, event)) return not_yaml(r);
+  const char *found = refused(event);
+  if (!found) return NUMANN_OK;
+  numann_status status =
+      fail_at(r, event->start_mark, "found %s, expected a value; write the value out", found);
   yaml_event_delete(event);
   return status;
 }
 
-static numann_status unknown_key(const reader *r, yaml_mark_t mark, const char *path) {
-  char what[MAX_PATH_TEXT * 3];
-  snprintf(what, sizeof what, "unknown key %s; did you mean %s? (`numann help config` lists all)",
-           path, nu_key_nearest(path));
-  return fail_at(r, mark, what);
-}
-
-static numann_status note_seen(reader *r, yaml_mark_t mark, const char *path) {
-  char line[MAX_PATH_TEXT + 3], what[MAX_PATH_TEXT + 64];
-  snprintf(line, sizeof line, "\n%s\n", path);
-  if (strstr(nu_text_view(&r->seen), line)) {
-    snprintf(what, sizeof what, "%s stands twice; keep one", path);
-    return fail_at(r, mark, what);
-  }
-  nu_text_add(&r->seen, line);
-  return r->seen.failed ? nu_fail_memory(r->err, r->seen.length, "the config") : NUMANN_OK;
-}
+/* ---- values */
 
 static numann_status add_value(reader *r, const nu_key *key, nu_entry *entry,
                                const yaml_event_t *event) {
-  char place[512];
+  char place[PLACE];
   const char *value = (const char *)event->data.scalar.value;
   size_t length = event->data.scalar.length;
   bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -89,7 +115,7 @@ static numann_status add_value(reader *r, const nu_key *key, nu_entry *entry,
 }
 
 static numann_status new_entry(reader *r, yaml_mark_t mark, const char *path, nu_entry **entry) {
-  char place[512];
+  char place[PLACE];
   *entry = nu_store_add(r->store, path, place_of(r, mark, place));
   return *entry ? NUMANN_OK : nu_fail_memory(r->err, sizeof **entry, "the config");
 }
@@ -101,50 +127,102 @@ static numann_status read_list(reader *r, const nu_key *key, const char *path, y
   for (;;) {
     yaml_event_t event;
     NU_TRY(next(r, &event));
-    numann_status status = NUMANN_OK;
     bool end = event.type == YAML_SEQUENCE_END_EVENT;
+    numann_status status = NUMANN_OK;
     if (event.type == YAML_SCALAR_EVENT) status = add_value(r, key, entry, &event);
-    else if (!end) status = fail_at(r, event.start_mark, "found a list or mapping inside a list, expected plain values");
+    else if (!end) status = wrong_shape(r, &event, path, "plain values in this list");
     yaml_event_delete(&event);
     if (end || status != NUMANN_OK) return status;
   }
 }
 
+/* A value of the table: one scalar, or a list of them. */
+static numann_status read_key(reader *r, const nu_key *key, const char *path,
+                              const yaml_event_t *event) {
+  bool list = key->kind == NU_KEY_LIST;
+  if (event->type == YAML_SEQUENCE_START_EVENT && list) {
+    return read_list(r, key, path, event->start_mark);
+  }
+  if (event->type != YAML_SCALAR_EVENT) {
+    return wrong_shape(r, event, path, list ? "a list of plain values" : "a plain value");
+  }
+  nu_entry *entry;
+  NU_TRY(new_entry(r, event->start_mark, path, &entry));
+  return add_value(r, key, entry, event);
+}
+
+/* ---- mappings, and lists of them */
+
 static numann_status read_node(reader *r, const char *path, const yaml_event_t *event, int depth);
 
+static numann_status read_item(reader *r, const char *path, const yaml_event_t *event, int depth) {
+  static const char expected[] = "a mapping like {neurons: 64, activation: relu}";
+  size_t before = r->store->n_entries;
+  if (event->type != YAML_MAPPING_START_EVENT) return wrong_shape(r, event, path, expected);
+  NU_TRY(read_node(r, path, event, depth));
+  return r->store->n_entries > before
+             ? NUMANN_OK
+             : fail_at(r, event->start_mark, "%s: found an empty mapping, expected %s", path,
+                       expected);
+}
+
 /* The mappings of a list such as network.layers. */
-static numann_status read_mappings(reader *r, const char *path, int depth) {
+static numann_status read_items(reader *r, const char *path, yaml_mark_t mark, int depth) {
   for (size_t i = 0;; i++) {
     yaml_event_t event;
-    char item[MAX_PATH_TEXT];
+    char item[NU_PATH_TEXT];
     NU_TRY(next(r, &event));
-    if (event.type == YAML_SEQUENCE_END_EVENT) {
-      yaml_event_delete(&event);
-      return NUMANN_OK;
-    }
+    bool end = event.type == YAML_SEQUENCE_END_EVENT;
+    numann_status status = NUMANN_OK;
     snprintf(item, sizeof item, "%s.%zu", path, i);
-    numann_status status =
-        event.type == YAML_MAPPING_START_EVENT
-            ? read_node(r, item, &event, depth)
-            : fail_at(r, event.start_mark, "found a plain value, expected a mapping like {neurons: 64, activation: relu}");
+    if (end ? i == 0 : i == NU_MAX_LAYERS) {
+      status = fail_at(r, end ? mark : event.start_mark, "%s: found %s, expected 1 to %d layers",
+                       path, end ? "an empty list" : "more", NU_MAX_LAYERS);
+    } else if (!end) {
+      status = read_item(r, item, &event, depth);
+    }
     yaml_event_delete(&event);
-    NU_TRY(status);
+    if (end || status != NUMANN_OK) return status;
   }
 }
 
-static numann_status read_pair(reader *r, const char *path, const yaml_event_t *name, int depth) {
-  char child[MAX_PATH_TEXT];
+static numann_status note_seen(reader *r, yaml_mark_t mark, const char *path) {
+  char line[NU_PATH_TEXT + 3];
+  snprintf(line, sizeof line, "\n%s\n", path);
+  if (strstr(nu_text_view(&r->seen), line)) {
+    return fail_at(r, mark, "%s: found a second time, expected once; keep one", path);
+  }
+  nu_text_add(&r->seen, line);
+  return r->seen.failed ? nu_fail_memory(r->err, r->seen.length, "the config") : NUMANN_OK;
+}
+
+/* The path of the key `name` of the mapping at `path`, known and new. */
+static numann_status key_path(reader *r, const char *path, const yaml_event_t *name,
+                              char child[NU_PATH_TEXT]) {
   if (name->type != YAML_SCALAR_EVENT) {
-    return fail_at(r, name->start_mark, "found a list or mapping as a key, expected a name");
+    return wrong_shape(r, name, path, "the name of a key before the colon");
   }
-  int n = snprintf(child, sizeof child, "%s%s%s", path, *path ? "." : "",
-                   (const char *)name->data.scalar.value);
-  if (n < 0 || (size_t)n >= sizeof child || strlen((const char *)name->data.scalar.value) != name->data.scalar.length) {
-    return fail_at(r, name->start_mark, "a key longer than any known one, or with a NUL byte; check the spelling");
+  char shown[NU_SHOWN], place[PLACE];
+  const char *text = (const char *)name->data.scalar.value;
+  size_t length = name->data.scalar.length;
+  int n = snprintf(child, NU_PATH_TEXT, "%s%s%s", path, *path ? "." : "", text);
+  /* A dot inside a name would pass for a level, a NUL would hide what follows. */
+  bool one_name = n > 0 && n < NU_PATH_TEXT && length > 0 && strcspn(text, ".") == length;
+  if (!one_name) {
+    return fail_at(r, name->start_mark,
+                   "unknown key \"%s\"; write one name, and its keys below it, indented",
+                   nu_show(text, length, shown));
   }
-  if (!nu_key_find(child) && !nu_key_is_mapping(child)) return unknown_key(r, name->start_mark, child);
-  NU_TRY(note_seen(r, name->start_mark, child));
+  if (!nu_key_find(child) && !nu_key_is_mapping(child)) {
+    return nu_fail_unknown_key(place_of(r, name->start_mark, place), child, r->err);
+  }
+  return note_seen(r, name->start_mark, child);
+}
+
+static numann_status read_pair(reader *r, const char *path, const yaml_event_t *name, int depth) {
+  char child[NU_PATH_TEXT];
   yaml_event_t value;
+  NU_TRY(key_path(r, path, name, child));
   NU_TRY(next(r, &value));
   numann_status status = read_node(r, child, &value, depth);
   yaml_event_delete(&value);
@@ -162,66 +240,49 @@ static numann_status read_mapping(reader *r, const char *path, int depth) {
   }
 }
 
-static numann_status wrong_shape(const reader *r, const yaml_event_t *event, const char *path,
-                                 const char *expected) {
-  static const char *const found[] = {[YAML_SCALAR_EVENT] = "a plain value",
-                                      [YAML_SEQUENCE_START_EVENT] = "a list",
-                                      [YAML_MAPPING_START_EVENT] = "a mapping"};
-  char what[MAX_PATH_TEXT + 128];
-  snprintf(what, sizeof what, "%s: found %s, expected %s", *path ? path : "config", found[event->type], expected);
-  return fail_at(r, event->start_mark, what);
-}
-
-/* A value of the table: one scalar, or a list of them. */
-static numann_status read_key(reader *r, const nu_key *key, const char *path,
-                              const yaml_event_t *event) {
-  if (event->type == YAML_SEQUENCE_START_EVENT && key->kind == NU_KEY_LIST) {
-    return read_list(r, key, path, event->start_mark);
-  }
-  if (event->type != YAML_SCALAR_EVENT) {
-    return wrong_shape(r, event, path, key->kind == NU_KEY_LIST ? "a list of plain values" : "a plain value");
-  }
-  nu_entry *entry;
-  NU_TRY(new_entry(r, event->start_mark, path, &entry));
-  return add_value(r, key, entry, event);
-}
-
 static numann_status read_node(reader *r, const char *path, const yaml_event_t *event, int depth) {
-  char first[MAX_PATH_TEXT + 3];
-  if (depth > MAX_DEPTH) return fail_at(r, event->start_mark, "nested too deeply; at most 32 levels");
   const nu_key *key = nu_key_find(path);
+  char first[NU_PATH_TEXT + 3];
+  if (depth > MAX_DEPTH) {
+    return fail_at(r, event->start_mark, "nested more than %d levels deep", MAX_DEPTH);
+  }
   if (key) return read_key(r, key, path, event);
   snprintf(first, sizeof first, "%s.0", path);
   if (*path && nu_key_is_mapping(first)) {
     return event->type == YAML_SEQUENCE_START_EVENT
-               ? read_mappings(r, path, depth + 1)
+               ? read_items(r, path, event->start_mark, depth + 1)
                : wrong_shape(r, event, path, "a list of mappings, one for each layer");
   }
-  return event->type == YAML_MAPPING_START_EVENT ? read_mapping(r, path, depth + 1)
-                                                 : wrong_shape(r, event, path, "a mapping of keys");
+  return event->type == YAML_MAPPING_START_EVENT
+             ? read_mapping(r, path, depth + 1)
+             : wrong_shape(r, event, path, "a mapping of keys");
 }
+
+/* ---- the whole text */
 
 /* Read and drop one event that must be of this type. */
 static numann_status expect(reader *r, yaml_event_type_t type, const char *otherwise) {
   yaml_event_t event;
   NU_TRY(next(r, &event));
-  numann_status status = event.type == type ? NUMANN_OK : fail_at(r, event.start_mark, otherwise);
+  numann_status status =
+      event.type == type ? NUMANN_OK : fail_at(r, event.start_mark, "%s", otherwise);
   yaml_event_delete(&event);
   return status;
 }
 
 static numann_status read_document(reader *r) {
-  NU_TRY(expect(r, YAML_STREAM_START_EVENT, "not a YAML stream"));
+  NU_TRY(expect(r, YAML_STREAM_START_EVENT, "found no YAML, expected a config"));
   NU_TRY(expect(r, YAML_DOCUMENT_START_EVENT,
-                r->source->fixed_place ? "found no value, expected key=value"
-                                       : "the file is empty; `numann help config` lists the keys"));
+                r->source->fixed_place
+                    ? "found no value, expected key=value"
+                    : "found an empty file, expected a config; `numann help config` lists the keys"));
   yaml_event_t event;
   NU_TRY(next(r, &event));
   numann_status status = read_node(r, r->source->prefix, &event, 0);
   yaml_event_delete(&event);
   NU_TRY(status);
-  NU_TRY(expect(r, YAML_DOCUMENT_END_EVENT, "more than one value; keep one"));
-  return expect(r, YAML_STREAM_END_EVENT, "a second document (---); keep one");
+  NU_TRY(expect(r, YAML_DOCUMENT_END_EVENT, "found more than one value; keep one"));
+  return expect(r, YAML_STREAM_END_EVENT, "found a second document (---); keep one");
 }
 
 numann_status nu_parse_yaml(nu_store *store, const nu_source_text *source, numann_error *err) {

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* The list of entries behind a config. SPDX-License-Identifier: MIT */
 #include "config/store.h"
 
 #include <stdint.h>
@@ -37,9 +37,7 @@ nu_entry *nu_store_add(nu_store *store, const char *path, const char *place) {
 }
 
 bool nu_entry_add(nu_entry *entry, const char *value, size_t length) {
-  char **grown = realloc(entry->values, (entry->n + 1) * sizeof *grown);
-  if (!grown) return false;
-  entry->values = grown;
+  if (!nu_grow(&entry->values, &entry->capacity, entry->n + 1, sizeof *entry->values)) return false;
   entry->values[entry->n] = nu_copy_text(value, length);
   if (!entry->values[entry->n]) return false;
   entry->n++;
@@ -49,6 +47,13 @@ bool nu_entry_add(nu_entry *entry, const char *value, size_t length) {
 static bool at_or_below(const char *path, const char *top) {
   size_t n = strlen(top);
   return strncmp(path, top, n) == 0 && (path[n] == '\0' || path[n] == '.');
+}
+
+const nu_entry *nu_store_first(const nu_store *store, const char *path) {
+  for (size_t i = 0; i < store->n_entries; i++) {
+    if (at_or_below(store->entries[i].path, path)) return &store->entries[i];
+  }
+  return NULL;
 }
 
 void nu_store_remove(nu_store *store, const char *path) {

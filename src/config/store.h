@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "config/keys.h"
@@ -12,7 +13,7 @@ typedef struct nu_entry {
   char *path;     /* "network.layers.2.neurons"; owned */
   char *place;    /* "digits.yaml:12:20" or "--set train.epochs=5"; owned */
   char **values;  /* [n]: one scalar, or the items of a list; owned */
-  size_t n;
+  size_t n, capacity;
 } nu_entry;
 
 struct numann_config {
@@ -25,6 +26,8 @@ typedef struct numann_config nu_store;
 
 /* NULL when the path has no entry. */
 const nu_entry *nu_store_find(const nu_store *store, const char *path);
+/* The first entry of path or below it, NULL when there is none. */
+const nu_entry *nu_store_first(const nu_store *store, const char *path);
 /* A new entry without values; NULL when memory is refused. */
 nu_entry *nu_store_add(nu_store *store, const char *path, const char *place);
 bool nu_entry_add(nu_entry *entry, const char *value, size_t length);
@@ -35,6 +38,10 @@ bool nu_store_merge(nu_store *to, nu_store *from);
 void nu_store_clear(nu_store *store);
 /* Items of the list of mappings at path: one more than the largest index in use. */
 size_t nu_store_items(const nu_store *store, const char *path);
+
+/* A text of the user as it may stand in a message: one line, cut to what fits. */
+#define NU_SHOWN 96
+const char *nu_show(const char *text, size_t length, char shown[NU_SHOWN]);
 
 /* One scalar against its row of the table; `plain`: written without quotes. */
 numann_status nu_check_value(const nu_key *key, const char *place, const char *path,
@@ -51,8 +58,10 @@ typedef struct nu_source_text {
 } nu_source_text;
 numann_status nu_parse_yaml(nu_store *store, const nu_source_text *source, numann_error *err);
 
-/* "10 s" into exactly one of the three; false when malformed. */
-bool nu_parse_every(const char *text, double *seconds, unsigned long long *epochs,
-                    unsigned long long *steps);
+/* "unknown key train.epoch; did you mean train.epochs?" */
+numann_status nu_fail_unknown_key(const char *place, const char *path, numann_error *err);
+
+/* "10 s" into exactly one of the three, the others 0; false when malformed. */
+bool nu_parse_every(const char *text, double *seconds, uint64_t *epochs, uint64_t *steps);
 
 #endif

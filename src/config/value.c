@@ -1,10 +1,12 @@
-/* One value against its row of the table. SPDX-License-Identifier: MIT */
-#include <stdint.h>
+/* One value against its row of the table, and how messages show both.
+ * SPDX-License-Identifier: MIT */
 #include <string.h>
 
 #include "base/number.h"
 #include "base/text.h"
 #include "config/store.h"
+
+/* ---- what a key takes */
 
 /* Is value one of "a|b|c"? */
 static bool is_word(const char *words, const char *value, size_t length) {
@@ -16,55 +18,60 @@ static bool is_word(const char *words, const char *value, size_t length) {
   return false;
 }
 
-/* "a number from 0 to 1, or one of none, standardize" */
-static void describe(const nu_key *key, nu_text *out) {
+static bool is_number_kind(const nu_key *key) {
+  return key->kind == NU_KEY_REAL || key->kind == NU_KEY_COUNT;
+}
+
+/* "a number above 0 and up to 1e+30" */
+static void describe_number(const nu_key *key, nu_text *out) {
   char low[NU_REAL_TEXT], high[NU_REAL_TEXT];
-  if (key->kind == NU_KEY_REAL || key->kind == NU_KEY_COUNT) {
-    nu_text_add(out, key->kind == NU_KEY_REAL ? "a number" : "a whole number");
-    bool positive = key->min > 0 && key->min < 1e-200;
-    if (positive) nu_text_add(out, " above 0");
-    else if (key->min > -1e300) nu_text_addf(out, " from %s", nu_format_real(key->min, low));
-    if (key->max == 1 - 1e-9) nu_text_add(out, " and below 1");
-    else if (key->max < 9e15) nu_text_addf(out, " to %s", nu_format_real(key->max, high));
-  }
-  if (key->kind == NU_KEY_FLAG) nu_text_add(out, "true or false");
-  if (key->kind == NU_KEY_PATH) nu_text_add(out, "the name of a file");
-  if (key->kind == NU_KEY_EVERY) nu_text_add(out, "a whole number and s, epochs or steps, as in 60 s");
-  if (key->words && out->length) nu_text_add(out, ", or ");
-  for (const char *w = key->words; w && *w;) {
+  bool above_0 = key->min == NU_REAL_TINY, any = key->max == NU_COUNT_ANY;
+  nu_text_add(out, key->kind == NU_KEY_REAL ? "a number" : "a whole number");
+  if (above_0) nu_text_add(out, " above 0");
+  else nu_text_addf(out, " from %s", nu_format_real(key->min, low));
+  if (key->max == NU_REAL_BELOW_1) nu_text_add(out, " and below 1");
+  else nu_text_addf(out, "%s to %s", above_0 ? " and up" : "",
+                    any ? "18446744073709551615" : nu_format_real(key->max, high));
+}
+
+/* "none, standardize or min_max" */
+static void describe_words(const char *words, nu_text *out) {
+  for (const char *w = words; *w;) {
     size_t n = strcspn(w, "|");
     nu_text_append(out, w, n);
     w += n;
-    if (*w) {
-      nu_text_add(out, strchr(w + 1, '|') ? ", " : " or ");
-      w++;
-    }
+    if (*w == '\0') return;
+    nu_text_add(out, strchr(w + 1, '|') ? ", " : " or ");
+    w++;
   }
 }
 
-static numann_status refuse(const nu_key *key, const char *place, const char *path,
-                            const char *value, size_t length, numann_error *err) {
-  nu_text expected = {0};
-  describe(key, &expected);
-  int shown = length < 80 ? (int)length : 80;
-  numann_status status =
-      length ? nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: found \"%.*s\", expected %s", place, path,
-                       shown, value, nu_text_view(&expected))
-             : nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: found no value, expected %s", place, path,
-                       expected.length ? nu_text_view(&expected) : "one; write it or delete the key");
-  nu_text_clear(&expected);
-  return status;
+void nu_key_describe(const nu_key *key, nu_text *out) {
+  switch (key->kind) {
+    case NU_KEY_REAL:
+    case NU_KEY_COUNT: describe_number(key, out); break;
+    case NU_KEY_FLAG: nu_text_add(out, "true or false"); break;
+    case NU_KEY_PATH: nu_text_add(out, "the name of a file"); break;
+    case NU_KEY_LIST: nu_text_add(out, "a value or a list of values"); break;
+    case NU_KEY_EVERY: nu_text_add(out, "N s, N epochs or N steps, as in 60 s"); break;
+    case NU_KEY_TEXT:
+      if (!key->words) nu_text_add(out, "a word");
+      break;
+  }
+  if (key->words && is_number_kind(key)) nu_text_add(out, ", or ");
+  if (key->words) describe_words(key->words, out);
 }
 
-bool nu_parse_every(const char *text, double *seconds, unsigned long long *epochs,
-                    unsigned long long *steps) {
+/* ---- checking */
+
+bool nu_parse_every(const char *text, double *seconds, uint64_t *epochs, uint64_t *steps) {
   size_t digits = strspn(text, "0123456789");
   const char *unit = text + digits;
   uint64_t n;
   unit += strspn(unit, " ");
   *seconds = 0.0;
   *epochs = *steps = 0;
-  if (!nu_parse_count(text, digits, &n) || n == 0) return false;
+  if (!nu_parse_count(text, digits, &n) || n == 0 || (double)n > NU_COUNT_HUGE) return false;
   if (strcmp(unit, "s") == 0) *seconds = (double)n;
   else if (strcmp(unit, "epochs") == 0 || strcmp(unit, "epoch") == 0) *epochs = n;
   else if (strcmp(unit, "steps") == 0 || strcmp(unit, "step") == 0) *steps = n;
@@ -78,16 +85,18 @@ static bool is_number(const nu_key *key, const char *value, size_t length) {
   if (key->kind == NU_KEY_REAL) {
     return nu_parse_real(value, length, &number) && number >= key->min && number <= key->max;
   }
-  return nu_parse_count(value, length, &count) && (double)count >= key->min && (double)count <= key->max;
+  return nu_parse_count(value, length, &count) && (double)count >= key->min &&
+         (double)count <= key->max;
 }
 
 static bool fits(const nu_key *key, const char *value, size_t length, bool plain) {
   double seconds;
-  unsigned long long epochs, steps;
+  uint64_t epochs, steps;
   if (memchr(value, '\0', length)) return false;
   switch (key->kind) {
     case NU_KEY_REAL:
-    case NU_KEY_COUNT: return plain && (is_word(key->words, value, length) || is_number(key, value, length));
+    case NU_KEY_COUNT:
+      return plain && (is_word(key->words, value, length) || is_number(key, value, length));
     case NU_KEY_FLAG: return plain && is_word("true|false", value, length);
     case NU_KEY_EVERY: return nu_parse_every(value, &seconds, &epochs, &steps);
     default: return key->words ? is_word(key->words, value, length) : length > 0;
@@ -96,5 +105,46 @@ static bool fits(const nu_key *key, const char *value, size_t length, bool plain
 
 numann_status nu_check_value(const nu_key *key, const char *place, const char *path,
                              const char *value, size_t length, bool plain, numann_error *err) {
-  return fits(key, value, length, plain) ? NUMANN_OK : refuse(key, place, path, value, length, err);
+  if (fits(key, value, length, plain)) return NUMANN_OK;
+  nu_text expected = {0};
+  char shown[NU_SHOWN];
+  bool number = is_number_kind(key) || key->kind == NU_KEY_FLAG;
+  nu_key_describe(key, &expected);
+  numann_status status =
+      length ? nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: found \"%s\"%s, expected %s", place, path,
+                       nu_show(value, length, shown),
+                       number && !plain && fits(key, value, length, true) ? " in quotes" : "",
+                       nu_text_view(&expected))
+             : nu_fail(err, NUMANN_ERR_CONFIG,
+                       "%s: %s: found no value, expected %s; write one or delete the key", place,
+                       path, nu_text_view(&expected));
+  nu_text_clear(&expected);
+  return status;
+}
+
+/* ---- showing */
+
+const char *nu_show(const char *text, size_t length, char shown[NU_SHOWN]) {
+  static const char more[] = "...";
+  size_t n = length < NU_SHOWN ? length : NU_SHOWN - sizeof more;
+  if (n < length) {
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) n--; /* no half of a character */
+  }
+  for (size_t i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)text[i];
+    shown[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
+  }
+  memcpy(shown + n, n < length ? more : "", n < length ? sizeof more : 1);
+  return shown;
+}
+
+numann_status nu_fail_unknown_key(const char *place, const char *path, numann_error *err) {
+  char nearest[NU_PATH_TEXT], shown[NU_SHOWN];
+  nu_show(path, strlen(path), shown);
+  return nu_key_nearest(path, nearest)
+             ? nu_fail(err, NUMANN_ERR_CONFIG,
+                       "%s: unknown key %s; did you mean %s? (`numann help config` lists all)",
+                       place, shown, nearest)
+             : nu_fail(err, NUMANN_ERR_CONFIG,
+                       "%s: unknown key %s; `numann help config` lists the keys", place, shown);
 }

@@ -1,5 +1,6 @@
 /* The effective config as YAML, the comparison for a resume, and the reference of all keys.
  * SPDX-License-Identifier: MIT */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,43 +16,77 @@ static bool is_layer_key(const nu_key *key) {
   return strncmp(key->path, layers_prefix, sizeof layers_prefix - 1) == 0;
 }
 
+/* ---- values */
+
+/* Characters that YAML refuses as they stand, or takes for the end of a line, as \uXXXX: controls,
+ * U+0080 to U+009F, U+2028, U+2029, U+FEFF, U+FFFE and U+FFFF. Returns their bytes, 0 for others. */
+static size_t write_escaped(const unsigned char *c, nu_text *out) {
+  unsigned code = c[0];
+  size_t n = 1;
+  if (c[0] == 0xc2 && c[1] < 0xa0) {
+    code = c[1];
+    n = 2;
+  } else if (c[0] == 0xe2 || c[0] == 0xef) {
+    code = (c[0] & 0x0fu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+    n = 3;
+  }
+  bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+  bool special = code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
+                 code == 0xffff;
+  if (!control && !special) return 0;
+  nu_text_addf(out, "\\u%04x", code);
+  return n;
+}
+
+static void write_quoted(const char *value, nu_text *out) {
+  nu_text_add(out, "\"");
+  for (const unsigned char *c = (const unsigned char *)value; *c;) {
+    size_t escaped = write_escaped(c, out);
+    if (!escaped && (*c == '"' || *c == '\\')) nu_text_add(out, "\\");
+    if (!escaped) nu_text_append(out, (const char *)c, 1);
+    c += escaped ? escaped : 1;
+  }
+  nu_text_add(out, "\"");
+}
+
 /* Plain where YAML and our own reader take it as it stands; else in double quotes. */
 static void write_scalar(const char *value, nu_text *out) {
-  static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+ ";
+  static const char safe[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+ ";
   size_t n = strlen(value);
-  bool plain = n && strspn(value, safe) == n && value[0] != '-' && value[0] != ' ' && value[n - 1] != ' ';
+  bool plain = n && strspn(value, safe) == n && value[0] != '-' && value[0] != ' ' &&
+               value[n - 1] != ' ';
   double number;
-  if (plain || nu_parse_real(value, n, &number)) {
-    nu_text_add(out, value);
-    return;
+  if (plain || nu_parse_real(value, n, &number)) nu_text_add(out, value);
+  else write_quoted(value, out);
+}
+
+static void write_list(const nu_entry *entry, nu_text *out) {
+  nu_text_add(out, "[");
+  for (size_t i = 0; entry && i < entry->n; i++) {
+    if (i) nu_text_add(out, ", ");
+    write_scalar(entry->values[i], out);
   }
-  nu_text_add(out, "\"");
-  for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
-    if (*c == '"' || *c == '\\') nu_text_addf(out, "\\%c", *c);
-    else if (*c < 0x20 || *c == 0x7f) nu_text_addf(out, "\\x%02x", *c);
-    else nu_text_append(out, (const char *)c, 1);
-  }
-  nu_text_add(out, "\"");
+  nu_text_add(out, "]");
 }
 
 static void write_value(const numann_config *config, const nu_key *key, const char *path,
                         nu_config_form form, nu_text *out) {
   const nu_entry *entry = nu_store_find(config, path);
+  const char *value = entry && entry->n ? entry->values[0] : key->fallback;
   if (key->kind == NU_KEY_LIST) {
-    nu_text_add(out, "[");
-    for (size_t i = 0; entry && i < entry->n; i++) {
-      if (i) nu_text_add(out, ", ");
-      write_scalar(entry->values[i], out);
-    }
-    nu_text_add(out, "]");
-    return;
+    write_list(entry, out);
+  } else if (key->kind == NU_KEY_PATH && form == NU_CONFIG_RUN) {
+    char *absolute = nu_path_join(config->folder, value);
+    if (absolute) write_scalar(absolute, out);
+    else out->failed = true;
+    free(absolute);
+  } else {
+    write_scalar(value, out);
   }
-  const char *value = entry ? entry->values[0] : key->fallback;
-  char *absolute = key->kind == NU_KEY_PATH && form == NU_CONFIG_RUN
-                       ? nu_path_join(config->folder, value) : NULL;
-  write_scalar(absolute ? absolute : value, out);
-  free(absolute);
 }
+
+/* ---- the whole config */
 
 /* "    - {neurons: 64, activation: relu}" for each layer. */
 static void write_layers(const numann_config *config, nu_config_form form, nu_text *out) {
@@ -81,55 +116,71 @@ static void open_mappings(const char *path, const char *previous, nu_text *out) 
     if (path[i] == '.') same = i + 1;
   }
   for (size_t i = 0; i < same; i++) depth += path[i] == '.';
-  for (const char *at = path + same, *dot; (dot = strchr(at, '.')) != NULL; at = dot + 1, depth++) {
-    nu_text_addf(out, "%*s%.*s:\n", (int)(2 * depth), "", (int)(dot - at), at);
+  const char *at = path + same;
+  for (const char *dot = strchr(at, '.'); dot; dot = strchr(at, '.')) {
+    nu_text_addf(out, "%*s%.*s:\n", (int)(2 * depth++), "", (int)(dot - at), at);
+    at = dot + 1;
   }
 }
 
 static bool left_out(const numann_config *config, const nu_key *key, nu_config_form form) {
-  bool machine = strncmp(key->path, "parallel.", 9) == 0 || strncmp(key->path, "checkpoint.", 11) == 0;
+  bool machine = strncmp(key->path, "parallel.", 9) == 0 ||
+                 strncmp(key->path, "checkpoint.", 11) == 0;
   if (machine && form == NU_CONFIG_MODEL) return true;
-  return !is_layer_key(key) && !key->fallback && !nu_store_find(config, key->path);
+  return !key->fallback && !nu_store_find(config, key->path);
+}
+
+static void write_pair(const numann_config *config, const nu_key *key, nu_config_form form,
+                       nu_text *out) {
+  size_t depth = 0;
+  for (const char *c = key->path; *c; c++) depth += *c == '.';
+  nu_text_addf(out, "%*s%s: ", (int)(2 * depth), "", strrchr(key->path, '.') + 1);
+  write_value(config, key, key->path, form, out);
+  nu_text_add(out, "\n");
 }
 
 void nu_config_write(const numann_config *config, nu_config_form form, nu_text *out) {
   size_t n;
   const nu_key *keys = nu_keys(&n);
   const char *previous = "";
-  bool layers_written = false;
+  bool layers_left = nu_config_given(config, "network.layers");
   for (size_t i = 0; i < n; i++) {
-    const nu_key *key = &keys[i];
-    bool layer = is_layer_key(key);
-    if (left_out(config, key, form) || (layer && (layers_written || !nu_config_given(config, "network.layers")))) continue;
-    open_mappings(layer ? "network.layers" : key->path, previous, out);
-    previous = layer ? "network.layers" : key->path;
-    if (layer) {
-      write_layers(config, form, out);
-      layers_written = true;
-      continue;
-    }
-    size_t depth = 0;
-    for (const char *c = key->path; *c; c++) depth += *c == '.';
-    nu_text_addf(out, "%*s%s: ", (int)(2 * depth), "", strrchr(key->path, '.') + 1);
-    write_value(config, key, key->path, form, out);
-    nu_text_add(out, "\n");
+    bool layer = is_layer_key(&keys[i]);
+    if (layer ? !layers_left : left_out(config, &keys[i], form)) continue;
+    const char *path = layer ? "network.layers" : keys[i].path;
+    open_mappings(path, previous, out);
+    previous = path;
+    if (layer) write_layers(config, form, out);
+    else write_pair(config, &keys[i], form, out);
+    layers_left = layers_left && !layer;
   }
 }
 
 /* ---- resume */
 
-/* Numbers that are written differently but equal are the same value. */
+/* Numbers that are written differently but equal are the same value. Whole ones are compared as
+ * such: a double does not hold every seed. */
 static bool same_value(const char *a, const char *b) {
+  size_t m = strlen(a), n = strlen(b);
+  uint64_t i, j;
   double x, y;
-  if (strcmp(a, b) == 0) return true;
-  return nu_parse_real(a, strlen(a), &x) && nu_parse_real(b, strlen(b), &y) && x == y;
+  if (nu_parse_count(a, m, &i) && nu_parse_count(b, n, &j)) return i == j;
+  if (nu_parse_real(a, m, &x) && nu_parse_real(b, n, &y)) return x == y;
+  return strcmp(a, b) == 0;
+}
+
+/* As in the written config; nothing for a key without a value. */
+static void add_value(const numann_config *config, const nu_key *key, const char *path,
+                      nu_text *out) {
+  const nu_entry *entry = nu_store_find(config, path);
+  if (key->fallback || (entry && entry->n)) write_value(config, key, path, NU_CONFIG_MODEL, out);
 }
 
 static void compare(const numann_config *now, const numann_config *saved, const nu_key *key,
                     const char *path, nu_text *differences) {
   nu_text a = {0}, b = {0};
-  if (nu_store_find(now, path) || key->fallback) write_value(now, key, path, NU_CONFIG_MODEL, &a);
-  if (nu_store_find(saved, path) || key->fallback) write_value(saved, key, path, NU_CONFIG_MODEL, &b);
+  add_value(now, key, path, &a);
+  add_value(saved, key, path, &b);
   if (!same_value(nu_text_view(&a), nu_text_view(&b))) {
     nu_text_addf(differences, "%s%s is %s, was %s", differences->length ? ", " : "", path,
                  a.length ? a.data : "not given", b.length ? b.data : "not given");
@@ -141,7 +192,8 @@ static void compare(const numann_config *now, const numann_config *saved, const 
 static void compare_layers(const numann_config *now, const numann_config *saved, const nu_key *key,
                            nu_text *differences) {
   char path[64];
-  size_t a = nu_store_items(now, "network.layers"), b = nu_store_items(saved, "network.layers");
+  size_t a = nu_store_items(now, "network.layers");
+  size_t b = nu_store_items(saved, "network.layers");
   for (size_t l = 0; l < (a > b ? a : b); l++) {
     snprintf(path, sizeof path, "%s%zu.%s", layers_prefix, l, strrchr(key->path, '.') + 1);
     compare(now, saved, key, path, differences);
@@ -171,44 +223,48 @@ numann_status nu_config_match(const numann_config *now, const numann_config *sav
 
 /* ---- reference */
 
-/* "one of a, b" / "default 32" and so on, as one phrase. */
-static void write_default(const nu_key *key, nu_text *out) {
-  if (key->words) {
-    nu_text_add(out, "one of ");
-    for (const char *w = key->words; *w; w++) {
-      if (*w == '|') nu_text_add(out, ", ");
-      else nu_text_append(out, w, 1);
-    }
-    bool number = key->kind == NU_KEY_REAL || key->kind == NU_KEY_COUNT;
-    nu_text_add(out, number ? " or a number; " : "; ");
-  }
-  if (key->fallback) nu_text_addf(out, "default %s", key->fallback);
-  else nu_text_add(out, "no default");
+static const char markdown_head[] =
+    "# Config keys\n\n"
+    "Written by `numann help config markdown`.\n\n"
+    "A config is one YAML file of at most 1 MiB, in UTF-8. A key written `a.b` is `b` in the mapping\n"
+    "`a`; `*` is the index of a list item, counted from 0. `--set a.b=value` sets a key from the command\n"
+    "line; the value is YAML too: `--set data.drop='[a, b]'`. Paths are relative to the config's folder.\n"
+    "Numbers are decimal, flags are `true` or `false`, every key stands at most once, and unknown keys\n"
+    "are refused, as are anchors, aliases and tags. A number \"above 0\" is at least 1e-30.\n\n"
+    "`train --resume` refuses a config in which a key marked *must match* differs from the run's.\n";
+
+/* "## data" and the head of its table. */
+static void add_section(const char *path, nu_text *out) {
+  nu_text_addf(out, "\n## %.*s\n\n| key | takes | default | resume | meaning |\n"
+                    "|---|---|---|---|---|\n",
+               (int)strcspn(path, "."), path);
+}
+
+static void add_row(const nu_key *key, const char *takes, nu_text *out) {
+  const char *mark = key->fallback ? "`" : "";
+  nu_text_addf(out, "| `%s` | %s | %s%s%s | %s | %s |\n", key->path, takes, mark,
+               key->fallback ? key->fallback : "", mark,
+               key->may_change ? "may change" : "must match", key->help);
+}
+
+static void add_paragraph(const nu_key *key, const char *takes, nu_text *out) {
+  nu_text_addf(out, "%s\n    %s\n    %s; ", key->path, key->help, takes);
+  if (key->fallback) nu_text_addf(out, "default %s; ", key->fallback);
+  nu_text_addf(out, "%s on resume\n", key->may_change ? "may change" : "must match");
 }
 
 void nu_config_reference(bool markdown, nu_text *out) {
-  static const char *const kinds[] = {[NU_KEY_TEXT] = "text",   [NU_KEY_PATH] = "file",
-                                      [NU_KEY_REAL] = "number", [NU_KEY_COUNT] = "whole number",
-                                      [NU_KEY_FLAG] = "flag",   [NU_KEY_LIST] = "list",
-                                      [NU_KEY_EVERY] = "interval"};
   size_t n;
   const nu_key *keys = nu_keys(&n);
-  if (markdown) {
-    nu_text_add(out, "# Config keys\n\nMade by `numann help config markdown`. A key written `a.b` is "
-                     "`b` in the mapping `a`; `--set a.b=value` sets it from the command line.\n\n"
-                     "| key | kind | default | resume | meaning |\n|---|---|---|---|---|\n");
-  }
+  if (markdown) nu_text_add(out, markdown_head);
   for (size_t i = 0; i < n; i++) {
-    nu_text phrase = {0};
-    write_default(&keys[i], &phrase);
-    const char *resume = keys[i].may_change ? "may change" : "must match";
-    if (markdown) {
-      nu_text_addf(out, "| `%s` | %s | %s | %s | %s |\n", keys[i].path, kinds[keys[i].kind],
-                   nu_text_view(&phrase), resume, keys[i].help);
-    } else {
-      nu_text_addf(out, "%s\n    %s\n    %s; %s; on resume it %s\n", keys[i].path, keys[i].help,
-                   kinds[keys[i].kind], nu_text_view(&phrase), resume);
-    }
-    nu_text_clear(&phrase);
+    nu_text takes = {0};
+    size_t section = strcspn(keys[i].path, ".") + 1;
+    bool starts = i == 0 || strncmp(keys[i].path, keys[i - 1].path, section) != 0;
+    nu_key_describe(&keys[i], &takes);
+    if (markdown && starts) add_section(keys[i].path, out);
+    if (markdown) add_row(&keys[i], nu_text_view(&takes), out);
+    else add_paragraph(&keys[i], nu_text_view(&takes), out);
+    nu_text_clear(&takes);
   }
 }

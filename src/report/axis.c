@@ -10,6 +10,7 @@
 #include "report/format.h"
 
 #define TARGET_TICKS 5.0
+#define LOG_RANGE 30.0 /* a linear axis would press the small values of more into a line */
 #define LEAST 1e-300 /* nu_real_log takes normal numbers */
 #define MOST 1e300
 
@@ -100,7 +101,7 @@ static double inside(double value) {
 nu_axis nu_axis_values(double low, double high, bool may_log) {
   low = inside(low);
   high = inside(high);
-  bool wide = low > LEAST && high / low > 100.0;
+  bool wide = low > LEAST && high / low > LOG_RANGE;
   return may_log && wide ? logarithmic(low, high) : linear(low, high);
 }
 

@@ -18,8 +18,8 @@ typedef struct nu_axis {
   int decimals; /* that tell the ticks apart; -1: powers of ten */
 } nu_axis;
 
-/* For finite values low <= high. Logarithmic where allowed, all are positive and the range is more
- * than two decades. */
+/* For finite values low <= high. Logarithmic where allowed, all are positive and the range is
+ * about one and a half decades or more. */
 nu_axis nu_axis_values(double low, double high, bool may_log);
 
 /* Cut what lies outside [least, most]: no share is above 100 per cent. */

@@ -1,8 +1,8 @@
 /* Central differences. SPDX-License-Identifier: MIT
  *
- * dE/dw = (8 (E(w + h) - E(w - h)) - (E(w + 2h) - E(w - 2h))) / 12 h + O(h^4), which allows steps so
- * large that the rounding of E does not show. The differences are taken row by row, before the sum
- * over the rows can round them away. */
+ * dE/dw = (8 (E(w + h) - E(w - h)) - (E(w + 2h) - E(w - 2h))) / 12 h + O(h^4), which allows steps
+ * so large that the rounding of E does not show. The differences are taken row by row, before the
+ * sum over the rows can round them away. */
 #include "trainer/difference.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@
 /* Relative size of the roundings in E: where E is large and its derivative small, a difference says
  * nothing about gradients below NOISE E / h, which must not exceed the bound's share of them. */
 #define NOISE 0x1p-52
-/* Multiply-adds that all differences of a check may cost: about half a second. An exponential counts as
- * 32 of them. */
+/* Multiply-adds that all differences of a check may cost: about half a second. An exponential
+ * counts as 32 of them. */
 #define BUDGET 4e8
 #define EXPONENTIAL 32
 #define EVALUATIONS 4
@@ -74,7 +74,7 @@ typedef struct differences {
   bool *positive;   /* [rows][units]: z > 0 of kinked units, before any step */
   double *reach;    /* [units]: largest |a| over the rows */
   size_t units;
-  double loss;      /* E, the sum over the rows */
+  double loss; /* E, the sum over the rows */
   double step, bound;
 } differences;
 
@@ -83,7 +83,8 @@ static double row_loss(const differences *d, size_t row, bool *crossed) {
   const nu_naive *naive = d->naive;
   const numann_network *network = naive->network;
   size_t n_in = numann_network_inputs(network), n_out = numann_network_outputs(network);
-  double loss = nu_naive_forward(d->naive, d->batch->inputs + row * n_in, d->batch->targets + row * n_out);
+  double loss =
+      nu_naive_forward(d->naive, d->batch->inputs + row * n_in, d->batch->targets + row * n_out);
   for (size_t l = 0; l < network->n_layers; l++) {
     if (!nu_has_kink(network->layers[l].activation)) continue;
     for (size_t i = naive->first[l + 1]; i < naive->first[l + 2]; i++) {
@@ -137,9 +138,9 @@ static bool derivative(const differences *d, size_t parameter, double h, double 
 
 /* ---- a layer */
 
-/* Which of parameters [begin, begin + n) is check number i of `count`: one from each of `count` equal
- * parts, by turns drawn at random, so that all have a chance, and the part's largest gradient, so
- * that there is something to see where most inputs are 0. */
+/* Which of parameters [begin, begin + n) is check number i of `count`: one from each of `count`
+ * equal parts, by turns drawn at random, so that all have a chance, and the part's largest
+ * gradient, so that there is something to see where most inputs are 0. */
 static size_t pick(const differences *d, size_t begin, size_t n, size_t count, size_t i,
                    nu_stream stream) {
   size_t from = i * n / count, to = (i + 1) * n / count;
@@ -214,14 +215,15 @@ numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
                                   numann_error *err) {
   const numann_network *network = naive->network;
   size_t units = naive->first[network->n_layers + 1], flags = 0;
-  differences d = {.naive = naive,
-                   .batch = batch,
-                   .gradient = nu_alloc(network->n_parameters, sizeof(double)),
-                   .positive = nu_size_mul(units, batch->rows, &flags) ? nu_alloc(flags, sizeof(bool)) : NULL,
-                   .reach = nu_alloc(units, sizeof(double)),
-                   .units = units,
-                   .step = has_any_kink(network) ? STEP_KINKED : STEP_SMOOTH,
-                   .bound = nu_difference_bound(network)};
+  differences d = {
+      .naive = naive,
+      .batch = batch,
+      .gradient = nu_alloc(network->n_parameters, sizeof(double)),
+      .positive = nu_size_mul(units, batch->rows, &flags) ? nu_alloc(flags, sizeof(bool)) : NULL,
+      .reach = nu_alloc(units, sizeof(double)),
+      .units = units,
+      .step = has_any_kink(network) ? STEP_KINKED : STEP_SMOOTH,
+      .bound = nu_difference_bound(network)};
   bool allocated = d.gradient && d.positive && d.reach;
   if (allocated) {
     nu_naive_gradient(naive, batch->rows, batch->inputs, batch->targets, d.gradient);

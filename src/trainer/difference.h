@@ -13,8 +13,8 @@
 /* Does the derivative jump at 0? */
 bool nu_has_kink(nu_activation activation);
 
-/* Rows whose ReLU units are all farther from 0 than this keep their signs under (nearly) every step:
- * smaller with more units, so that the rows nearer than this stay few. */
+/* Rows whose ReLU units are all farther from 0 than this keep their signs under (nearly) every
+ * step: smaller with more units, so that the rows nearer than this stay few. */
 double nu_difference_margin(const nu_naive *naive);
 
 /* Rows that (i) can afford of so many. */
@@ -26,6 +26,7 @@ double nu_difference_bound(const numann_network *network);
 /* Step weights of every layer on the batch; fills checked, skipped, alive and difference of layers
  * [n_layers]. */
 numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
-                                  const nu_gradcheck_batch *batch, uint64_t seed, numann_error *err);
+                                  const nu_gradcheck_batch *batch, uint64_t seed,
+                                  numann_error *err);
 
 #endif

@@ -19,8 +19,8 @@
 #define MOST_THREADS 3
 /* As in (i): a share of the layer's root mean square. */
 #define NEGLIGIBLE 0.01
-/* Where the rows' terms all but cancel (XOR at its start), the norm of what cancelled counts, at this
- * share: no float sum could keep the digits of the little that is left. */
+/* Where the rows' terms all but cancel (XOR at its start), the norm of what cancelled counts, at
+ * this share: no float sum could keep the digits of the little that is left. */
 #define CANCELLED 0x1p-5
 
 typedef struct check {
@@ -34,7 +34,8 @@ typedef struct check {
   float *inputs, *targets; /* the rows that are kept; owned */
   nu_gradcheck_batch kept; /* borrows them */
   double *gradient;        /* [n_parameters]: naive dE/dw; owned */
-  float *engine, *first;   /* [n_parameters]: the engine's -dE/dw, and that of its first plan; owned */
+  float *engine;           /* [n_parameters]: the engine's -dE/dw; owned */
+  float *first;            /* [n_parameters]: that of its first plan; owned */
 } check;
 
 /* ---- the rows */
@@ -62,8 +63,9 @@ static numann_status forward_engine(check *c, const nu_gradcheck_batch *batch, n
   return nu_team_run(1, run_forward, &pass, err);
 }
 
-/* Is unit i of layer l so near its kink that a step carries it across, or that the engine, by rounding
- * alone, has it on the other side? (On the other side for another reason is a fault, to be shown.) */
+/* Is unit i of layer l so near its kink that a step carries it across, or that the engine, by
+ * rounding alone, has it on the other side? (On the other side for another reason is a fault, to be
+ * shown.) */
 static bool unit_at_kink(const check *c, size_t row, size_t l, size_t i, double margin) {
   const nu_engine_layer *layer = &c->engine_rows.layers[l];
   size_t unit = c->naive.first[l + 1] + i;
@@ -85,7 +87,8 @@ static bool at_kink(const check *c, size_t row) {
 
 /* Copy the rows that are not at a kink, and sum the bounds of their gradients. */
 static void keep_rows(check *c, const nu_gradcheck_batch *batch) {
-  size_t n_in = numann_network_inputs(c->network), n_out = numann_network_outputs(c->network), kept = 0;
+  size_t n_in = numann_network_inputs(c->network), n_out = numann_network_outputs(c->network);
+  size_t kept = 0;
   for (size_t r = 0; r < batch->rows; r++) {
     const float *input = batch->inputs + r * n_in, *target = batch->targets + r * n_out;
     nu_naive_forward(&c->naive, input, target);
@@ -143,7 +146,7 @@ static numann_status run_plan(check *c, size_t threads, nu_strategy strategy, nu
                       .strategy = strategy,
                       .batch = c->kept.rows,
                       .grain = c->out->grain};
-  NU_TRY(nu_engine_gradient(c->network, &plan, c->kept.rows, c->inputs, c->targets, c->engine, err));
+  NU_TRY(nu_engine_gradient(c->network, &plan, plan.batch, c->inputs, c->targets, c->engine, err));
   compare_engine(c);
   if (c->out->plans++ == 0) memcpy(c->first, c->engine, bytes);
   if (memcmp(c->first, c->engine, bytes) != 0) c->out->same_bits = false;
@@ -165,7 +168,8 @@ static numann_status check_engine(check *c, numann_error *err) {
 
 /* ---- the verdict */
 
-static void complain(nu_gradcheck *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void complain(nu_gradcheck *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void complain(nu_gradcheck *out, const char *format, ...) {
   if (!out->passed) return;
   va_list args;
@@ -191,10 +195,11 @@ static void judge_layer(nu_gradcheck *out, size_t l) {
              layer->alive, layer->checked);
   }
   if (!(layer->share <= 1.0)) {
-    complain(out, "layer %zu: the engine's gradient is %.3g times its bound off", number, layer->share);
+    complain(out, "layer %zu: the engine's gradient is %.3g times its bound off", number,
+             layer->share);
   }
   if (!(layer->norm <= NU_GRADCHECK_NORM)) {
-    complain(out, "layer %zu: the engine's gradient is off by %.3g of its norm, at most %.3g expected",
+    complain(out, "layer %zu: the engine's gradient is %.3g of its norm off, at most %.3g expected",
              number, layer->norm, NU_GRADCHECK_NORM);
   }
 }
@@ -257,13 +262,15 @@ static numann_status prepare(check *c, const nu_gradcheck_batch *batch, numann_e
   return nu_rounding_sum_create(&c->sum, c->network->n_parameters, err);
 }
 
-static numann_status run(check *c, const nu_gradcheck_batch *batch, uint64_t seed, numann_error *err) {
+static numann_status run(check *c, const nu_gradcheck_batch *batch, uint64_t seed,
+                         numann_error *err) {
   NU_TRY(prepare(c, batch, err));
   NU_TRY(forward_engine(c, batch, err));
   c->out->passed = true;
   keep_rows(c, batch);
   if (2 * c->kept.rows < batch->rows || c->kept.rows == 0) {
-    complain(c->out, "%zu of %zu rows lie at a kink of a ReLU unit", c->out->rows_left_out, batch->rows);
+    complain(c->out, "%zu of %zu rows lie at a kink of a ReLU unit", c->out->rows_left_out,
+             batch->rows);
     return NUMANN_OK;
   }
   nu_gradcheck_batch few = c->kept;

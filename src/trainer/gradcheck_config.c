@@ -48,9 +48,13 @@ static void draw_biases(numann_network *network, uint64_t seed) {
 
 /* One-hot for classes; one output for two classes is 0 or 1. */
 static void put_target(const nu_rows *rows, size_t row, size_t n, float *target) {
-  if (rows->targets) memcpy(target, rows->targets + row * n, n * sizeof *target);
-  else if (n == 1) target[0] = (float)rows->labels[row];
-  else target[rows->labels[row]] = 1.0f;
+  if (rows->targets) {
+    memcpy(target, rows->targets + row * n, n * sizeof *target);
+  } else if (n == 1) {
+    target[0] = (float)rows->labels[row];
+  } else {
+    target[rows->labels[row]] = 1.0f;
+  }
 }
 
 /* Columns of raw data may be 10^5 large, which saturates units and drowns small differences: such a
@@ -67,7 +71,8 @@ static void tame_columns(float *values, size_t rows, size_t columns) {
   }
 }
 
-static numann_status gather(source *from, size_t rows, const numann_config *config, numann_error *err) {
+static numann_status gather(source *from, size_t rows, const numann_config *config,
+                            numann_error *err) {
   const nu_rows *train = &from->data->train;
   size_t n_in = numann_network_inputs(from->network), n_out = numann_network_outputs(from->network);
   from->order = nu_alloc(train->rows, sizeof *from->order);
@@ -88,7 +93,8 @@ static numann_status gather(source *from, size_t rows, const numann_config *conf
   return NUMANN_OK;
 }
 
-static numann_status run(nu_gradcheck *out, source *from, const numann_config *config, numann_error *err) {
+static numann_status run(nu_gradcheck *out, source *from, const numann_config *config,
+                         numann_error *err) {
   uint64_t seed = nu_config_count(config, "train.seed");
   NU_TRY(numann_data_load(&from->data, config, err));
   NU_TRY(numann_network_create(&from->network, config, from->data, err));

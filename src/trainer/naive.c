@@ -1,4 +1,5 @@
-/* The naive network, from (3.8), (4.1), (4.3), (4.9) and (4.12) of docs/numerics.md. SPDX-License-Identifier: MIT */
+/* The network by (3.8), (4.1), (4.3), (4.9) and (4.12) of docs/numerics.md.
+ * SPDX-License-Identifier: MIT */
 #include "trainer/naive.h"
 
 #include <assert.h>
@@ -144,7 +145,8 @@ static double minus_log_sigmoid(double z) {
 static double binary_cross_entropy(size_t n, const double *z, const float *t) {
   double loss = 0.0;
   for (size_t i = 0; i < n; i++) {
-    loss += (double)t[i] * minus_log_sigmoid(z[i]) + (1.0 - (double)t[i]) * minus_log_sigmoid(-z[i]);
+    double p = (double)t[i];
+    loss += p * minus_log_sigmoid(z[i]) + (1.0 - p) * minus_log_sigmoid(-z[i]);
   }
   return loss;
 }
@@ -199,7 +201,7 @@ static void output_delta(nu_naive *naive, const float *target) {
   }
 }
 
-/* (4.3) delta_i = f'(z_i) sum over downstream k of w_ki delta_k, for layer l and k in layer l + 1 */
+/* (4.3) delta_i = f'(z_i) sum over downstream k of w_ki delta_k, i of layer l, k of layer l + 1 */
 static void hidden_delta(nu_naive *naive, size_t l) {
   const nu_layer *layer = &naive->network->layers[l], *above = layer + 1;
   const double *w = naive->parameters + weights_at(naive->network, l + 1);
@@ -228,13 +230,6 @@ static void add_row_gradient(const nu_naive *naive, size_t l, double *gradient) 
     for (size_t i = 0; i < layer->inputs; i++) weights[j * layer->inputs + i] -= delta[j] * x[i];
     biases[j] -= delta[j];
   }
-}
-
-double nu_naive_loss(nu_naive *naive, size_t rows, const float *inputs, const float *targets) {
-  size_t n_in = naive->network->layers[0].inputs, n_out = numann_network_outputs(naive->network);
-  double sum = 0.0;
-  for (size_t r = 0; r < rows; r++) sum += nu_naive_forward(naive, inputs + r * n_in, targets + r * n_out);
-  return sum;
 }
 
 void nu_naive_gradient(nu_naive *naive, size_t rows, const float *inputs, const float *targets,

@@ -8,13 +8,13 @@
 #include "base/memory.h"
 #include "base/real.h"
 
-/* Unit roundoff of float, a little enlarged: pays for the roundings of the naive network and of these
- * bounds themselves, all in double. */
+/* Unit roundoff of float, a little enlarged: pays for the roundings of the naive network and of
+ * these bounds themselves, all in double. */
 #define U 0x1.0001p-24
 /* What FTZ may take from one result: anything below the smallest normal float. */
 #define LAMBDA 0x1p-126
-/* Relative error of the engine's exp, sigmoid and tanh: 4 units in the last place, each at most 2 U.
- * tests/check_kernels.c holds them to 3. */
+/* Relative error of the engine's exp, sigmoid and tanh: 4 units in the last place, each
+ * at most 2 U. tests/check_kernels.c holds them to 3. */
 #define FUNCTION (8.0 * U)
 
 /* (R1) n roundings in a row multiply by at most 1 + gamma(n). */
@@ -89,8 +89,8 @@ static void bound_z(nu_rounding *bound, size_t l) {
   }
 }
 
-/* (R4) a = f(z): what e_z becomes, and the error of f itself. The derivative grows over the way e_z by
- * at most e^(rate e_z), as |f''| <= rate f'. */
+/* (R4) a = f(z): what e_z becomes, and the error of f itself. The derivative grows over the way e_z
+ * by at most e^(rate e_z), as |f''| <= rate f'. */
 static double bound_smooth(double a, double slope, double steepest, double rate, double e_z) {
   double near = e_z < 1.0 ? smaller(steepest, slope * nu_real_exp(rate * e_z)) : steepest;
   double carried = near * e_z;
@@ -109,7 +109,8 @@ static double bound_activation(nu_activation f, double z, double a, double e_z) 
 }
 
 /* (R5) softmax: all that changes numerator and denominator stands in one exponent. */
-static void bound_softmax(size_t n, const double *z, const double *a, const double *e_z, double *e_a) {
+static void bound_softmax(size_t n, const double *z, const double *a, const double *e_z,
+                          double *e_a) {
   double top = z[0], least = z[0], worst = 0.0;
   for (size_t i = 0; i < n; i++) {
     top = z[i] > top ? z[i] : top;
@@ -166,7 +167,8 @@ static double bound_derivative(nu_activation f, double z, double a, double e_a, 
 }
 
 /* Of unit i, whose delta before the derivative is `size` large and off by at most e. */
-static double bound_delta(const nu_rounding *bound, nu_activation f, size_t i, double size, double e) {
+static double bound_delta(const nu_rounding *bound, nu_activation f, size_t i, double size,
+                          double e) {
   const nu_naive *naive = bound->naive;
   double e_slope, slope = bound_derivative(f, naive->z[i], naive->a[i], bound->a[i], &e_slope);
   return product(size, e, slope, e_slope);
@@ -189,7 +191,8 @@ static void bound_hidden(nu_rounding *bound, size_t l) {
   const nu_naive *naive = bound->naive;
   const nu_layer *layer = &naive->network->layers[l], *above = layer + 1;
   const double *w = naive->parameters + (above->weights - naive->network->parameters);
-  const double *delta = naive->delta + naive->first[l + 2], *e_delta = bound->delta + naive->first[l + 2];
+  const double *delta = naive->delta + naive->first[l + 2];
+  const double *e_delta = bound->delta + naive->first[l + 2];
   for (size_t i = 0; i < layer->neurons; i++) {
     double sum = 0.0, carried = 0.0, mass = 0.0;
     for (size_t k = 0; k < above->neurons; k++) {

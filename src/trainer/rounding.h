@@ -22,8 +22,8 @@ void nu_rounding_clear(nu_rounding *bound);
 void nu_rounding_forward(nu_rounding *bound);
 /* Is the engine's z of this unit sure to have the sign of the naive one? */
 bool nu_rounding_sign_is_sure(const nu_rounding *bound, size_t unit);
-/* The bounds of a row hold where all its units of the ReLU family, whose derivative jumps at 0, have
- * the same sign in both networks. */
+/* The bounds of a row hold where all its units of the ReLU family, whose derivative jumps at 0,
+ * have the same sign in both networks. */
 /* After nu_rounding_forward and nu_naive_backward: bounds of delta. */
 void nu_rounding_backward(nu_rounding *bound, const float *target);
 
