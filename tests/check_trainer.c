@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/random.h"
-#include "data/data.h"
-#include "machine/float_env.h"
 #include "numann.h"
+#include "training.h"
 #include "trainer/schedule.h"
 #include "trainer/step.h"
 #include "trainer/trainer.h"
@@ -77,91 +75,7 @@ START_TEST(every_split_of_the_grains_gives_the_same_tree) {
 }
 END_TEST
 
-/* ---- training on generated data */
-
-#define ROWS 203
-#define FEATURES 37
-#define CLASSES 5
-
-static const char *const base_config =
-    "data: {train: {path: none.csv}}\n"
-    "network:\n  layers:\n"
-    "    - {neurons: 45, activation: tanh}\n"
-    "    - {neurons: 33, activation: relu}\n"
-    "    - {neurons: 5, activation: softmax}\n"
-    "train: {loss: cross_entropy, batch: 97, epochs: 3, seed: 5, grain: 8}\n";
-
-typedef struct job {
-  numann_config *config;
-  numann_data *data;
-  numann_network *network;
-  numann_plan *plan;
-  numann_trainer *trainer;
-} job;
-
-static numann_error error;
-
-static void must(numann_status status) {
-  ck_assert_msg(status == NUMANN_OK, "%s: %s", numann_status_name(status), error.message);
-}
-
-/* In numann's floating-point state, so that a test may come with any of its own. */
-static numann_data *generated(void) {
-  nu_float_env env = nu_float_env_enter();
-  static float inputs[ROWS * FEATURES];
-  static int32_t labels[ROWS];
-  nu_stream stream = {9, NU_PURPOSE_GENERATE, 0};
-  for (size_t i = 0; i < ROWS; i++) {
-    labels[i] = (int32_t)(nu_random_bits(stream, i) % CLASSES);
-    for (size_t j = 0; j < FEATURES; j++) {
-      double x = nu_random_normal((nu_stream){9, NU_PURPOSE_GENERATE, 1}, i * FEATURES + j);
-      inputs[i * FEATURES + j] = (float)(x + (j % CLASSES == (size_t)labels[i] ? 1.0 : 0.0));
-    }
-  }
-  nu_float_env_leave(&env);
-  numann_data *data;
-  must(numann_data_create(&data, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &error));
-  return data;
-}
-
-static void set(numann_config *config, const char *assignment) {
-  must(numann_config_set(config, assignment, &error));
-}
-
-/* settings: assignments apart by spaces. */
-static job start(const char *settings, size_t threads, nu_strategy strategy) {
-  job j;
-  char text[64], copy[512];
-  must(numann_config_parse(&j.config, base_config, "test", &error));
-  snprintf(copy, sizeof copy, "%s", settings);
-  for (char *s = strtok(copy, " "); s; s = strtok(NULL, " ")) set(j.config, s);
-  snprintf(text, sizeof text, "parallel.threads=%zu", threads);
-  set(j.config, text);
-  snprintf(text, sizeof text, "parallel.strategy=%s", nu_strategy_name(strategy));
-  set(j.config, text);
-  j.data = generated();
-  must(numann_network_create(&j.network, j.config, j.data, &error));
-  must(numann_plan_create(&j.plan, j.config, j.network, j.data, &error));
-  must(numann_trainer_create(&j.trainer, j.config, j.network, j.plan, j.data, &error));
-  return j;
-}
-
-static void end(job *j) {
-  numann_trainer_destroy(j->trainer);
-  numann_plan_destroy(j->plan);
-  numann_network_destroy(j->network);
-  numann_data_destroy(j->data);
-  numann_config_destroy(j->config);
-}
-
-static void hash_after(const char *settings, size_t threads, nu_strategy strategy, char hex[65]) {
-  job j = start(settings, threads, strategy);
-  must(numann_trainer_run(j.trainer, NULL, &error));
-  ck_assert_uint_eq(numann_plan_threads(j.plan), threads);
-  ck_assert_str_eq(numann_plan_strategy(j.plan), nu_strategy_name(strategy));
-  nu_network_sha256(j.network, hex);
-  end(&j);
-}
+/* ---- same bits */
 
 static const char *const variants[] = {
     "train.optimizer.name=sgd train.optimizer.learning_rate=0.1",
@@ -174,10 +88,10 @@ static const char *const variants[] = {
 START_TEST(weights_do_not_depend_on_threads_or_strategy) {
   static const size_t threads[] = {1, 2, 3, 5, 8, 16};
   char want[65], got[65];
-  hash_after(variants[_i], 1, NU_NEURONS, want);
+  training_hash(variants[_i], 1, NU_NEURONS, want);
   for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
     for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
-      hash_after(variants[_i], threads[t], (nu_strategy)strategy, got);
+      training_hash(variants[_i], threads[t], (nu_strategy)strategy, got);
       ck_assert_msg(strcmp(want, got) == 0, "%s: %zu threads, %s", variants[_i], threads[t],
                     nu_strategy_name((nu_strategy)strategy));
     }
@@ -188,9 +102,9 @@ END_TEST
 START_TEST(weights_do_not_depend_on_the_instruction_set) {
   char want[65], got[65];
   setenv("NUMANN_ISA", "base", 1);
-  hash_after(variants[_i], 2, NU_SAMPLES, want);
+  training_hash(variants[_i], 2, NU_SAMPLES, want);
   unsetenv("NUMANN_ISA");
-  hash_after(variants[_i], 2, NU_SAMPLES, got);
+  training_hash(variants[_i], 2, NU_SAMPLES, got);
   ck_assert_str_eq(want, got);
 }
 END_TEST
@@ -198,8 +112,8 @@ END_TEST
 /* The test above must be able to fail: another grain is another order, and must show. */
 START_TEST(another_order_of_summation_shows_in_the_bits) {
   char a[65], b[65];
-  hash_after("train.grain=8", 1, NU_NEURONS, a);
-  hash_after("train.grain=16", 1, NU_NEURONS, b);
+  training_hash("train.grain=8", 1, NU_NEURONS, a);
+  training_hash("train.grain=16", 1, NU_NEURONS, b);
   ck_assert_str_ne(a, b);
 }
 END_TEST
@@ -237,35 +151,35 @@ static numann_action note_loss(void *arg, const numann_epoch *epoch) {
 
 START_TEST(a_run_resumed_at_any_step_ends_in_the_same_bits) {
   char want[65], got[65];
-  job whole = start(variants[4], 1, NU_NEURONS);
-  must(numann_trainer_run(whole.trainer, &(numann_observer){.on_epoch = note_loss}, &error));
+  training_job whole = training_start(variants[4], 1, NU_NEURONS);
+  training_must(numann_trainer_run(whole.trainer, &(numann_observer){.on_epoch = note_loss}, &training_error));
   double want_loss = last_loss;
   nu_network_sha256(whole.network, want);
-  end(&whole);
+  training_end(&whole);
   for (uint64_t at = 1; at <= 9; at++) { /* 3 epochs of 3 batches */
-    job first = start(variants[4], 3, NU_SAMPLES);
+    training_job first = training_start(variants[4], 3, NU_SAMPLES);
     numann_observer observer = {.arg = &at, .on_step = stop_at, .on_save = keep_state};
-    ck_assert_int_eq(numann_trainer_run(first.trainer, &observer, &error), NUMANN_STOPPED);
-    end(&first);
-    job second = start(variants[4], 2, NU_NEURONS);
-    must(nu_trainer_restore(second.trainer, &saved_state, &error));
+    ck_assert_int_eq(numann_trainer_run(first.trainer, &observer, &training_error), NUMANN_STOPPED);
+    training_end(&first);
+    training_job second = training_start(variants[4], 2, NU_NEURONS);
+    training_must(nu_trainer_restore(second.trainer, &saved_state, &training_error));
     nu_state_clear(&saved_state);
-    must(numann_trainer_run(second.trainer, &(numann_observer){.on_epoch = note_loss}, &error));
+    training_must(numann_trainer_run(second.trainer, &(numann_observer){.on_epoch = note_loss}, &training_error));
     nu_network_sha256(second.network, got);
     ck_assert_msg(strcmp(want, got) == 0, "resumed after step %llu", (unsigned long long)at);
     ck_assert(last_loss == want_loss);
-    end(&second);
+    training_end(&second);
   }
 }
 END_TEST
 
 START_TEST(a_state_of_another_shape_is_refused) {
-  job j = start(variants[0], 1, NU_NEURONS);
+  training_job j = training_start(variants[0], 1, NU_NEURONS);
   nu_state other;
-  must(nu_state_allocate(&other, 17, false, false, false, &error));
-  ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &error), NUMANN_ERR_MODEL);
+  training_must(nu_state_allocate(&other, 17, false, false, false, &training_error));
+  ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &training_error), NUMANN_ERR_MODEL);
   nu_state_clear(&other);
-  end(&j);
+  training_end(&j);
 }
 END_TEST
 
@@ -273,37 +187,37 @@ END_TEST
 
 START_TEST(divergence_is_found_and_the_network_stays_finite) {
   for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
-    job j = start("train.optimizer.learning_rate=1e30 train.batch=20", 2, (nu_strategy)strategy);
-    ck_assert_int_eq(numann_trainer_run(j.trainer, NULL, &error), NUMANN_ERR_DIVERGED);
-    ck_assert_ptr_nonnull(strstr(error.message, "learning_rate"));
+    training_job j = training_start("train.optimizer.learning_rate=1e30 train.batch=20", 2, (nu_strategy)strategy);
+    ck_assert_int_eq(numann_trainer_run(j.trainer, NULL, &training_error), NUMANN_ERR_DIVERGED);
+    ck_assert_ptr_nonnull(strstr(training_error.message, "learning_rate"));
     size_t layer;
     bool bias;
     ck_assert(nu_network_finite(j.network, &layer, &bias));
-    end(&j);
+    training_end(&j);
   }
 }
 END_TEST
 
 START_TEST(clipping_bounds_the_step) {
-  job j = start("train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1",
+  training_job j = training_start("train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1",
                 2, NU_NEURONS);
   size_t n = j.network->n_parameters;
   float *before = nu_alloc(n, 4);
   memcpy(before, j.network->parameters, n * 4);
-  must(numann_trainer_run(j.trainer, NULL, &error));
+  training_must(numann_trainer_run(j.trainer, NULL, &training_error));
   double square = 0.0;
   for (size_t i = 0; i < n; i++) square += pow((double)j.network->parameters[i] - (double)before[i], 2);
   ck_assert_double_eq_tol(sqrt(square), 0.001, 1e-6);
   free(before);
-  end(&j);
+  training_end(&j);
 }
 END_TEST
 
 START_TEST(the_caller_keeps_its_rounding_mode) {
   char want[65], got[65];
-  hash_after(variants[0], 2, NU_SAMPLES, want);
+  training_hash(variants[0], 2, NU_SAMPLES, want);
   fesetround(FE_UPWARD);
-  hash_after(variants[0], 2, NU_SAMPLES, got);
+  training_hash(variants[0], 2, NU_SAMPLES, got);
   ck_assert_int_eq(fegetround(), FE_UPWARD);
   fesetround(FE_TONEAREST);
   ck_assert_str_eq(want, got);

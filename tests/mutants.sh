@@ -39,6 +39,8 @@ support() {
   case $1 in
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_gradient) echo tests/oracle.o ;;
+    check_trainer) echo tests/training.o ;;
+    check_step) echo tests/training.o tests/oracle.o ;;
     check_checkpoint*) echo tests/checkpoint_sample.o ;;
   esac
 }

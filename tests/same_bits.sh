@@ -1,7 +1,7 @@
 #!/bin/sh
 # The promise: one weights_sha256, and one model file byte for byte, for every number of threads, both
 # strategies, every instruction set and any interruption. NUMANN_LONG=1 runs the whole matrix and 20
-# kills; otherwise a part of it. MNIST is looked for in NUMANN_MNIST and configs/data/mnist.
+# kills; otherwise a part of it. MNIST is looked for in NUMANN_DATA/mnist and configs/data/mnist.
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
@@ -67,19 +67,19 @@ first_rows() { # IMAGES LABELS: IDX files of 1,000 (0x3e8) rows, from gzipped on
   { printf '\0\0\010\003\0\0\003\350\0\0\0\034\0\0\0\034'; gzip -dc "$1" | tail -c +17 | head -c $((1000 * 784)); } >images
   { printf '\0\0\010\001\0\0\003\350'; gzip -dc "$2" | tail -c +9 | head -c 1000; } >labels
 }
-for folder in "${NUMANN_MNIST-}" "$srcdir/configs/data/mnist" "$srcdir/../shared/data/mnist"; do
-  [ -n "$folder" ] && [ -f "$folder/t10k-images-idx3-ubyte.gz" ] && break
-  folder=
+for mnist in "${NUMANN_DATA:+$NUMANN_DATA/mnist}" "$srcdir/configs/data/mnist" "$srcdir/../shared/data/mnist"; do
+  [ -n "$mnist" ] && [ -f "$mnist/t10k-images-idx3-ubyte.gz" ] && break
+  mnist=
 done
-if [ -n "$folder" ]; then
-  first_rows "$folder/t10k-images-idx3-ubyte.gz" "$folder/t10k-labels-idx1-ubyte.gz"
+if [ -n "$mnist" ]; then
+  first_rows "$mnist/t10k-images-idx3-ubyte.gz" "$mnist/t10k-labels-idx1-ubyte.gz"
   sed '/^  test:/d; s|^  train: {images.*|  train: {images: images, labels: labels}|' "$srcdir/configs/mnist.yaml" >mnist.yaml
   set -- --set train.epochs=1 --set train.batch=100
   matrix "1 $some_threads" mnist mnist.yaml "$@"
   one mnist mnist.yaml 3 neurons base "$@"
   one mnist mnist.yaml 2 samples base "$@"
 else
-  echo "SKIP: no MNIST files (NUMANN_MNIST, configs/data/mnist)"
+  echo "SKIP: no MNIST files (NUMANN_DATA/mnist, configs/data/mnist)"
 fi
 
 # ---- kill -9 at random moments, go on with other threads and another strategy
@@ -88,9 +88,12 @@ random() { # a number from 0 to $1 - 1; kept apart from the shell's own, which P
   echo $((seed / 65536 % $1))
 }
 
-start_killed() { # THREADS STRATEGY
-  "$NUMANN" train "$digits" --out killed --resume --quiet --threads "$1" --set "parallel.strategy=$2" \
-    --set train.epochs=10 --set checkpoint.every="1 steps" >out 2>err </dev/null &
+# Start or go on with NAME's run, with threads and a strategy that depend on the try; kill it soon.
+start_killed() { # NAME TRY CONFIG SET...
+  folder=killed-$1 threads=$((1 + $2 % 3)) strategy=$([ $(($2 % 2)) = 0 ] && echo neurons || echo samples)
+  shift 2
+  "$NUMANN" train "$@" --out "$folder" --resume --quiet --threads "$threads" \
+    --set "parallel.strategy=$strategy" --set checkpoint.every="1 steps" >out 2>err </dev/null &
   victim=$!
   random 30 >number
   sleep "0.$(printf '%02d' $((5 + $(cat number))))"
@@ -99,29 +102,37 @@ start_killed() { # THREADS STRATEGY
   code=$?
 }
 
-check "the uninterrupted run" run 0 train "$digits" --out whole --quiet --json --set train.epochs=10
-whole=$(json weights_sha256)
-seed=${NUMANN_SEED:-20241}
-landed=0
-tries=0
-while [ "$landed" -lt "$kills" ] && [ "$tries" -lt 200 ]; do
-  tries=$((tries + 1))
-  start_killed $((1 + tries % 3)) "$([ $((tries % 2)) = 0 ] && echo neurons || echo samples)"
-  case $code in
-    137) landed=$((landed + 1)) ;;
-    0) rm -rf killed ;; # it ended before the kill: begin again
-    *) check "a run after a kill goes on" exited 137 "$code" "numann train --resume" ;;
-  esac
-done 2>killed.err
-check "$kills kills landed ($tries tries, seed ${NUMANN_SEED:-20241})" test "$landed" -eq "$kills"
-check "the last resume" run 0 train "$digits" --out killed --resume --quiet --json \
-  --set train.epochs=10 --set checkpoint.every="1 steps"
-check "after $kills kills: the same weights" same "$(json weights_sha256)" "$whole"
-check "after $kills kills: the same model file" cmp -s killed/model.safetensors whole/model.safetensors
 losses() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) keep[i] = $i !~ /second|_s$/ } { line = ""; for (i = 1; i <= NF; i++) if (keep[i]) line = line "," $i; print line }' "$1"; }
-check "after $kills kills: the same curves" same "$(losses killed/metrics.csv)" "$(losses whole/metrics.csv)"
-check "the curves hold every epoch once" test "$(wc -l <killed/metrics.csv)" -eq 11
-check "no temporary file is left" same "$(find killed -name '*.tmp')" ""
+
+# killed NAME KILLS EPOCHS CONFIG SET...: a run killed so often equals one that was not.
+killed() {
+  name=$1 want_kills=$2 epochs=$3
+  shift 3
+  check "$name: the uninterrupted run" run 0 train "$@" --out "whole-$name" --quiet --json
+  whole=$(json weights_sha256)
+  landed=0
+  tries=0
+  while [ "$landed" -lt "$want_kills" ] && [ "$tries" -lt 200 ]; do
+    tries=$((tries + 1))
+    start_killed "$name" "$tries" "$@"
+    case $code in
+      137) landed=$((landed + 1)) ;;
+      0) rm -rf "killed-$name" ;; # it ended before the kill: begin again
+      *) check "$name: a run after a kill goes on" exited 137 "$code" "numann train --resume" ;;
+    esac
+  done 2>killed.err
+  check "$name: $want_kills kills landed ($tries tries, seed ${NUMANN_SEED:-20241})" test "$landed" -eq "$want_kills"
+  check "$name: the last resume" run 0 train "$@" --out "killed-$name" --resume --quiet --json
+  check "$name: after $landed kills the same weights" same "$(json weights_sha256)" "$whole"
+  check "$name: the same model file" cmp -s "killed-$name/model.safetensors" "whole-$name/model.safetensors"
+  check "$name: the same curves" same "$(losses "killed-$name/metrics.csv")" "$(losses "whole-$name/metrics.csv")"
+  check "$name: every epoch once" test "$(wc -l <"killed-$name/metrics.csv")" -eq $((epochs + 1))
+  check "$name: no temporary file is left" same "$(find "killed-$name" -name '*.tmp')" ""
+}
+
+seed=${NUMANN_SEED:-20241}
+killed digits "$kills" 10 "$digits" --set train.epochs=10
+[ -z "$mnist" ] || killed mnist "$kills" 6 mnist.yaml --set train.epochs=6 --set train.batch=100
 
 # ---- SIGTERM: code 75, then the same weights
 # A schedule must not depend on the number of epochs here, as that changes on the way.
