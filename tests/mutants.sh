@@ -4,7 +4,8 @@
 #
 # A row: name, file, sed script, test, [flags]. The file is copied and changed; the objects made from
 # it are linked before libcore.la, so that they stand in for its own. A header is changed for the
-# sources that the flags field names as for=SOURCE; other words there go to the compiler.
+# sources that the flags field names as for=SOURCE; `locale` says that the test needs one with a decimal
+# comma in LOCPATH; other words there go to the compiler.
 # shellcheck disable=SC2086,SC2046,SC2013 # COMPILE, LIBTOOL, LIBS and the like are lists of words
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
@@ -60,6 +61,7 @@ build_mutant() { # FILE SED TEST FLAGS
   for word in $4; do
     case $word in
       for=*) sources="$sources ${word#for=}" ;;
+      locale) ;;
       *) flags="$flags $word" ;;
     esac
   done
@@ -74,6 +76,7 @@ build_mutant() { # FILE SED TEST FLAGS
 run_mutant() { timeout 300 "$work/mutant" >"$work/log" 2>&1; }
 
 one_mutant() { # NAME FILE SED TEST FLAGS
+  case $5 in *locale*) [ -n "${LOCPATH-}" ] || { echo "SKIP: $1: LOCPATH names no locale with a decimal comma"; return; } ;; esac
   check "$1: builds" build_mutant "$2" "$3" "$4" "$5" || return
   check "$1 in $2 is noticed by $4" refute run_mutant
 }

@@ -139,7 +139,8 @@ static numann_status write_texts(const run *r, texts *t, numann_error *err) {
   nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
   nu_describe_network(r->network, &t->network);
   NU_TRY(nu_describe_machine(&t->machine, err));
-  nu_text_addf(&t->machine, "run: %zu threads, %s, %s\n", r->plan->threads,
+  nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
+               r->plan->threads == 1 ? "" : "s",
                numann_plan_strategy(r->plan), r->plan->why);
   return NUMANN_OK;
 }

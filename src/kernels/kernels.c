@@ -17,22 +17,24 @@
  * wherever this is called, so the loops unroll. */
 INLINE void tile(size_t rows, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
                  size_t yrow, float *out, size_t outrow, bool fresh) {
-  vec sum[NU_TILE_ROWS][NU_TILE_VECTORS];
-  for (size_t i = 0; i < rows; i++) {
-    for (size_t v = 0; v < NU_TILE_VECTORS; v++) {
-      sum[i][v] = fresh ? v_set(0.0f) : v_load(out + i * outrow + v * NU_LANES);
-    }
+  vec sum[NU_TILE_ROWS][NU_TILE_VECTORS], right[NU_TILE_VECTORS];
+  NU_UNROLL for (size_t i = 0; i < rows; i++) {
+    float *at = out + i * outrow;
+    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
+      sum[i][v] = fresh ? v_set(0.0f) : v_load(at + v * NU_LANES);
   }
   for (size_t p = 0; p < k; p++) {
-    vec right[NU_TILE_VECTORS];
-    for (size_t v = 0; v < NU_TILE_VECTORS; v++) right[v] = v_load(y + p * yrow + v * NU_LANES);
-    for (size_t i = 0; i < rows; i++) {
+    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
+      right[v] = v_load(y + p * yrow + v * NU_LANES);
+    NU_UNROLL for (size_t i = 0; i < rows; i++) {
       vec left = v_set(x[i * xrow + p * xcol]);
-      for (size_t v = 0; v < NU_TILE_VECTORS; v++) sum[i][v] = v_fma(left, right[v], sum[i][v]);
+      NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
+        sum[i][v] = v_fma(left, right[v], sum[i][v]);
     }
   }
-  for (size_t i = 0; i < rows; i++) {
-    for (size_t v = 0; v < NU_TILE_VECTORS; v++) v_store(out + i * outrow + v * NU_LANES, sum[i][v]);
+  NU_UNROLL for (size_t i = 0; i < rows; i++) {
+    float *at = out + i * outrow;
+    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++) v_store(at + v * NU_LANES, sum[i][v]);
   }
 }
 
