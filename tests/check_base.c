@@ -128,6 +128,28 @@ END_TEST
 
 /* ---- memory, text, files, errors */
 
+START_TEST(only_characters_of_the_standard_are_utf8) {
+  static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80",
+                                     "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
+  static const char *const bad[] = {"\xe9", "a\x80", "\xc3", "\xc3z", "\xc0\x80", "\xe0\x80\x80",
+                                    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xf0\x9f\x98"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) ck_assert(nu_is_utf8(good[i]));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert(!nu_is_utf8(bad[i]));
+}
+END_TEST
+
+START_TEST(excerpts_are_short_single_lines) {
+  char shown[NU_EXCERPT], text[2 * NU_EXCERPT];
+  ck_assert_str_eq(nu_excerpt("a\nb\tc", 5, shown), "a?b?c");
+  for (size_t i = 0; i + 1 < sizeof text; i += 2) memcpy(text + i, "\xc3\xa9", 2);
+  nu_excerpt(text, sizeof text, shown);
+  size_t n = strlen(shown);
+  ck_assert_uint_lt(n, NU_EXCERPT);
+  ck_assert_str_eq(shown + n - 3, "...");
+  ck_assert(nu_is_utf8(shown));
+}
+END_TEST
+
 START_TEST(sizes_do_not_wrap) {
   size_t out;
   ck_assert(nu_size_mul(3, 5, &out) && out == 15);
@@ -271,8 +293,9 @@ int main(void) {
       philox_gives_its_known_answers, streams_are_philox_with_a_fixed_layout,
       normals_have_mean_0_and_variance_1, a_shuffle_is_a_permutation_fixed_by_its_stream,
       all_orders_are_equally_likely, sizes_do_not_wrap, memory_is_aligned_and_zero,
-      arrays_grow_and_keep_their_content, texts_grow, files_are_read_whole_or_refused,
-      paths_join_and_part, errors_carry_status_and_one_whole_line, the_clock_goes_forward};
+      arrays_grow_and_keep_their_content, texts_grow,
+      only_characters_of_the_standard_are_utf8, excerpts_are_short_single_lines,
+      files_are_read_whole_or_refused, paths_join_and_part, errors_carry_status_and_one_whole_line, the_clock_goes_forward};
   Suite *suite = suite_create("base");
   TCase *all = tcase_create("base");
   tcase_set_timeout(all, 60);

@@ -78,6 +78,8 @@ static const struct {
     {BYTES("a,b,t\n1,--2,3\n"), "", "'--2' is not"},
     {BYTES("a,b,t\n1,e5,3\n"), "", "'e5' is not"},
     {BYTES("t\n1\n2\n"), "", "bad: no column is left as input"},
+    {BYTES("a,k\xe9y,t\n1,2,3\n4,5,6\n"), "", "bad: the column name \"k\xe9y\" is not UTF-8"},
+    {BYTES("a,b,t\n1,2,x\xe9\n4,5,y\n"), "", "bad: the class name \"x\xe9\" is not UTF-8"},
     {BYTES("a,b,t\n1,2,x\n3,4,y\n"), ", targets: values", "bad:2: the target is 'x'"},
     {BYTES("a,b,t\n1,2,x\n3,4,x\n"), "", "bad: all 2 rows are of one class"},
     {BYTES("a,b,t\n1,2,1\n3,4,0.5\n"), ", targets: classes", "bad:3: the target is 0.5"},

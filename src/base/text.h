@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct nu_text {
   char *data;      /* NUL-terminated, NULL while empty; owned */
@@ -20,5 +21,14 @@ void nu_text_addf(nu_text *text, const char *format, ...) __attribute__((format(
 /* The content, "" while empty; valid until the next append. */
 const char *nu_text_view(const nu_text *text);
 void nu_text_clear(nu_text *text);
+
+/* A text of the user as it may stand in a message: one line, cut to what fits. */
+#define NU_EXCERPT 96
+const char *nu_excerpt(const char *text, size_t n, char excerpt[NU_EXCERPT]);
+
+/* The bytes of the first character of a NUL-terminated UTF-8 text, and its code; 0 where no
+ * character of the standard begins (overlong forms, surrogates, above U+10FFFF), or at the end. */
+size_t nu_utf8_code(const char *text, uint32_t *code);
+bool nu_is_utf8(const char *text);
 
 #endif

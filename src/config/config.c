@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "config/store.h"
 #include "machine/float_env.h"
 
@@ -122,9 +123,9 @@ static numann_status set(nu_store *store, const char *key, const char *value, co
 }
 
 numann_status numann_config_set(numann_config *config, const char *assignment, numann_error *err) {
-  char shown[NU_SHOWN], place[NU_SHOWN + 8];
+  char shown[NU_EXCERPT], place[NU_EXCERPT + 8];
   const char *equals = strchr(assignment, '=');
-  snprintf(place, sizeof place, "--set %s", nu_show(assignment, strlen(assignment), shown));
+  snprintf(place, sizeof place, "--set %s", nu_excerpt(assignment, strlen(assignment), shown));
   if (!equals || equals == assignment) {
     return nu_fail(err, NUMANN_ERR_CONFIG, "%s: expected key=value, as in train.epochs=5", place);
   }
@@ -215,7 +216,7 @@ numann_status nu_config_fail(const numann_config *config, const char *key, numan
 static numann_status fail_choice(const numann_config *config, const char *key, const char *value,
                                  const char *const *names, size_t n, numann_error *err) {
   nu_text list = {0};
-  char shown[NU_SHOWN];
+  char shown[NU_EXCERPT];
   size_t nearest = 0;
   for (size_t i = 0; i < n; i++) {
     nu_text_addf(&list, "%s%s", i ? ", " : "", names[i]);
@@ -224,7 +225,7 @@ static numann_status fail_choice(const numann_config *config, const char *key, c
   numann_status status =
       *value ? nu_config_fail(config, key, err,
                               "found \"%s\", expected one of %s; did you mean %s?",
-                              nu_show(value, strlen(value), shown), nu_text_view(&list),
+                              nu_excerpt(value, strlen(value), shown), nu_text_view(&list),
                               names[nearest])
              : nu_config_fail(config, key, err, "missing; expected one of %s", nu_text_view(&list));
   nu_text_clear(&list);

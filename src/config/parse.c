@@ -202,7 +202,7 @@ static numann_status key_path(reader *r, const char *path, const yaml_event_t *n
   if (name->type != YAML_SCALAR_EVENT) {
     return wrong_shape(r, name, path, "the name of a key before the colon");
   }
-  char shown[NU_SHOWN], place[PLACE];
+  char shown[NU_EXCERPT], place[PLACE];
   const char *text = (const char *)name->data.scalar.value;
   size_t length = name->data.scalar.length;
   int n = snprintf(child, NU_PATH_TEXT, "%s%s%s", path, *path ? "." : "", text);
@@ -211,7 +211,7 @@ static numann_status key_path(reader *r, const char *path, const yaml_event_t *n
   if (!one_name) {
     return fail_at(r, name->start_mark,
                    "unknown key \"%s\"; write one name, and its keys below it, indented",
-                   nu_show(text, length, shown));
+                   nu_excerpt(text, length, shown));
   }
   if (!nu_key_find(child) && !nu_key_is_mapping(child)) {
     return nu_fail_unknown_key(place_of(r, name->start_mark, place), child, r->err);

@@ -39,10 +39,6 @@ void nu_store_clear(nu_store *store);
 /* Items of the list of mappings at path: one more than the largest index in use. */
 size_t nu_store_items(const nu_store *store, const char *path);
 
-/* A text of the user as it may stand in a message: one line, cut to what fits. */
-#define NU_SHOWN 96
-const char *nu_show(const char *text, size_t length, char shown[NU_SHOWN]);
-
 /* One scalar against its row of the table; `plain`: written without quotes. */
 numann_status nu_check_value(const nu_key *key, const char *place, const char *path,
                              const char *value, size_t length, bool plain, numann_error *err);

@@ -107,12 +107,12 @@ numann_status nu_check_value(const nu_key *key, const char *place, const char *p
                              const char *value, size_t length, bool plain, numann_error *err) {
   if (fits(key, value, length, plain)) return NUMANN_OK;
   nu_text expected = {0};
-  char shown[NU_SHOWN];
+  char shown[NU_EXCERPT];
   bool number = is_number_kind(key) || key->kind == NU_KEY_FLAG;
   nu_key_describe(key, &expected);
   numann_status status =
       length ? nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: found \"%s\"%s, expected %s", place, path,
-                       nu_show(value, length, shown),
+                       nu_excerpt(value, length, shown),
                        number && !plain && fits(key, value, length, true) ? " in quotes" : "",
                        nu_text_view(&expected))
              : nu_fail(err, NUMANN_ERR_CONFIG,
@@ -122,25 +122,11 @@ numann_status nu_check_value(const nu_key *key, const char *place, const char *p
   return status;
 }
 
-/* ---- showing */
-
-const char *nu_show(const char *text, size_t length, char shown[NU_SHOWN]) {
-  static const char more[] = "...";
-  size_t n = length < NU_SHOWN ? length : NU_SHOWN - sizeof more;
-  if (n < length) {
-    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80) n--; /* no half of a character */
-  }
-  for (size_t i = 0; i < n; i++) {
-    unsigned char c = (unsigned char)text[i];
-    shown[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
-  }
-  memcpy(shown + n, n < length ? more : "", n < length ? sizeof more : 1);
-  return shown;
-}
+/* ---- unknown keys */
 
 numann_status nu_fail_unknown_key(const char *place, const char *path, numann_error *err) {
-  char nearest[NU_PATH_TEXT], shown[NU_SHOWN];
-  nu_show(path, strlen(path), shown);
+  char nearest[NU_PATH_TEXT], shown[NU_EXCERPT];
+  nu_excerpt(path, strlen(path), shown);
   return nu_key_nearest(path, nearest)
              ? nu_fail(err, NUMANN_ERR_CONFIG,
                        "%s: unknown key %s; did you mean %s? (`numann help config` lists all)",

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "data/array.h"
 #include "data/columns.h"

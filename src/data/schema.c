@@ -146,12 +146,28 @@ static numann_status check_classes(const nu_table *table, numann_error *err) {
                  table->name, table->rows);
 }
 
+/* Models and reports are UTF-8: found out now, not when the trained model is saved. */
+static numann_status check_names(const nu_table *table, char *const *names, size_t n,
+                                 const char *what, numann_error *err) {
+  char excerpt[NU_EXCERPT];
+  for (size_t i = 0; names && i < n; i++) {
+    if (!names[i] || nu_is_utf8(names[i])) continue;
+    return nu_fail(err, NUMANN_ERR_DATA,
+                   "%s: the %s name \"%s\" is not UTF-8; convert the file, for example with iconv",
+                   table->name, what, nu_excerpt(names[i], strlen(names[i]), excerpt));
+  }
+  return NUMANN_OK;
+}
+
 static numann_status fill(nu_schema *out, nu_table *table, bool classes, numann_error *err) {
+  NU_TRY(check_names(table, table->feature_names, table->features, "column", err));
+  NU_TRY(check_names(table, table->target_names, table->targets, "column", err));
   NU_TRY(nu_scaling_identity(&out->inputs, out->features, err));
   if (classes) {
     NU_TRY(check_classes(table, err));
     NU_TRY(nu_labels_names(&table->labels, &out->class_names, err));
     out->classes = table->labels.n;
+    NU_TRY(check_names(table, out->class_names, out->classes, "class", err));
   } else {
     NU_TRY(nu_scaling_identity(&out->outputs, table->targets, err));
     out->targets = table->targets;

@@ -58,15 +58,6 @@ const char *nu_table_place(const nu_table *table, uint64_t place, char *text, si
   return text;
 }
 
-const char *nu_excerpt(const char *text, size_t n, char excerpt[NU_EXCERPT]) {
-  size_t shown = n < 40 ? n : 40;
-  for (size_t i = 0; i < shown; i++) {
-    excerpt[i] = (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i];
-  }
-  memcpy(excerpt + shown, shown < n ? "..." : "", shown < n ? 4 : 1);
-  return excerpt;
-}
-
 static void free_names(char **names, size_t n) {
   for (size_t i = 0; names && i < n; i++) free(names[i]);
   free(names);

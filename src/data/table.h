@@ -64,8 +64,4 @@ numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows 
 numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
                                bool with_labels, numann_error *err);
 
-/* At most 40 characters of a field, control characters replaced, for messages. */
-#define NU_EXCERPT 48
-const char *nu_excerpt(const char *text, size_t n, char excerpt[NU_EXCERPT]);
-
 #endif

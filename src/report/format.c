@@ -130,15 +130,6 @@ bool nu_utf8_wanted(void) {
   return false;
 }
 
-/* Bytes that follow the first byte of a sequence; -1 when it cannot start one. */
-static int followers(unsigned char first) {
-  if (first < 0x80) return 0;
-  if (first >= 0xc2 && first <= 0xdf) return 1;
-  if (first >= 0xe0 && first <= 0xef) return 2;
-  if (first >= 0xf0 && first <= 0xf4) return 3;
-  return -1;
-}
-
 static bool is_shown(uint32_t code) {
   bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
   bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
@@ -147,17 +138,11 @@ static bool is_shown(uint32_t code) {
 }
 
 uint32_t nu_utf8_next(const char **text) {
-  static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-  const unsigned char *p = (const unsigned char *)*text;
-  if (!*p) return 0;
-  int n = followers(*p);
-  uint32_t code = n <= 0 ? *p : *p & (0x3fu >> n);
-  int i = 1;
-  for (; i <= n && (p[i] & 0xc0) == 0x80; i++) code = code << 6 | (p[i] & 0x3fu);
-  bool whole_code = n >= 0 && i == n + 1 && code >= least[n] && code <= 0x10ffff &&
-                    !(code >= 0xd800 && code <= 0xdfff);
-  *text += whole_code ? i : 1;
-  return whole_code && is_shown(code) ? code : 0xfffd;
+  uint32_t code = 0;
+  if (!**text) return 0;
+  size_t n = nu_utf8_code(*text, &code);
+  *text += n ? n : 1;
+  return n && is_shown(code) ? code : 0xfffd;
 }
 
 void nu_utf8_add(nu_text *out, uint32_t code) {
