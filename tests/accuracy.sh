@@ -58,7 +58,7 @@ check "noise is not learnt" holds digits mean "<" 0.25
 [ -n "${NUMANN_LONG-}" ] || finish
 
 find_file() { # NAME: the first that is there
-  for folder in "${NUMANN_DATA-}" "$srcdir/configs/data" "$srcdir/../shared/data" "$srcdir/../shared/data/tabular"; do
+  for folder in "${NUMANN_DATA-}" "${NUMANN_DATA-}/tabular" "$srcdir/configs/data" "$srcdir/../shared/data" "$srcdir/../shared/data/tabular"; do
     [ -n "$folder" ] && [ -f "$folder/$1" ] && { echo "$folder/$1"; return; }
   done
   echo "SKIP: no $1 in NUMANN_DATA or configs/data" >&2
@@ -83,10 +83,10 @@ fi
 if found=$(find_file california_housing.csv); then
   seeds housing rmse 1 5 --set "data.train.path=$found"
   expect housing median "<" 60000
-  check "a text column is named" run 4 train "$srcdir/configs/housing.yaml" --out run --overwrite \
+  check "a text column is named" run 3 train "$srcdir/configs/housing.yaml" --out run --overwrite \
     --set "data.train.path=$found" --set "data.drop=[]"
   check "with its line and column" grep -q "california_housing.csv:2:.*ocean_proximity" err
-  check "a blank is named" run 4 train "$srcdir/configs/housing.yaml" --out run --overwrite \
+  check "a blank is named" run 3 train "$srcdir/configs/housing.yaml" --out run --overwrite \
     --set "data.train.path=$found" --set data.blank=error
   check "with its line and column" grep -q "california_housing.csv:292:.*total_bedrooms" err
 fi
