@@ -17,9 +17,6 @@
 #define GUARD 16
 static const float guard_value = -123.456f;
 
-static const char *const isa_names[] = {"base", "avx2"};
-#define ISAS (sizeof isa_names / sizeof *isa_names)
-
 /* Full random mantissas, magnitudes 2^-10 to 2^10: any change of order shows in the bits. */
 static float draw(uint32_t counter, uint64_t index) {
   nu_stream stream = {42, NU_PURPOSE_GENERATE, counter};
@@ -78,7 +75,7 @@ static void check_chain(const nu_kernels *kernels, size_t m, size_t k, bool roww
 }
 
 START_TEST(chain_equals_the_scalar_chain) {
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
   for (size_t m = 1; m <= 15; m++) {
@@ -95,7 +92,7 @@ END_TEST
 
 /* Bits that make fused and unfused, rounded once and twice, flushed and not differ. */
 START_TEST(fma_is_correctly_rounded_on_hard_cases) {
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
   nu_stream stream = {7, NU_PURPOSE_GENERATE, 9};
@@ -136,7 +133,7 @@ static uint64_t cofactor(uint64_t a, uint64_t p) {
 /* c has the last bit 2^33 and a b = n 2^33 + 2^32 + t with |t| < 8: the sum lies half way between two
  * floats but for t, which a sum in double (last bit 2^4) loses, and then rounds the wrong way. */
 START_TEST(fma_is_not_rounded_twice) {
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
   size_t cases = 0, told_apart = 0;
@@ -204,7 +201,7 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
 START_TEST(activations_are_within_their_bounds) {
   static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0,  [NU_SIGMOID] = 3.0,
                                   [NU_TANH] = 3.0, [NU_RELU] = 0.0, [NU_LEAKY_RELU] = 0.5};
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) check_activation(kernels, f, bounds[f]);
 }
@@ -237,7 +234,7 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
   } pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY}, {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
                {NU_SIGMOID, NU_SQUARED_ERROR}, {NU_TANH, NU_SQUARED_ERROR},
                {NU_IDENTITY, NU_SQUARED_ERROR}, {NU_RELU, NU_SQUARED_ERROR}};
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   for (size_t c = 0; c < sizeof pairs / sizeof *pairs; c++) {
     enum { N = 37 };
@@ -265,7 +262,7 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
 END_TEST
 
 START_TEST(softmax_survives_large_logits_and_shows_nan) {
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   float z[P] = {1000.0f, -1000.0f, 999.0f}, target[3] = {0.0f, 1.0f, 0.0f}, delta[P], scratch[P];
   double loss = kernels->output(NU_SOFTMAX, NU_CROSS_ENTROPY, 3, z, target, delta, scratch);
@@ -328,7 +325,7 @@ START_TEST(all_instruction_sets_give_the_same_bits) {
   static float want[N], got[N];
   nu_float_env env = nu_float_env_enter();
   run_all(nu_kernels_named("base"), want, N);
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (kernels) {
     run_all(kernels, got, N);
     ck_assert_msg(memcmp(want, got, sizeof want) == 0, "%s differs from base", kernels->isa);
@@ -338,7 +335,7 @@ START_TEST(all_instruction_sets_give_the_same_bits) {
 END_TEST
 
 START_TEST(update_reports_what_is_not_finite) {
-  const nu_kernels *kernels = nu_kernels_named(isa_names[_i]);
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_update u = {.rule = NU_SGD, .factor = 1.0f, .learning_rate = 1.0f};
   float w[P] = {0}, G[P] = {0};
@@ -379,15 +376,15 @@ static Suite *kernels_suite(void) {
   Suite *suite = suite_create("kernels");
   TCase *tests = tcase_create("kernels");
   tcase_set_timeout(tests, getenv("NUMANN_LONG") ? 7200 : 300);
-  tcase_add_loop_test(tests, chain_equals_the_scalar_chain, 0, ISAS);
-  tcase_add_loop_test(tests, fma_is_correctly_rounded_on_hard_cases, 0, ISAS);
-  tcase_add_loop_test(tests, fma_is_not_rounded_twice, 0, ISAS);
-  tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, ISAS);
+  tcase_add_loop_test(tests, chain_equals_the_scalar_chain, 0, NU_ISAS);
+  tcase_add_loop_test(tests, fma_is_correctly_rounded_on_hard_cases, 0, NU_ISAS);
+  tcase_add_loop_test(tests, fma_is_not_rounded_twice, 0, NU_ISAS);
+  tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, NU_ISAS);
   tcase_add_test(tests, derivatives_match_the_functions);
-  tcase_add_loop_test(tests, output_rows_have_loss_delta_and_clean_padding, 0, ISAS);
-  tcase_add_loop_test(tests, softmax_survives_large_logits_and_shows_nan, 0, ISAS);
-  tcase_add_loop_test(tests, all_instruction_sets_give_the_same_bits, 0, ISAS);
-  tcase_add_loop_test(tests, update_reports_what_is_not_finite, 0, ISAS);
+  tcase_add_loop_test(tests, output_rows_have_loss_delta_and_clean_padding, 0, NU_ISAS);
+  tcase_add_loop_test(tests, softmax_survives_large_logits_and_shows_nan, 0, NU_ISAS);
+  tcase_add_loop_test(tests, all_instruction_sets_give_the_same_bits, 0, NU_ISAS);
+  tcase_add_loop_test(tests, update_reports_what_is_not_finite, 0, NU_ISAS);
   tcase_add_test(tests, panels_convert_there_and_back);
   suite_add_tcase(suite, tests);
   return suite;

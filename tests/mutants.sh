@@ -18,7 +18,7 @@ cd "$builddir" || exit 99
 kernel_sets=$(find . -name 'libkernels_*.la' | sed 's|.*libkernels_||; s|\.la||')
 kernel_flags() {
   echo "-O3 -DNU_VECTOR_HEADER=\"kernels/vector_$1.h\" -DNU_KERNELS=nu_kernels_$1"
-  [ "$1" != avx2 ] || echo "-mavx2 -mfma"
+  case $1 in avx2) echo "-mavx2 -mfma" ;; avx512) echo "-mavx512f" ;; esac
 }
 
 compile() { # SOURCE FLAG...: objects into $work/objects

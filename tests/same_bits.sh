@@ -47,9 +47,13 @@ matrix_one() { mt=$1 ms=$2 mi=$3 mn=$4 mc=$5; shift 5; one "$mn" "$mc" "$mt" "$m
 
 matrix "1 2 3 5 8 16" digits "$digits" --set train.epochs=2
 check "the hash is one" test "$(wc -c <digits.sha256)" -eq 65
+sets=$("$NUMANN" --version -v | sed -n 's/^kernels *\(.*\) (used.*/\1/p')
+check "there are instruction sets" test -n "$sets"
 for t in $some_threads; do
-  one digits "$digits" "$t" neurons base --set train.epochs=2
-  one digits "$digits" "$t" samples base --set train.epochs=2
+  for isa in $sets; do
+    one digits "$digits" "$t" neurons "$isa" --set train.epochs=2
+    one digits "$digits" "$t" samples "$isa" --set train.epochs=2
+  done
 done
 
 # The test of the test: another seed, another grain and another order give other weights.
@@ -76,8 +80,10 @@ if [ -n "$mnist" ]; then
   sed '/^  test:/d; s|^  train: {images.*|  train: {images: images, labels: labels}|' "$srcdir/configs/mnist.yaml" >mnist.yaml
   set -- --set train.epochs=1 --set train.batch=100
   matrix "1 $some_threads" mnist mnist.yaml "$@"
-  one mnist mnist.yaml 3 neurons base "$@"
-  one mnist mnist.yaml 2 samples base "$@"
+  for isa in $sets; do
+    one mnist mnist.yaml 3 neurons "$isa" "$@"
+    one mnist mnist.yaml 2 samples "$isa" "$@"
+  done
 else
   echo "SKIP: no MNIST files (NUMANN_DATA/mnist, configs/data/mnist)"
 fi

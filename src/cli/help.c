@@ -89,13 +89,12 @@ void nu_print_usage(void) {
 /* ---- --version */
 
 static void add_build(nu_text *out) {
-  static const char *const isas[] = {"base", "avx2"};
   nu_text_addf(out, "numerics    version %d\n", NUMANN_NUMERICS_VERSION);
   nu_text_addf(out, "compiler    %s (%s)\n", NUMANN_COMPILER, __VERSION__);
   nu_text_addf(out, "flags       %s\n", NUMANN_CFLAGS);
   nu_text_add(out, "kernels    ");
-  for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++)
-    if (nu_kernels_named(isas[i]) != NULL) nu_text_addf(out, " %s", isas[i]);
+  for (size_t i = 0; i < NU_ISAS; i++)
+    if (nu_kernels_named(nu_isa_names[i]) != NULL) nu_text_addf(out, " %s", nu_isa_names[i]);
   const nu_kernels *chosen = nu_kernels_select();
   nu_text_addf(out, " (used: %s)\n", chosen != NULL ? chosen->isa : "none, see NUMANN_ISA");
   nu_text_addf(out, "topology    %s\n", nu_machine_library());
@@ -183,7 +182,7 @@ static const char man_end[] =
     "checkpoints/ck\\-STEP.safetensors, model.safetensors and report.html.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B OMP_NUM_THREADS\nAn upper limit of the threads that are chosen by themselves.\n"
-    ".TP\n.B NUMANN_ISA\nThe instruction set to use: base or avx2. It changes no weight.\n"
+    ".TP\n.B NUMANN_ISA\nThe instruction set to use: base, avx2 or avx512. It changes no weight.\n"
     ".TP\n.B NO_COLOR\nNo colours on the terminal.\n"
     ".SH EXIT STATUS\n"
     ".TP\n.B 0\nDone.\n"

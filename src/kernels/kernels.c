@@ -38,17 +38,23 @@ INLINE void tile(size_t rows, size_t k, const float *x, size_t xrow, size_t xcol
   }
 }
 
-/* The rows that do not fill a tile, one at a time with the same chain. */
+/* Tiles of so many rows from row i on, while they fit; returns the first row that is left. */
+INLINE size_t tiles(size_t rows, size_t i, size_t m, size_t k, const float *x, size_t xrow,
+                    size_t xcol, const float *y, size_t yrow, float *out, size_t outrow,
+                    bool fresh) {
+  for (; i + rows <= m; i += rows) {
+    tile(rows, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
+  }
+  return i;
+}
+
+/* Full tiles, then smaller ones for the rows that are left, with the same chain. */
 static void chain_columns(size_t m, size_t k, const float *x, size_t xrow, size_t xcol,
                           const float *y, size_t yrow, float *out, size_t outrow, bool fresh) {
-  size_t i = 0;
-  for (; i + NU_TILE_ROWS <= m; i += NU_TILE_ROWS) {
-    tile(NU_TILE_ROWS, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
-  }
-  for (; i + 2 <= m; i += 2) {
-    tile(2, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
-  }
-  if (i < m) tile(1, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
+  size_t i = tiles(NU_TILE_ROWS, 0, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
+  i = tiles(4, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
+  i = tiles(2, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
+  tiles(1, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
 }
 
 static void chain(size_t m, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,

@@ -113,6 +113,10 @@ void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *w
  * s P + c >= inputs. */
 void nu_transpose_stripe(size_t inputs, size_t neurons, const float *engine, size_t s, float *out);
 
+/* All sets that the source has, narrowest first. */
+#define NU_ISAS 3
+extern const char *const nu_isa_names[NU_ISAS];
+
 /* The widest set that this machine runs; or, where the environment variable NUMANN_ISA names one,
  * that one. NULL when NUMANN_ISA names none that can run here. */
 const nu_kernels *nu_kernels_select(void);

@@ -14,11 +14,21 @@ extern const nu_kernels nu_kernels_avx2;
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 
-/* Widest first. */
+#ifdef HAVE_AVX512
+extern const nu_kernels nu_kernels_avx512;
+static bool has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
+#endif
+
+const char *const nu_isa_names[NU_ISAS] = {"base", "avx2", "avx512"};
+
+/* Widest first; those that this build has. */
 static const struct {
   const nu_kernels *kernels;
   bool (*runs_here)(void);
 } sets[] = {
+#ifdef HAVE_AVX512
+    {&nu_kernels_avx512, has_avx512},
+#endif
 #ifdef HAVE_AVX2
     {&nu_kernels_avx2, has_avx2},
 #endif
