@@ -67,7 +67,7 @@ static oracle_shape shape_of(size_t pair, size_t depth, size_t first) {
 
 static void expect_passed(const oracle_shape *shape, const nu_gradcheck *result) {
   ck_assert_msg(result->passed, "%s: %s", oracle_name(shape), result->complaint);
-  ck_assert_uint_eq(result->plans, 6); /* 1, 2 and 3 threads with two strategies */
+  ck_assert_uint_eq(result->plans, 9); /* 1, 2 and 3 threads with three strategies */
   ck_assert_uint_eq(result->n_layers, shape->n_layers);
   for (size_t l = 0; l < result->n_layers; l++) {
     const nu_gradcheck_layer *layer = &result->layers[l];

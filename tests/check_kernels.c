@@ -42,34 +42,61 @@ static void check_guards(const float *inner, size_t n) {
   }
 }
 
-/* The definition: one fmaf chain over increasing p for each element. */
-static void chain_oracle(size_t m, size_t k, const float *x, size_t xrow, size_t xcol,
-                         const float *y, size_t yrow, float *out, size_t outrow, bool fresh) {
-  for (size_t i = 0; i < m; i++) {
-    for (size_t c = 0; c < P; c++) {
-      float sum = fresh ? 0.0f : out[i * outrow + c];
-      for (size_t p = 0; p < k; p++) sum = fmaf(x[i * xrow + p * xcol], y[p * yrow + c], sum);
-      out[i * outrow + c] = sum;
+/* The definition: one fmaf chain over increasing p for each element, then the finished subtrees. */
+static void chain_oracle(const nu_chain *c) {
+  for (size_t i = 0; i < c->m; i++) {
+    for (size_t q = 0; q < c->panels; q++) {
+      for (size_t j = 0; j < c->width; j++) {
+        size_t at = i * c->outrow + q * P + j;
+        float sum = c->fresh ? 0.0f : c->out[at];
+        for (size_t p = 0; p < c->k; p++) {
+          sum = fmaf(c->x[i * c->xrow + p * c->xcol], c->y[q * c->ypanel + p * c->yrow + j], sum);
+        }
+        for (size_t l = 0; l < c->n_left; l++) sum = c->left[l][at] + sum;
+        c->out[at] = sum;
+      }
     }
   }
 }
 
-static void check_chain(const nu_kernels *kernels, size_t m, size_t k, bool rowwise, bool fresh) {
-  size_t xrow = rowwise ? k + 3 : 1, xcol = rowwise ? 1 : m + 5, outrow = P + 32;
-  size_t nx = (m + 5) * (k + 3) + k * (m + 5), ny = k * (P + 7) + P, n = m * outrow;
-  float *x = nu_alloc(nx + 1, sizeof *x) , *y = nu_alloc(ny + 1, sizeof *y);
+/* One chain of one panel, from what out holds: the multiply-add itself. */
+static void multiply_add(const nu_kernels *kernels, const float *a, const float *b, float *out) {
+  nu_chain c = {.m = 1, .k = 1, .panels = 1, .width = P, .x = a, .y = b, .out = out};
+  kernels->chain(&c);
+}
+
+typedef struct chain_case {
+  size_t m, k, panels, width, n_left;
+  bool rowwise, fresh;
+} chain_case;
+
+static void check_chain(const nu_kernels *kernels, chain_case t) {
+  size_t outrow = t.panels * P + 32, yrow = P + 7, ypanel = yrow * t.k + 3;
+  size_t xrow = t.rowwise ? t.k + 3 : 1, xcol = t.rowwise ? 1 : t.m + 5;
+  size_t nx = (t.m + 5) * (t.k + 3) + t.k * (t.m + 5), ny = ypanel * t.panels + P, n = t.m * outrow;
+  float *x = nu_alloc(nx + 1, sizeof *x), *y = nu_alloc(ny + 1, sizeof *y), *left = nu_alloc(n, sizeof *left);
   float *got = guarded(n), *want = guarded(n);
   fill(x, nx + 1, 1);
   fill(y, ny + 1, 2);
   fill(got, n, 3);
+  fill(left, n, 4);
   memcpy(want, got, n * sizeof *got);
-  kernels->chain(m, k, x + 1, xrow, xcol, y + 1, P + 7, got, outrow, fresh); /* + 1: unaligned */
-  chain_oracle(m, k, x + 1, xrow, xcol, y + 1, P + 7, want, outrow, fresh);
-  ck_assert_msg(memcmp(got, want, n * sizeof *got) == 0, "%s: m %zu k %zu rowwise %d fresh %d",
-                kernels->isa, m, k, rowwise, fresh);
+  const float *got_left[] = {left, got}, *want_left[] = {left, want}; /* the last may be out itself */
+  nu_chain c = {.m = t.m, .k = t.k, .panels = t.panels, .width = t.width,
+                .x = x + 1, .xrow = xrow, .xcol = xcol, /* + 1: unaligned */
+                .y = y + 1, .yrow = yrow, .ypanel = ypanel,
+                .out = got, .outrow = outrow, .fresh = t.fresh, .n_left = t.n_left, .left = got_left};
+  kernels->chain(&c);
+  c.out = want;
+  c.left = want_left;
+  chain_oracle(&c);
+  ck_assert_msg(memcmp(got, want, n * sizeof *got) == 0,
+                "%s: m %zu k %zu panels %zu width %zu left %zu rowwise %d fresh %d", kernels->isa, t.m,
+                t.k, t.panels, t.width, t.n_left, t.rowwise, t.fresh);
   check_guards(got, n);
   free(x);
   free(y);
+  free(left);
   free(got - GUARD);
   free(want - GUARD);
 }
@@ -78,15 +105,47 @@ START_TEST(chain_equals_the_scalar_chain) {
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
-  for (size_t m = 1; m <= 15; m++) {
+  for (size_t m = 1; m <= 21; m++) {
     for (size_t k = 1; k <= 40; k += (m > 7 ? 13 : 1)) {
-      check_chain(kernels, m, k, true, true);
-      check_chain(kernels, m, k, false, k % 2 == 0);
+      for (size_t width = P / 2; width <= P; width += P / 2) {
+        check_chain(kernels, (chain_case){m, k, 1 + k % 3, width, 0, true, true});
+        check_chain(kernels, (chain_case){m, k, 1, width, k % 3, false, k % 2 == 0});
+      }
     }
   }
-  check_chain(kernels, 77, 301, true, true);
-  check_chain(kernels, 65, 64, false, true);
+  check_chain(kernels, (chain_case){77, 301, 2, P, 0, true, true});
+  check_chain(kernels, (chain_case){65, 64, 1, P / 2, 2, false, true});
+  nu_stream stream = {11, NU_PURPOSE_GENERATE, 77};
+  for (uint64_t i = 0; i < 2000; i++) {
+    uint32_t r[7];
+    for (uint64_t j = 0; j < 7; j++) r[j] = nu_random_bits(stream, 7 * i + j);
+    check_chain(kernels, (chain_case){1 + r[0] % 40, 1 + r[1] % 40, 1 + r[2] % 3, P >> r[3] % 2, r[4] % 3,
+                                      r[5] % 2, r[6] % 2});
+  }
   nu_float_env_leave(&env);
+}
+END_TEST
+
+START_TEST(transpose_turns_rows_into_columns) {
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  for (size_t n = P / 2; n <= P; n += P / 2) {
+    for (size_t columns = 1; columns <= P; columns++) {
+      size_t padded = nu_padded(columns), stride = P + 3;
+      float from[P * P], *to = guarded(n * stride);
+      fill(from, P * P, 5);
+      kernels->transpose(n, columns, from, n, to, stride);
+      for (size_t j = 0; j < n; j++) {
+        for (size_t c = 0; c < stride; c++) {
+          float want = c >= padded ? guard_value : c < columns ? from[c * n + j] : 0.0f;
+          ck_assert_msg(memcmp(&to[j * stride + c], &want, 4) == 0, "%s: n %zu columns %zu at %zu %zu",
+                        kernels->isa, n, columns, j, c);
+        }
+      }
+      check_guards(to, n * stride);
+      free(to - GUARD);
+    }
+  }
 }
 END_TEST
 
@@ -112,7 +171,7 @@ START_TEST(fma_is_correctly_rounded_on_hard_cases) {
       }
       want[i] = fmaf(a[0], b[i], got[i]);
     }
-    kernels->chain(1, 1, a, 1, 1, b, P, got, P, false);
+    multiply_add(kernels, a, b, got);
     for (size_t i = 0; i < P; i++) {
       bool same = memcmp(&got[i], &want[i], 4) == 0 || (isnan(got[i]) && isnan(want[i]));
       ck_assert_msg(same, "%s: fma(%a, %a, .) = %a, expected %a", kernels->isa, (double)a[0],
@@ -148,7 +207,7 @@ START_TEST(fma_is_not_rounded_twice) {
       want[i] = fmaf(x, y[i], got[i]);
       told_apart += want[i] != (float)((double)x * (double)y[i] + (double)got[i]);
     }
-    kernels->chain(1, 1, &x, 1, 1, y, P, got, P, false);
+    multiply_add(kernels, &x, y, got);
     ck_assert_msg(memcmp(got, want, sizeof got) == 0, "%s: a %g, b %g", kernels->isa, (double)x,
                   (double)y[0]);
   }
@@ -188,7 +247,7 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
       memcpy(&x[i], &bits, 4);
     }
     memcpy(y, x, sizeof y);
-    kernels->activate(f, P, y);
+    kernels->activate(f, 1, P, y, P);
     for (size_t i = 0; i < P; i++) {
       if (isnan(x[i])) ck_assert_msg(isnan(y[i]), "%s hides NaN", kernels->isa);
       else if (isfinite(x[i])) worst = fmax(worst, error_ulp(y[i], exact(f, x[i])));
@@ -214,9 +273,9 @@ START_TEST(derivatives_match_the_functions) {
     float z[P], a[P], d[P];
     for (size_t i = 0; i < P; i++) z[i] = 0.37f * ((float)i - 15.7f);
     memcpy(a, z, sizeof a);
-    kernels->activate(f, P, a);
+    kernels->activate(f, 1, P, a, P);
     for (size_t i = 0; i < P; i++) d[i] = 2.0f;
-    kernels->derive(f, P, a, d);
+    kernels->derive(f, 1, P, a, d, P);
     for (size_t i = 0; i < P; i++) {
       double h = 1e-6, slope = (exact(f, z[i] + h) - exact(f, z[i] - h)) / (2.0 * h);
       ck_assert_double_eq_tol((double)d[i], 2.0 * slope, 2e-6);
@@ -256,7 +315,7 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
       ck_assert_double_eq_tol((double)delta[i], -slope, 2e-3 * (1.0 + fabs(slope)));
     }
     ck_assert(loss > 0.0 && isfinite(loss));
-    for (size_t i = N; i < 64; i++) ck_assert(delta[i] == 0.0f);
+    for (size_t i = N; i < nu_padded(N); i++) ck_assert(delta[i] == 0.0f);
   }
 }
 END_TEST
@@ -283,9 +342,9 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
   for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) {
     fill(a, N, 11);
     for (size_t i = 0; i < N; i++) a[i] *= 64.0f;
-    k->activate(f, N, a);
+    k->activate(f, 1, N, a, N);
     fill(d, N, 12);
-    k->derive(f, N, a, d);
+    k->derive(f, 1, N, a, d, N);
     memcpy(bits + used, d, sizeof d);
     used += N;
   }
@@ -352,22 +411,13 @@ START_TEST(panels_convert_there_and_back) {
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     size_t inputs = sizes[s][0], neurons = sizes[s][1], n = inputs * neurons;
     float *w = nu_alloc(n, 4), *b = nu_alloc(neurons, 4), *w2 = nu_alloc(n, 4), *b2 = nu_alloc(neurons, 4);
-    float *engine = nu_alloc(nu_engine_size(inputs, neurons), 4), *stripe = nu_alloc(neurons * P, 4);
+    float *engine = nu_alloc(nu_engine_size(inputs, neurons), 4);
     fill(w, n, 21);
     fill(b, neurons, 22);
     nu_to_engine(inputs, neurons, w, b, engine);
     nu_from_engine(inputs, neurons, engine, w2, b2);
     ck_assert(memcmp(w, w2, n * 4) == 0 && memcmp(b, b2, neurons * 4) == 0);
-    for (size_t stripe_index = 0; stripe_index < nu_panels(inputs); stripe_index++) {
-      nu_transpose_stripe(inputs, neurons, engine, stripe_index, stripe);
-      for (size_t j = 0; j < neurons; j++) {
-        for (size_t c = 0; c < P; c++) {
-          size_t i = stripe_index * P + c;
-          ck_assert(stripe[j * P + c] == (i < inputs ? w[j * inputs + i] : 0.0f));
-        }
-      }
-    }
-    free(w), free(b), free(w2), free(b2), free(engine), free(stripe);
+    free(w), free(b), free(w2), free(b2), free(engine);
   }
 }
 END_TEST
@@ -377,6 +427,7 @@ static Suite *kernels_suite(void) {
   TCase *tests = tcase_create("kernels");
   tcase_set_timeout(tests, getenv("NUMANN_LONG") ? 7200 : 300);
   tcase_add_loop_test(tests, chain_equals_the_scalar_chain, 0, NU_ISAS);
+  tcase_add_loop_test(tests, transpose_turns_rows_into_columns, 0, NU_ISAS);
   tcase_add_loop_test(tests, fma_is_correctly_rounded_on_hard_cases, 0, NU_ISAS);
   tcase_add_loop_test(tests, fma_is_not_rounded_twice, 0, NU_ISAS);
   tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, NU_ISAS);

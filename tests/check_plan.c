@@ -39,21 +39,42 @@ START_TEST(shares_are_consecutive_and_even) {
 }
 END_TEST
 
+/* Of one chunk of every thread: rows times panels, rows alone; the engine's places of the rows. */
+typedef struct coverage {
+  size_t cells, alone;
+  bool held[16 * 130];
+} coverage;
+
+static void cover(coverage *c, const numann_plan *plan, size_t rows, size_t thread, size_t i) {
+  nu_chunk chunk = nu_plan_chunk(plan, rows, thread, i);
+  nu_range panels = nu_plan_my_panels(plan, 7, thread), own = nu_plan_my_own(plan, chunk.rows, thread);
+  nu_range held = nu_plan_my_own(plan, chunk.held, thread);
+  c->cells += (chunk.rows.end - chunk.rows.begin) * (panels.end - panels.begin);
+  c->alone += own.end - own.begin;
+  ck_assert_uint_eq(held.end - held.begin, own.end - own.begin);
+  ck_assert(held.begin == held.end || held.end <= nu_plan_held(plan, plan->batch));
+  for (size_t r = held.begin; r < held.end; r++) {
+    ck_assert(!c->held[r]);
+    c->held[r] = true;
+  }
+  ck_assert(chunk.last == (i + 1 == nu_plan_chunks(plan, rows)));
+}
+
 START_TEST(strategies_cover_every_row_and_panel_once) {
   for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
     for (size_t threads = 1; threads <= 16; threads++) {
       for (size_t rows = 1; rows <= 130; rows += 43) {
-        numann_plan plan = {.threads = threads, .strategy = (nu_strategy)strategy, .batch = 130, .grain = 32};
-        size_t covered = 0, own = 0, panels = 7;
-        for (size_t t = 0; t < threads; t++) {
-          nu_range r = nu_plan_my_rows(&plan, rows, t), p = nu_plan_my_panels(&plan, panels, t);
-          nu_range alone = nu_plan_my_own_rows(&plan, rows, t);
-          covered += (r.end - r.begin) * (p.end - p.begin);
-          ck_assert_uint_eq(alone.begin, own);
-          own = alone.end;
+        numann_plan plan = nu_plan_of(threads, (nu_strategy)strategy, 3, 130, 32);
+        plan.chunk = 1 + threads % 5;
+        size_t cells = 0, alone = 0;
+        for (size_t i = 0; i < nu_plan_chunks(&plan, rows); i++) {
+          coverage c = {0};
+          for (size_t t = 0; t < threads; t++) cover(&c, &plan, rows, t, i);
+          cells += c.cells;
+          alone += c.alone;
         }
-        ck_assert_uint_eq(covered, rows * panels);
-        ck_assert_uint_eq(own, rows);
+        ck_assert_uint_eq(cells, rows * 7);
+        ck_assert_uint_eq(alone, rows);
       }
     }
   }
@@ -65,10 +86,10 @@ START_TEST(grain_depends_on_the_batch_alone) {
   for (size_t cores = 1; cores <= 64; cores *= 4) {
     nu_machine machine = machine_of(cores);
     for (size_t threads = 0; threads <= 9; threads += 3) {
-      nu_plan_request request = {threads, NU_STRATEGIES, 1024, 0};
-      ck_assert_uint_eq(nu_plan_make(&request, network, &machine).grain, 32);
-      request.batch = 1025;
+      nu_plan_request request = {.threads = threads, .strategy = NU_STRATEGIES, .batch = 1024};
       ck_assert_uint_eq(nu_plan_make(&request, network, &machine).grain, 64);
+      request.batch = 1025;
+      ck_assert_uint_eq(nu_plan_make(&request, network, &machine).grain, 128);
       request.grain = 5;
       ck_assert_uint_eq(nu_plan_make(&request, network, &machine).grain, 5);
     }
@@ -79,7 +100,7 @@ END_TEST
 
 START_TEST(small_networks_take_one_thread_and_large_ones_all) {
   nu_machine machine = machine_of(16);
-  nu_plan_request small = {0, NU_STRATEGIES, 16, 0}, large = {0, NU_STRATEGIES, 1024, 0};
+  nu_plan_request small = {.strategy = NU_STRATEGIES, .batch = 16}, large = {.strategy = NU_STRATEGIES, .batch = 1024};
   numann_network *tiny = network_of(2, (size_t[]){4, 16, 3});
   numann_network *wide = network_of(3, (size_t[]){1024, 4096, 4096, 1024});
   ck_assert_uint_eq(nu_plan_make(&small, tiny, &machine).threads, 1);
@@ -92,7 +113,7 @@ END_TEST
 START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
   nu_machine machine = machine_of(2);
   numann_network *network = network_of(1, (size_t[]){8, 8});
-  nu_plan_request request = {33, NU_SAMPLES, 64, 0};
+  nu_plan_request request = {.threads = 33, .strategy = NU_SAMPLES, .batch = 64};
   numann_plan plan = nu_plan_make(&request, network, &machine);
   ck_assert_uint_eq(plan.threads, 33);
   ck_assert_int_eq(plan.strategy, NU_SAMPLES);

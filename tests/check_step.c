@@ -180,7 +180,7 @@ START_TEST(gradients_keep_their_value_and_not_their_bits) {
   oracle_rows rows = oracle_draw_rows(&shape, BATCH, 4);
   size_t n = network->n_parameters;
   float *a = nu_alloc(n, sizeof *a), *b = nu_alloc(n, sizeof *b);
-  numann_plan plan = {.threads = 2, .strategy = NU_SAMPLES, .batch = BATCH, .grain = 8};
+  numann_plan plan = nu_plan_of(2, NU_SAMPLES, 0, BATCH, 8);
   nu_data_order(order, BATCH, 5, 0, true);
   permute(inputs, rows.inputs, 70, order);
   permute(targets, rows.targets, 9, order);

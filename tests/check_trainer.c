@@ -99,6 +99,25 @@ START_TEST(weights_do_not_depend_on_threads_or_strategy) {
 }
 END_TEST
 
+/* Groups, fused or not, chunks of the batch, blocks that cut every loop in odd places. */
+START_TEST(weights_do_not_depend_on_groups_fusing_chunks_or_blocks) {
+  static const nu_blocks blocks[] = {{32, 1, 1, 4}, {32, 2, 7, 12}, {64, 3, 50, 33}, {4096, 8, 4096, 4096}};
+  char want[65], got[65];
+  training_hash(variants[_i], 1, NU_NEURONS, want);
+  for (size_t groups = 1; groups <= 4; groups++) {
+    for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
+      numann_plan plan = nu_plan_of(1 + 2 * b, NU_HYBRID, groups, 1, 1);
+      plan.blocks = blocks[b];
+      plan.fuse = (groups + b) % 2 == 0;
+      plan.chunk = 1 + (groups * 3 + b) % 4;
+      training_hash_planned(variants[_i], &plan, got);
+      ck_assert_msg(strcmp(want, got) == 0, "%s: %zu groups, blocks %zu, chunks of %zu, %s", variants[_i], groups,
+                    b, plan.chunk, plan.fuse ? "fused" : "not fused");
+    }
+  }
+}
+END_TEST
+
 START_TEST(weights_do_not_depend_on_the_instruction_set) {
   char want[65], got[65];
   setenv("NUMANN_ISA", "base", 1);
@@ -258,6 +277,7 @@ static Suite *trainer_suite(void) {
   tcase_set_timeout(tests, 300);
   tcase_add_test(tests, every_split_of_the_grains_gives_the_same_tree);
   tcase_add_loop_test(tests, weights_do_not_depend_on_threads_or_strategy, 0, n);
+  tcase_add_loop_test(tests, weights_do_not_depend_on_groups_fusing_chunks_or_blocks, 0, n);
   tcase_add_loop_test(tests, weights_do_not_depend_on_the_instruction_set, 0, n);
   tcase_add_test(tests, another_order_of_summation_shows_in_the_bits);
   tcase_add_test(tests, a_run_resumed_at_any_step_ends_in_the_same_bits);

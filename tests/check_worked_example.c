@@ -130,7 +130,7 @@ END_TEST
 START_TEST(the_engine_has_the_deltas) {
   float gradient[PARAMETERS];
   for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
-    numann_plan plan = {.threads = 2, .strategy = (nu_strategy)strategy, .batch = 1, .grain = 32};
+    numann_plan plan = nu_plan_of(2, (nu_strategy)strategy, 2, 1, 32);
     must(nu_engine_gradient(network, &plan, 1, input, target, gradient, &error));
     expect_floats(gradient + 12, hidden_delta, 4);
     expect_floats(gradient + 24, output_delta, 2);

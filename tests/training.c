@@ -52,8 +52,9 @@ static void set(numann_config *config, const char *assignment) {
   training_must(numann_config_set(config, assignment, &training_error));
 }
 
-training_job training_start(const char *settings, size_t threads, nu_strategy strategy) {
-  training_job j;
+/* Everything but the trainer. */
+static training_job prepare(const char *settings, size_t threads, nu_strategy strategy) {
+  training_job j = {.trainer = NULL};
   numann_error *err = &training_error;
   char text[64], copy[512], *rest = copy;
   training_must(numann_config_parse(&j.config, base_config, "test", err));
@@ -66,7 +67,17 @@ training_job training_start(const char *settings, size_t threads, nu_strategy st
   j.data = generated();
   training_must(numann_network_create(&j.network, j.config, j.data, err));
   training_must(numann_plan_create(&j.plan, j.config, j.network, j.data, err));
-  training_must(numann_trainer_create(&j.trainer, j.config, j.network, j.plan, j.data, err));
+  return j;
+}
+
+static void create_trainer(training_job *j) {
+  training_must(numann_trainer_create(&j->trainer, j->config, j->network, j->plan, j->data,
+                                      &training_error));
+}
+
+training_job training_start(const char *settings, size_t threads, nu_strategy strategy) {
+  training_job j = prepare(settings, threads, strategy);
+  create_trainer(&j);
   return j;
 }
 
@@ -78,11 +89,26 @@ void training_end(training_job *job) {
   numann_config_destroy(job->config);
 }
 
+static void run_to_hash(training_job *j, char hex[65]) {
+  training_must(numann_trainer_run(j->trainer, NULL, &training_error));
+  nu_network_sha256(j->network, hex);
+  training_end(j);
+}
+
 void training_hash(const char *settings, size_t threads, nu_strategy strategy, char hex[65]) {
   training_job j = training_start(settings, threads, strategy);
-  training_must(numann_trainer_run(j.trainer, NULL, &training_error));
   ck_assert_uint_eq(numann_plan_threads(j.plan), threads);
   ck_assert_str_eq(numann_plan_strategy(j.plan), nu_strategy_name(strategy));
-  nu_network_sha256(j.network, hex);
-  training_end(&j);
+  run_to_hash(&j, hex);
+}
+
+void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]) {
+  training_job j = prepare(settings, plan->threads, plan->strategy);
+  numann_plan own = *j.plan;
+  *j.plan = *plan;
+  j.plan->batch = own.batch;
+  j.plan->last_batch = own.last_batch;
+  j.plan->grain = own.grain;
+  create_trainer(&j);
+  run_to_hash(&j, hex);
 }

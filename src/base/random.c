@@ -13,12 +13,16 @@
 #include <Random123/philox.h>
 #pragma GCC diagnostic pop
 
-/* Four numbers a call; `lane` 1 of the counter is kept for redraws. */
-static uint32_t philox(nu_stream stream, uint64_t index, uint32_t redraw) {
-  philox4x32_ctr_t counter = {{(uint32_t)(index >> 2), (uint32_t)(index >> 34), stream.counter,
+/* The four numbers from 4 block on; the upper half of the last counter is kept for redraws. */
+static philox4x32_ctr_t philox_block(nu_stream stream, uint64_t block, uint32_t redraw) {
+  philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32), stream.counter,
                                stream.purpose | redraw << 16}};
   philox4x32_key_t key = {{(uint32_t)stream.seed, (uint32_t)(stream.seed >> 32)}};
-  return philox4x32(counter, key).v[index & 3];
+  return philox4x32(counter, key);
+}
+
+static uint32_t philox(nu_stream stream, uint64_t index, uint32_t redraw) {
+  return philox_block(stream, index >> 2, redraw).v[index & 3];
 }
 
 uint32_t nu_random_bits(nu_stream stream, uint64_t index) { return philox(stream, index, 0); }
@@ -34,20 +38,25 @@ double nu_random_normal(nu_stream stream, uint64_t index) {
   return sqrt(-2.0 * nu_real_log(u)) * nu_real_cospi(2.0 * v);
 }
 
-/* Uniform in [0, bound): multiply-shift with rejection (Lemire 2019), so that no residue is favoured. */
-static uint32_t below(nu_stream stream, uint64_t index, uint32_t bound) {
+/* Uniform in [0, bound): multiply-shift with rejection (Lemire 2019), so that no residue is favoured.
+ * bits: the index-th number of the stream. */
+static uint32_t below(nu_stream stream, uint64_t index, uint32_t bits, uint32_t bound) {
+  uint64_t product = (uint64_t)bits * bound;
+  if ((uint32_t)product >= bound) return (uint32_t)(product >> 32); /* no threshold is higher */
   uint32_t threshold = (uint32_t)(-bound) % bound;
-  for (uint32_t redraw = 0;; redraw++) {
-    uint64_t product = (uint64_t)philox(stream, index, redraw) * bound;
-    if ((uint32_t)product >= threshold) return (uint32_t)(product >> 32);
+  for (uint32_t redraw = 1; (uint32_t)product < threshold; redraw++) {
+    product = (uint64_t)philox(stream, index, redraw) * bound;
   }
+  return (uint32_t)(product >> 32);
 }
 
 void nu_random_shuffle(nu_stream stream, uint32_t *items, size_t n) {
+  philox4x32_ctr_t four = philox_block(stream, n >> 2, 0);
   for (size_t i = n; i > 1; i--) {
-    uint32_t j = below(stream, i, (uint32_t)i);
+    uint32_t j = below(stream, i, four.v[i & 3], (uint32_t)i);
     uint32_t item = items[i - 1];
     items[i - 1] = items[j];
     items[j] = item;
+    if (i % 4 == 0) four = philox_block(stream, (i >> 2) - 1, 0);
   }
 }

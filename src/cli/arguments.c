@@ -58,6 +58,18 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann topo\n"
          "taskset -c 0 numann topo --json\n",
          nu_command_topo},
+    [NU_COMMAND_BENCH] =
+        {"bench", "peak|step|kernels|rows", 1, 1, "measure this machine and the engine on it",
+         "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on the\n"
+         "threads that training would use. step: whole training steps of a network on generated data\n"
+         "larger than the caches, with slices of the peak between them; their ratio is the fraction\n"
+         "of the peak. kernels: each kernel alone. rows: the named networks that --row knows. A step\n"
+         "counts 2 B (3 sum K N - K1 N1) flops; a run whose peak moved by more than 5 % is marked.\n",
+         "numann bench peak\n"
+         "numann bench step --row mnist --threads 2\n"
+         "numann bench step --layers 100,300,2 --batch 64 --activation tanh --optimizer adam --json\n"
+         "numann bench rows\n",
+         nu_command_bench},
     [NU_COMMAND_HELP] =
         {"help", "[COMMAND|config]", 0, 2, "explain a command, or all config keys",
          "`numann help config` lists every key of a config file with its default and bounds.\n",
@@ -67,8 +79,8 @@ static const nu_command commands[NU_COMMANDS] = {
 };
 
 #define BIT(command) (1u << NU_COMMAND_##command)
-#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK))
-#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO))
+#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK) | BIT(BENCH))
+#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO) | BIT(BENCH))
 #define WITH_ALL ((1u << NU_COMMANDS) - 1)
 #define ALONE (1u << NU_COMMANDS)
 
@@ -77,7 +89,7 @@ static const nu_option options[NU_OPTIONS] = {
                        "set a config key, such as train.epochs=5 (may be repeated)", WITH_CONFIG},
     [NU_OPTION_THREADS] = {"threads", 't', "N|auto",
                            "threads: exactly N, or as many as pay and the job may use",
-                           BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK)},
+                           WITH_CONFIG},
     [NU_OPTION_OUT] = {"out", 'o', "DIR", "run folder (default: runs/<name of the config>)",
                        BIT(TRAIN)},
     [NU_OPTION_RESUME] = {"resume", 0, NULL, "go on from the newest valid checkpoint of the run",
@@ -90,6 +102,16 @@ static const nu_option options[NU_OPTIONS] = {
                           "format of the answers (default: npy for an --output that ends in .npy, "
                           "else csv)",
                           BIT(PREDICT)},
+    [NU_OPTION_ROW] = {"row", 0, "NAME", "a named network and its setting (default: mnist)",
+                       BIT(BENCH)},
+    [NU_OPTION_LAYERS] = {"layers", 0, "N,N,N", "inputs, then the neurons of each layer",
+                          BIT(BENCH)},
+    [NU_OPTION_BATCH] = {"batch", 'b', "N", "rows in a batch", BIT(BENCH)},
+    [NU_OPTION_ACTIVATION] = {"activation", 0, "NAME", "activation of the hidden layers",
+                              BIT(BENCH)},
+    [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", BIT(BENCH)},
+    [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", BIT(BENCH)},
+    [NU_OPTION_SECONDS] = {"seconds", 0, "S", "time to measure (default: 4)", BIT(BENCH)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
                          WITH_ALL},

@@ -186,7 +186,7 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_count(&json, "threads", r->plan->threads);
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);
   nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
-  nu_json_count(&json, "groups", 1);
+  nu_json_count(&json, "groups", r->plan->groups);
   nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");

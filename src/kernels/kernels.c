@@ -8,61 +8,10 @@
 #include "kernels/vector_math.h"
 
 #define P NU_PANEL
-#define TILE_COLUMNS (NU_TILE_VECTORS * NU_LANES)
 #define INLINE static inline __attribute__((always_inline))
 
-/* ---- chains of fused multiply-adds: (3.8), (4.3), (4.12) */
-
-/* `rows` x TILE_COLUMNS elements of out in registers through the whole chain; rows is a constant
- * wherever this is called, so the loops unroll. */
-INLINE void tile(size_t rows, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
-                 size_t yrow, float *out, size_t outrow, bool fresh) {
-  vec sum[NU_TILE_ROWS][NU_TILE_VECTORS], right[NU_TILE_VECTORS];
-  NU_UNROLL for (size_t i = 0; i < rows; i++) {
-    float *at = out + i * outrow;
-    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
-      sum[i][v] = fresh ? v_set(0.0f) : v_load(at + v * NU_LANES);
-  }
-  for (size_t p = 0; p < k; p++) {
-    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
-      right[v] = v_load(y + p * yrow + v * NU_LANES);
-    NU_UNROLL for (size_t i = 0; i < rows; i++) {
-      vec left = v_set(x[i * xrow + p * xcol]);
-      NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++)
-        sum[i][v] = v_fma(left, right[v], sum[i][v]);
-    }
-  }
-  NU_UNROLL for (size_t i = 0; i < rows; i++) {
-    float *at = out + i * outrow;
-    NU_UNROLL for (size_t v = 0; v < NU_TILE_VECTORS; v++) v_store(at + v * NU_LANES, sum[i][v]);
-  }
-}
-
-/* Tiles of so many rows from row i on, while they fit; returns the first row that is left. */
-INLINE size_t tiles(size_t rows, size_t i, size_t m, size_t k, const float *x, size_t xrow,
-                    size_t xcol, const float *y, size_t yrow, float *out, size_t outrow,
-                    bool fresh) {
-  for (; i + rows <= m; i += rows) {
-    tile(rows, k, x + i * xrow, xrow, xcol, y, yrow, out + i * outrow, outrow, fresh);
-  }
-  return i;
-}
-
-/* Full tiles, then smaller ones for the rows that are left, with the same chain. */
-static void chain_columns(size_t m, size_t k, const float *x, size_t xrow, size_t xcol,
-                          const float *y, size_t yrow, float *out, size_t outrow, bool fresh) {
-  size_t i = tiles(NU_TILE_ROWS, 0, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
-  i = tiles(4, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
-  i = tiles(2, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
-  tiles(1, i, m, k, x, xrow, xcol, y, yrow, out, outrow, fresh);
-}
-
-static void chain(size_t m, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
-                  size_t yrow, float *out, size_t outrow, bool fresh) {
-  for (size_t c = 0; c < P; c += TILE_COLUMNS) {
-    chain_columns(m, k, x, xrow, xcol, y + c, yrow, out + c, outrow, fresh);
-  }
-}
+#include "kernels/chain.h"
+#include "kernels/peak.h"
 
 /* ---- activations */
 
@@ -88,34 +37,39 @@ INLINE vec derivative(nu_activation f, vec a) {
   }
 }
 
-INLINE void activate_as(nu_activation f, size_t n, float *a) {
-  for (size_t i = 0; i < n; i += NU_LANES) v_store(a + i, activation(f, v_load(a + i)));
+INLINE void activate_as(nu_activation f, size_t rows, size_t n, float *a, size_t stride) {
+  for (; rows > 0; rows--, a += stride) {
+    for (size_t i = 0; i < n; i += NU_LANES) v_store(a + i, activation(f, v_load(a + i)));
+  }
 }
 
-INLINE void derive_as(nu_activation f, size_t n, const float *a, float *d) {
-  for (size_t i = 0; i < n; i += NU_LANES) {
-    v_store(d + i, v_load(d + i) * derivative(f, v_load(a + i)));
+INLINE void derive_as(nu_activation f, size_t rows, size_t n, const float *a, float *d,
+                      size_t stride) {
+  for (; rows > 0; rows--, a += stride, d += stride) {
+    for (size_t i = 0; i < n; i += NU_LANES) {
+      v_store(d + i, v_load(d + i) * derivative(f, v_load(a + i)));
+    }
   }
 }
 
 /* The switch stands outside the loops: each case is a loop of its own. */
-static void activate(nu_activation f, size_t n, float *a) {
+static void activate(nu_activation f, size_t rows, size_t n, float *a, size_t stride) {
   switch (f) {
-    case NU_STEP: activate_as(NU_STEP, n, a); break;
-    case NU_SIGMOID: activate_as(NU_SIGMOID, n, a); break;
-    case NU_TANH: activate_as(NU_TANH, n, a); break;
-    case NU_RELU: activate_as(NU_RELU, n, a); break;
-    case NU_LEAKY_RELU: activate_as(NU_LEAKY_RELU, n, a); break;
+    case NU_STEP: activate_as(NU_STEP, rows, n, a, stride); break;
+    case NU_SIGMOID: activate_as(NU_SIGMOID, rows, n, a, stride); break;
+    case NU_TANH: activate_as(NU_TANH, rows, n, a, stride); break;
+    case NU_RELU: activate_as(NU_RELU, rows, n, a, stride); break;
+    case NU_LEAKY_RELU: activate_as(NU_LEAKY_RELU, rows, n, a, stride); break;
     default: break;
   }
 }
 
-static void derive(nu_activation f, size_t n, const float *a, float *d) {
+static void derive(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride) {
   switch (f) {
-    case NU_SIGMOID: derive_as(NU_SIGMOID, n, a, d); break;
-    case NU_TANH: derive_as(NU_TANH, n, a, d); break;
-    case NU_RELU: derive_as(NU_RELU, n, a, d); break;
-    case NU_LEAKY_RELU: derive_as(NU_LEAKY_RELU, n, a, d); break;
+    case NU_SIGMOID: derive_as(NU_SIGMOID, rows, n, a, d, stride); break;
+    case NU_TANH: derive_as(NU_TANH, rows, n, a, d, stride); break;
+    case NU_RELU: derive_as(NU_RELU, rows, n, a, d, stride); break;
+    case NU_LEAKY_RELU: derive_as(NU_LEAKY_RELU, rows, n, a, d, stride); break;
     default: break;
   }
 }
@@ -123,16 +77,16 @@ static void derive(nu_activation f, size_t n, const float *a, float *d) {
 /* ---- the output row: activation, loss, delta */
 
 /* z becomes softmax(z); shifted[i] = z_i - max z stays. Returns ln of the sum of e^shifted. */
-static double softmax(size_t n, size_t stride, float *z, float *shifted) {
+static double softmax(size_t n, size_t padded, float *z, float *shifted) {
   float largest = z[0], sum = 0.0f;
   for (size_t i = 1; i < n; i++) largest = z[i] > largest || z[i] != z[i] ? z[i] : largest;
-  for (size_t i = 0; i < stride; i += NU_LANES) {
+  for (size_t i = 0; i < padded; i += NU_LANES) {
     vec s = v_load(z + i) - largest;
     v_store(shifted + i, s);
     v_store(z + i, v_exp(s));
   }
   for (size_t i = 0; i < n; i++) sum += z[i];
-  for (size_t i = 0; i < stride; i += NU_LANES) v_store(z + i, v_load(z + i) / sum);
+  for (size_t i = 0; i < padded; i += NU_LANES) v_store(z + i, v_load(z + i) / sum);
   return nu_real_log(sum);
 }
 
@@ -167,28 +121,28 @@ static double squared_error(size_t n, const float *y, const float *target) {
 
 /* t - y: the whole delta for the matching pairs (softmax with cross-entropy, sigmoid with binary
  * cross-entropy) and for the perceptron rule; times f' it is (4.1). */
-static void difference(size_t n, size_t stride, const float *y, const float *target, float *delta) {
+static void difference(size_t n, size_t padded, const float *y, const float *target, float *delta) {
   for (size_t i = 0; i < n; i++) delta[i] = target[i] - y[i];
-  for (size_t i = n; i < stride; i++) delta[i] = 0.0f;
+  for (size_t i = n; i < padded; i++) delta[i] = 0.0f;
 }
 
 static double output(nu_activation f, nu_loss loss, size_t n, float *z, const float *target,
                      float *delta, float *scratch) {
-  size_t stride = nu_stride(n);
+  size_t padded = nu_padded(n);
   double log_sum = 0.0, value = 0.0;
   if (f == NU_SOFTMAX) {
-    log_sum = softmax(n, stride, z, scratch);
+    log_sum = softmax(n, padded, z, scratch);
   } else {
     memcpy(scratch, z, n * sizeof *z);
-    activate(f, stride, z);
+    activate(f, 1, padded, z, padded);
   }
   if (!target) return 0.0;
   if (loss == NU_CROSS_ENTROPY) value = cross_entropy(n, log_sum, scratch, target);
   if (loss == NU_BINARY_CROSS_ENTROPY) value = binary_cross_entropy(n, scratch, target);
   if (loss == NU_SQUARED_ERROR) value = squared_error(n, z, target);
   if (delta) {
-    difference(n, stride, z, target, delta);
-    if (loss == NU_SQUARED_ERROR) derive(f, stride, z, delta);
+    difference(n, padded, z, target, delta);
+    if (loss == NU_SQUARED_ERROR) derive(f, 1, padded, z, delta, padded);
   }
   return value;
 }
@@ -200,11 +154,11 @@ static void add(size_t n, float *left, const float *right) {
 }
 
 static double square_sum(size_t n, const float *G) {
-  double lanes[P] = {0.0}, sum = 0.0;
-  for (size_t i = 0; i < n; i += P) {
-    for (size_t l = 0; l < P; l++) lanes[l] += (double)G[i + l] * G[i + l];
+  double lanes[NU_HALF_PANEL] = {0.0}, sum = 0.0;
+  for (size_t i = 0; i < n; i += NU_HALF_PANEL) {
+    for (size_t l = 0; l < NU_HALF_PANEL; l++) lanes[l] += (double)G[i + l] * G[i + l];
   }
-  for (size_t l = 0; l < P; l++) sum += lanes[l];
+  for (size_t l = 0; l < NU_HALF_PANEL; l++) sum += lanes[l];
   return sum;
 }
 
@@ -268,9 +222,11 @@ static bool update(const nu_update *u, size_t n, float *w, const float *G, float
 extern const nu_kernels NU_KERNELS;
 const nu_kernels NU_KERNELS = {.isa = NU_ISA,
                                .chain = chain,
+                               .transpose = transpose,
                                .activate = activate,
                                .derive = derive,
                                .output = output,
                                .add = add,
                                .update = update,
-                               .square_sum = square_sum};
+                               .square_sum = square_sum,
+                               .peak = peak};

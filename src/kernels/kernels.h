@@ -4,9 +4,11 @@
  * set: lanes run over independent elements, each of which is one chain of fused multiply-adds over
  * an increasing index (design: docs/numerics.md).
  *
- * Layouts (P = NU_PANEL features to a panel, the last one padded with zeros):
+ * Layouts (P = NU_PANEL features to a panel; the last one of a layer is P/2 wide where that is enough,
+ * and padded with zeros):
  *   weights      [panels][K + 1][P]   panel, input, neuron in panel; row K is the bias, whose input
- *                                     is the constant 1 that every activation row carries (3.8)
+ *                                     is the constant 1 that every activation row carries (3.8);
+ *                                     the last panel is [K + 1][P/2] where it is half
  *   activations  [rows][stride]       features, then 1, then zeros; stride = nu_stride(features)
  *   deltas       [rows][stride]       features, then zeros
  *   gradients    as weights
@@ -17,7 +19,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/status.h"
+
 #define NU_PANEL 32
+#define NU_HALF_PANEL 16
 
 typedef enum nu_activation {
   NU_STEP,       /* 1 for z > 0, else 0: the perceptron; not differentiable */
@@ -62,64 +67,91 @@ typedef struct nu_update {
   float correction2;   /* 1 / (1 - beta2^t) */
 } nu_update;
 
+/* Chains of fused multiply-adds on m rows of `panels` panels, each `width` (P or P/2) columns:
+ *   out[i][q P + c] = sum over p < k, increasing, of x[i xrow + p xcol] * y[q ypanel + p yrow + c]
+ * from +0 where `fresh`, else from what out holds. Row i of out starts at i * outrow. Serves
+ *   (3.8)  with x = activations, y = panels of weights;
+ *   (4.3)  with x = deltas, y = transposed stripes of weights;
+ *   (4.12) with x = activations read along rows (xrow 1), y = deltas: the chain of one grain. The
+ *          finished subtrees that this grain completes are added on the way out, nearest first:
+ *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be one. */
+typedef struct nu_chain {
+  size_t m, k, panels, width;
+  const float *x;
+  size_t xrow, xcol;
+  const float *y;
+  size_t yrow, ypanel;
+  float *out;
+  size_t outrow;
+  bool fresh;
+  size_t n_left;
+  const float *const *left; /* [n_left] */
+} nu_chain;
+
 typedef struct nu_kernels {
-  const char *isa; /* "base", "avx2" */
+  const char *isa; /* "base", "avx2", "avx512" */
 
-  /* out[i][0..P) += sum over p of x[i xrow + p xcol] * y[p yrow + (0..P)], i < m, p < k increasing;
-   * out[i] starts at i * outrow. Where `fresh`, the chain starts from +0 and out is only written.
-   * Serves (3.8) with x = activations, y = a weight panel; (4.3) with x = deltas, y = a transposed
-   * stripe of weights; (4.12) with x = activations read along rows (xrow 1), y = deltas. */
-  void (*chain)(size_t m, size_t k, const float *x, size_t xrow, size_t xcol, const float *y,
-                size_t yrow, float *out, size_t outrow, bool fresh);
+  void (*chain)(const nu_chain *chain);
 
-  /* a[0..n) = f(a[0..n)), n a multiple of P; not for softmax, which is a row's business. */
-  void (*activate)(nu_activation f, size_t n, float *a);
+  /* to[j tostride + c] = from[c fromstride + j] for j < n, c < columns; zeros for further c up to the
+   * next multiple of P/2. n a multiple of P/2, columns at most P. */
+  void (*transpose)(size_t n, size_t columns, const float *from, size_t fromstride, float *to,
+                    size_t tostride);
 
-  /* d[i] *= f'(z[i]) with f' computed from a[i] = f(z[i]): (1.4), (4.3); n a multiple of P. */
-  void (*derive)(nu_activation f, size_t n, const float *a, float *d);
+  /* a[i][0..n) = f(a[i][0..n)), rows i `stride` apart; n a multiple of P/2. Not for softmax, which is a
+   * whole row's business. */
+  void (*activate)(nu_activation f, size_t rows, size_t n, float *a, size_t stride);
 
-  /* One output row: z [stride] becomes y = f(z) in place; delta [stride] = -dE/dz (4.1) against
+  /* d[i][0..n) *= f'(z) with f' computed from a = f(z): (1.4), (4.3); as activate, and a as d. */
+  void (*derive)(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride);
+
+  /* One output row: z [nu_padded(n)] becomes y = f(z) in place; delta, as long, = -dE/dz (4.1) against
    * target [n] and zeros beyond n. Returns the row's loss (4.9). delta NULL: only y and the loss;
-   * target NULL: only y (returns 0). scratch: [stride]. */
+   * target NULL: only y (returns 0). scratch: as z. */
   double (*output)(nu_activation f, nu_loss loss, size_t n, float *z, const float *target,
                    float *delta, float *scratch);
 
-  /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P. */
+  /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P/2. */
   void (*add)(size_t n, float *left, const float *right);
 
   /* w, m1, m2 <- one optimiser step with summed gradient G (= -B dE/dw). m1, m2 may be NULL where
-   * the rule has none. n a multiple of P. False when a new w is not finite. */
+   * the rule has none. n a multiple of P/2. False when a new w is not finite. */
   bool (*update)(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2);
 
-  /* sum of G[i]^2 in double: P lane sums over the rows of P, then the lanes in increasing order. */
+  /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
   double (*square_sum)(size_t n, const float *G);
+
+  /* For benchmarks: rounds of fused multiply-adds in registers only. Returns the flops done; *result
+   * depends on all of them. */
+  double (*peak)(size_t rounds, float *result);
 } nu_kernels;
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
 size_t nu_stride(size_t features);
-/* Panels of a layer of n neurons. */
+/* Panels of a layer of n neurons; columns of panel p of them: P, or P/2 for a last one that needs no
+ * more; columns of all of them. */
 size_t nu_panels(size_t neurons);
-/* Floats of a layer's engine form: panels * (inputs + 1) * P. */
+size_t nu_panel_width(size_t neurons, size_t p);
+size_t nu_padded(size_t neurons);
+/* Floats of a layer's engine form: nu_padded(neurons) * (inputs + 1). Panel p starts at
+ * p * (inputs + 1) * P. */
 size_t nu_engine_size(size_t inputs, size_t neurons);
 
 /* The only two functions that convert: logical weights [neurons][inputs] and biases [neurons] to
- * and from engine form [panels][inputs + 1][P] (padding becomes +0). */
+ * and from engine form (padding becomes +0). */
 void nu_to_engine(size_t inputs, size_t neurons, const float *weights, const float *biases,
                   float *engine);
 void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *weights,
                     float *biases);
-
-/* Stripe s of a layer's weights for (4.3): out[j][c] = w(j, s P + c), [neurons][P], zeros where
- * s P + c >= inputs. */
-void nu_transpose_stripe(size_t inputs, size_t neurons, const float *engine, size_t s, float *out);
 
 /* All sets that the source has, narrowest first. */
 #define NU_ISAS 3
 extern const char *const nu_isa_names[NU_ISAS];
 
 /* The widest set that this machine runs; or, where the environment variable NUMANN_ISA names one,
- * that one. NULL when NUMANN_ISA names none that can run here. */
+ * that one. NULL when NUMANN_ISA names none that can run here; nu_kernels_choose says so in err. */
 const nu_kernels *nu_kernels_select(void);
+numann_status nu_kernels_choose(const nu_kernels **out, numann_error *err);
 /* By name; NULL when unknown or not runnable here. */
 const nu_kernels *nu_kernels_named(const char *isa);
 

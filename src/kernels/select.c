@@ -1,4 +1,5 @@
 /* Which instruction set runs. SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,4 +50,25 @@ const nu_kernels *nu_kernels_select(void) {
   size_t i = 0;
   while (!sets[i].runs_here()) i++;
   return sets[i].kernels;
+}
+
+/* "base, avx2 or avx512": those that run here, cut to n bytes. */
+static void list(char *out, size_t n) {
+  size_t used = 0, count = sizeof sets / sizeof *sets;
+  for (size_t i = count; i-- > 0 && used < n;) {
+    if (!sets[i].runs_here()) continue;
+    bool widest = i == 0 || !sets[i - 1].runs_here();
+    const char *between = used == 0 ? "" : widest ? " or " : ", ";
+    used += (size_t)snprintf(out + used, n - used, "%s%s", between, sets[i].kernels->isa);
+  }
+}
+
+numann_status nu_kernels_choose(const nu_kernels **out, numann_error *err) {
+  *out = nu_kernels_select();
+  if (*out) return NUMANN_OK;
+  char names[64];
+  list(names, sizeof names);
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "NUMANN_ISA=%s: no such instruction set here; use %s, or unset it",
+                 getenv("NUMANN_ISA"), names);
 }

@@ -21,6 +21,12 @@
 typedef float vec __attribute__((vector_size(4 * NU_LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * NU_LANES))); /* comparison masks: 0 or -1 */
 
+/* p, as a pointer of which the compiler does not know how far from others it is. */
+static inline const float *v_another_base(const float *p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 static inline vec v_load(const float *p) {
   vec v;
   memcpy(&v, p, sizeof v);

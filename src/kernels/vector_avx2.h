@@ -8,6 +8,7 @@
 #define NU_LANES 8
 #define NU_ISA "avx2"
 #define NU_TILE_ROWS 6
+#define NU_HALF_TILE_ROWS 6
 #define NU_TILE_VECTORS 2
 
 #include "kernels/vector.h"
@@ -16,5 +17,13 @@ static inline vec v_fma(vec a, vec b, vec c) {
   return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
 static inline vec v_sqrt(vec v) { return (vec)_mm256_sqrt_ps((__m256)v); }
+
+/* a0 b0 a1 b1 ..., the first or the second half of the lanes. */
+static inline vec v_zip_low(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+static inline vec v_zip_high(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
 
 #endif

@@ -11,6 +11,7 @@
 #define NU_LANES 4
 #define NU_ISA "base"
 #define NU_TILE_ROWS 4
+#define NU_HALF_TILE_ROWS 4
 #define NU_TILE_VECTORS 2
 
 #include "kernels/vector.h"
@@ -43,6 +44,14 @@ static inline vec v_fma(vec a, vec b, vec c) {
 static inline vec v_sqrt(vec v) {
   for (int i = 0; i < NU_LANES; i++) v[i] = sqrtf(v[i]);
   return v;
+}
+
+/* a0 b0 a1 b1 ..., the first or the second half of the lanes. */
+static inline vec v_zip_low(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+}
+static inline vec v_zip_high(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
 }
 
 #endif

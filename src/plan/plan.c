@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 
 static const char *const strategy_names[] = {
-    [NU_NEURONS] = "neurons", [NU_SAMPLES] = "samples", [NU_STRATEGIES] = "auto"};
+    [NU_NEURONS] = "neurons", [NU_SAMPLES] = "samples", [NU_HYBRID] = "hybrid", [NU_STRATEGIES] = "auto"};
 
 const char *nu_strategy_name(nu_strategy strategy) { return strategy_names[strategy]; }
 
@@ -31,28 +31,71 @@ nu_range nu_plan_grain_rows(const numann_plan *plan, size_t rows, nu_range grain
   return (nu_range){begin < rows ? begin : rows, end < rows ? end : rows};
 }
 
-nu_range nu_plan_my_grains(const numann_plan *plan, size_t rows, size_t thread) {
-  size_t grains = nu_plan_grains(plan, rows);
-  return plan->strategy == NU_SAMPLES ? nu_share(grains, plan->threads, thread)
-                                      : (nu_range){0, grains};
+nu_range nu_plan_members(const numann_plan *plan, size_t group) {
+  return nu_share(plan->threads, plan->groups, group);
 }
 
-nu_range nu_plan_my_rows(const numann_plan *plan, size_t rows, size_t thread) {
-  return nu_plan_grain_rows(plan, rows, nu_plan_my_grains(plan, rows, thread));
+/* The inverse of nu_plan_members: the first groups have one thread more. */
+size_t nu_plan_group(const numann_plan *plan, size_t thread) {
+  size_t size = plan->threads / plan->groups, longer = plan->threads % plan->groups;
+  size_t in_longer = longer * (size + 1);
+  return thread < in_longer ? thread / (size + 1) : longer + (thread - in_longer) / size;
+}
+
+/* Share of n items that a thread has among its group. */
+static nu_range share_in_group(const numann_plan *plan, size_t n, size_t thread) {
+  nu_range members = nu_plan_members(plan, nu_plan_group(plan, thread));
+  return nu_share(n, members.end - members.begin, thread - members.begin);
+}
+
+nu_range nu_plan_group_grains(const numann_plan *plan, size_t rows, size_t group) {
+  return nu_share(nu_plan_grains(plan, rows), plan->groups, group);
 }
 
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread) {
-  return plan->strategy == NU_NEURONS ? nu_share(panels, plan->threads, thread)
-                                      : (nu_range){0, panels};
+  return share_in_group(plan, panels, thread);
 }
 
-nu_range nu_plan_my_own_rows(const numann_plan *plan, size_t rows, size_t thread) {
-  return plan->strategy == NU_NEURONS ? nu_share(rows, plan->threads, thread)
-                                      : nu_plan_my_rows(plan, rows, thread);
+nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
+  nu_range mine = share_in_group(plan, rows.end - rows.begin, thread);
+  return (nu_range){rows.begin + mine.begin, rows.begin + mine.end};
 }
 
-bool nu_plan_shares_rows(const numann_plan *plan) {
-  return plan->strategy == NU_NEURONS && plan->threads > 1;
+bool nu_plan_shares_rows(const numann_plan *plan) { return plan->groups < plan->threads; }
+
+/* ---- chunks */
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Grains of the first group, which has the most. */
+static size_t most_grains(const numann_plan *plan, size_t rows) {
+  return nu_plan_group_grains(plan, rows, 0).end;
+}
+
+size_t nu_plan_chunks(const numann_plan *plan, size_t rows) {
+  return (most_grains(plan, rows) + plan->chunk - 1) / plan->chunk;
+}
+
+static size_t held_by_group(const numann_plan *plan, size_t rows) {
+  return least(least(most_grains(plan, rows), plan->chunk) * plan->grain, rows);
+}
+
+size_t nu_plan_held(const numann_plan *plan, size_t rows) {
+  return least(plan->groups, nu_plan_grains(plan, rows)) * held_by_group(plan, rows);
+}
+
+nu_chunk nu_plan_chunk(const numann_plan *plan, size_t rows, size_t thread, size_t i) {
+  size_t group = nu_plan_group(plan, thread);
+  nu_range all = nu_plan_group_grains(plan, rows, group);
+  size_t begin = least(all.begin + i * plan->chunk, all.end);
+  nu_range grains = {begin, least(begin + plan->chunk, all.end)};
+  nu_range of_batch = nu_plan_grain_rows(plan, rows, grains);
+  size_t held = group * held_by_group(plan, plan->batch);
+  return (nu_chunk){.batch = rows,
+                    .grains = grains,
+                    .rows = of_batch,
+                    .held = {held, held + of_batch.end - of_batch.begin},
+                    .last = i + 1 == nu_plan_chunks(plan, rows)};
 }
 
 /* ---- the choice */
@@ -111,18 +154,23 @@ static choice choose(const nu_plan_request *request, const numann_network *netwo
   size_t last = request->threads ? request->threads : machine->threads_limit;
   choice best = {first, request->strategy == NU_STRATEGIES ? NU_NEURONS : request->strategy, 1e300};
   for (size_t t = first; t <= last; t++) {
-    if (request->strategy != NU_SAMPLES) {
+    bool open = request->strategy == NU_STRATEGIES;
+    if (open || request->strategy == NU_NEURONS) {
       consider(&best, t, NU_NEURONS, cost_neurons(network, request->batch, t));
     }
-    if (request->strategy != NU_NEURONS) {
+    if (open || request->strategy == NU_SAMPLES) {
       consider(&best, t, NU_SAMPLES, cost_samples(network, request->batch, grain, t));
+    }
+    if (request->strategy == NU_HYBRID) {
+      consider(&best, t, NU_HYBRID, cost_samples(network, request->batch, grain, t));
     }
   }
   return best;
 }
 
-/* The grain is part of the numbers: a function of the batch alone. */
-static size_t default_grain(size_t batch) { return batch <= 1024 ? 32 : 64; }
+/* The grain is part of the numbers: a function of the batch alone. A chain of 32 rows spends a tenth of
+ * its time starting, ending and joining, one of 64 a twentieth. */
+static size_t default_grain(size_t batch) { return batch <= 1024 ? 64 : 128; }
 
 static void explain(numann_plan *plan, const nu_plan_request *request, const nu_machine *machine,
                     double seconds) {
@@ -141,15 +189,57 @@ static void explain(numann_plan *plan, const nu_plan_request *request, const nu_
   }
 }
 
+static size_t groups_of(nu_strategy strategy, size_t threads, size_t groups) {
+  if (strategy == NU_NEURONS) return 1;
+  return strategy == NU_SAMPLES || groups > threads ? threads : groups;
+}
+
+/* For caches that hwloc does not know, and for one of 512 KiB or more. */
+static const nu_blocks default_blocks = {.k = 512, .panels = 4, .rows = 96, .inputs = 48};
+
+numann_plan nu_plan_of(size_t threads, nu_strategy strategy, size_t groups, size_t batch,
+                       size_t grain) {
+  return (numann_plan){.threads = threads,
+                       .threads_limit = threads,
+                       .strategy = strategy,
+                       .groups = groups_of(strategy, threads, groups),
+                       .batch = batch,
+                       .last_batch = batch,
+                       .grain = grain,
+                       .chunk = (batch + grain - 1) / grain,
+                       .blocks = default_blocks};
+}
+
+/* Bytes of a row's inputs, activations and deltas in all layers. */
+static size_t row_bytes(const numann_network *network) {
+  size_t floats = nu_stride(network->layers[0].inputs);
+  for (size_t l = 0; l < network->n_layers; l++) floats += 2 * nu_stride(network->layers[l].neurons);
+  return floats * sizeof(float);
+}
+
+/* Where the rows of a batch do not fit the second-level cache, chunks of them that do, if the gradient,
+ * which every chunk adds to, is less to carry than the rows were. A chunk is 2^n grains: then the tree
+ * closes at its end, and one sum is carried on. */
+static size_t choose_chunk(const numann_plan *plan, const numann_network *network,
+                           const nu_machine *machine) {
+  size_t cache = machine->l2_bytes ? machine->l2_bytes : 512u << 10, all = most_grains(plan, plan->batch);
+  size_t grain_bytes = row_bytes(network) * plan->grain, chunk = 1;
+  while (2 * chunk * grain_bytes <= cache / 2) chunk *= 2;
+  size_t carried = network->n_parameters * sizeof(float);
+  bool pays = all * grain_bytes > cache && carried < chunk * grain_bytes / 2;
+  return pays && chunk < all ? chunk : all;
+}
+
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine) {
   size_t grain = request->grain ? request->grain : default_grain(request->batch);
+  size_t groups = request->groups ? request->groups : machine->numa_nodes;
   choice best = choose(request, network, machine, grain);
-  numann_plan plan = {.threads = best.threads,
-                      .threads_limit = machine->threads_limit,
-                      .strategy = best.strategy,
-                      .batch = request->batch,
-                      .grain = grain};
+  numann_plan plan = nu_plan_of(best.threads, best.strategy, groups, request->batch, grain);
+  plan.threads_limit = machine->threads_limit;
+  plan.last_batch = request->rows % request->batch ? request->rows % request->batch : request->batch;
+  plan.chunk = request->chunk ? request->chunk : choose_chunk(&plan, network, machine);
+  plan.fuse = request->fuse;
   explain(&plan, request, machine, best.seconds);
   return plan;
 }
@@ -170,8 +260,12 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   NU_TRY(nu_machine_detect(&machine, err));
   nu_plan_request request = {.threads = nu_config_count(config, "parallel.threads"),
                              .strategy = (nu_strategy)strategy,
+                             .rows = data->train.rows,
                              .batch = batch_rows(config, data->train.rows),
-                             .grain = nu_config_count(config, "train.grain")};
+                             .grain = nu_config_count(config, "train.grain"),
+                             .groups = nu_config_count(config, "parallel.groups"),
+                             .chunk = nu_config_count(config, "parallel.chunk"),
+                             .fuse = nu_config_flag(config, "parallel.fuse_update")};
   numann_plan *plan = nu_alloc(1, sizeof *plan);
   if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
   *plan = nu_plan_make(&request, network, &machine);

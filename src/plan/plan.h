@@ -12,18 +12,34 @@
 #include "network/network.h"
 #include "numann/plan.h"
 
+/* The threads form groups; groups split the grains, the threads of a group the neuron panels. */
 typedef enum nu_strategy {
-  NU_NEURONS, /* threads split the neuron panels inside each layer */
-  NU_SAMPLES, /* threads split the grains; gradients meet in the tree */
+  NU_NEURONS, /* one group: threads split the neuron panels inside each layer */
+  NU_SAMPLES, /* a group each: threads split the grains; gradients meet in the tree */
+  NU_HYBRID,  /* parallel.groups groups */
   NU_STRATEGIES
 } nu_strategy;
+
+/* How far a loop goes before the next one takes its turn, so that what it reads again is still in a
+ * near cache. Never changes a number: a chain is stored and continued. */
+typedef struct nu_blocks {
+  size_t k;      /* links of a chain of (3.8), (4.3) that are done for all rows before the next links */
+  size_t panels; /* neuron panels that pass over the same rows together */
+  size_t rows;   /* rows that get their activation or derivative right after their chains */
+  size_t inputs; /* inputs of a region of the gradient, whose tree and update are done at once */
+} nu_blocks;
 
 struct numann_plan {
   size_t threads;       /* that run */
   size_t threads_limit; /* that might have */
   nu_strategy strategy;
+  size_t groups;        /* 1 to threads */
   size_t batch;         /* rows of a full batch */
+  size_t last_batch;    /* rows of an epoch's last batch, as large or smaller */
   size_t grain;         /* rows of a full grain */
+  size_t chunk;         /* grains that a group takes through all layers before the next ones */
+  bool fuse;            /* update each region of weights where its gradient was formed */
+  nu_blocks blocks;
   char why[160];        /* the reason for threads and strategy, one sentence */
   char note[256];       /* a warning for the user, or "" */
 };
@@ -40,23 +56,47 @@ nu_range nu_share(size_t n, size_t parts, size_t part);
 size_t nu_plan_grains(const numann_plan *plan, size_t rows);
 nu_range nu_plan_grain_rows(const numann_plan *plan, size_t rows, nu_range grains);
 
-/* Shares of one thread in the layers' phases. Under neurons every thread has all rows and grains and
- * a share of the panels; under samples a share of the grains, their rows, and all panels. */
-nu_range nu_plan_my_grains(const numann_plan *plan, size_t rows, size_t thread);
-nu_range nu_plan_my_rows(const numann_plan *plan, size_t rows, size_t thread);
+/* The group of a thread, the threads of a group, and the grains of a group. */
+size_t nu_plan_group(const numann_plan *plan, size_t thread);
+nu_range nu_plan_members(const numann_plan *plan, size_t group);
+nu_range nu_plan_group_grains(const numann_plan *plan, size_t rows, size_t group);
+
+/* Consecutive grains of a group that pass through all layers together. All groups have the same number
+ * of chunks, so that their threads meet equally often; the last ones may be empty. */
+typedef struct nu_chunk {
+  size_t batch;    /* rows of the whole batch */
+  nu_range grains; /* of the batch */
+  nu_range rows;   /* of the batch */
+  nu_range held;   /* the same rows where the engine holds them */
+  bool last;
+} nu_chunk;
+size_t nu_plan_chunks(const numann_plan *plan, size_t rows);
+nu_chunk nu_plan_chunk(const numann_plan *plan, size_t rows, size_t thread, size_t i);
+/* Rows that all groups together hold at a time, for batches of at most `rows`. */
+size_t nu_plan_held(const numann_plan *plan, size_t rows);
+
+/* Shares of one thread in the layers' phases: of every layer's panels among its group, and of the rows
+ * of a range where work goes by rows (gather, output). */
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread);
-/* Rows that a thread handles alone where work goes by rows (gather, output). */
-nu_range nu_plan_my_own_rows(const numann_plan *plan, size_t rows, size_t thread);
+nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */
 bool nu_plan_shares_rows(const numann_plan *plan);
 
+/* A plan as ordered, for code that needs no choice; groups only matter to NU_HYBRID. Not fused, and all
+ * grains of a group in one chunk. */
+numann_plan nu_plan_of(size_t threads, nu_strategy strategy, size_t groups, size_t batch, size_t grain);
+
 /* numann_plan_create with everything explicit, for tests and fake machines: threads 0 = auto,
- * strategy NU_STRATEGIES = auto, batch in rows, grain 0 = by batch. */
+ * strategy NU_STRATEGIES = auto, batch in rows, grain 0 = by batch, groups and chunk 0 = auto. */
 typedef struct nu_plan_request {
   size_t threads;
   nu_strategy strategy;
+  size_t rows; /* of the training data; 0: one batch */
   size_t batch;
   size_t grain;
+  size_t groups;
+  size_t chunk; /* grains; 0 = auto */
+  bool fuse;
 } nu_plan_request;
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine);

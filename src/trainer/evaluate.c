@@ -10,8 +10,8 @@
 #include "numann/trainer.h"
 #include "trainer/step.h"
 
-/* Rows that pass through the layers together: their activations stay in the cache. */
-#define CHUNK 256
+/* Rows of a thread that pass through the layers together: their activations stay in the cache. */
+#define ROWS 256
 
 /* Rows in, answers out: the part of the job that all threads see. */
 typedef struct forward_job {
@@ -22,47 +22,48 @@ typedef struct forward_job {
   double *row_loss; /* [rows]; only when targets */
 } forward_job;
 
-static void keep_answers(const forward_job *job, size_t thread, size_t first, size_t rows) {
+static void keep_answers(const forward_job *job, size_t thread, size_t first, const nu_chunk *chunk) {
   const nu_engine *engine = job->engine;
   const nu_engine_layer *last = &engine->layers[engine->n_layers - 1];
-  nu_range mine = nu_plan_my_own_rows(engine->plan, rows, thread);
+  nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   for (size_t i = mine.begin; i < mine.end; i++) {
-    memcpy(job->outputs + (first + i) * engine->outputs, last->activations + i * last->stride,
+    size_t row = chunk->rows.begin + i - chunk->held.begin;
+    memcpy(job->outputs + (first + row) * engine->outputs, last->activations + i * last->stride,
            engine->outputs * sizeof(float));
-    if (job->targets) job->row_loss[first + i] = engine->row_loss[i];
+    if (job->targets) job->row_loss[first + row] = engine->row_loss[row];
   }
 }
 
-/* Under samples each thread works on its own rows of a chunk: no thread waits for another. */
+/* Under samples each thread works on its own rows of a batch: no thread waits for another. */
 static void forward_worker(nu_team *team, size_t thread, void *arg) {
   forward_job *job = arg;
   nu_engine *engine = job->engine;
-  for (size_t first = 0; first < job->data->rows; first += engine->rows) {
-    size_t rest = job->data->rows - first, rows = rest < engine->rows ? rest : engine->rows;
-    nu_engine_gather(engine, team, thread, job->data, NULL, first, rows);
-    nu_engine_forward(engine, team, thread, rows);
-    nu_engine_output(engine, thread, rows, job->targets);
-    keep_answers(job, thread, first, rows);
+  nu_batch batch = {.data = job->data};
+  for (; batch.first < job->data->rows; batch.first += engine->plan->batch) {
+    size_t rest = job->data->rows - batch.first;
+    size_t rows = rest < engine->plan->batch ? rest : engine->plan->batch;
+    nu_chunk chunk = nu_plan_chunk(engine->plan, rows, thread, 0);
+    nu_engine_gather(engine, team, thread, &batch, &chunk);
+    nu_engine_forward(engine, team, thread, &chunk);
+    nu_engine_output(engine, team, thread, &chunk, job->targets);
+    keep_answers(job, thread, batch.first, &chunk);
   }
 }
 
-/* The plan of an evaluation: chunks of rows, split among threads. Which rows meet in a chunk does not
- * enter a row's numbers. */
+/* The plan of an evaluation: batches of rows, a grain for each thread. Which rows meet in a batch does
+ * not enter a row's numbers. */
 static numann_plan forward_plan(size_t threads, size_t rows) {
   threads = threads ? threads : 1;
-  size_t chunk = rows < CHUNK * threads ? rows : CHUNK * threads;
-  size_t grain = (chunk + threads - 1) / threads;
-  return (numann_plan){.threads = threads,
-                       .strategy = NU_SAMPLES,
-                       .batch = chunk ? chunk : 1,
-                       .grain = grain ? grain : 1};
+  size_t batch = rows < ROWS * threads ? rows : ROWS * threads;
+  size_t grain = (batch + threads - 1) / threads;
+  return nu_plan_of(threads, NU_SAMPLES, 0, batch ? batch : 1, grain ? grain : 1);
 }
 
 static numann_status forward_rows(const numann_network *network, size_t threads, forward_job *job,
                                   numann_error *err) {
   numann_plan plan = forward_plan(threads, job->data->rows);
   nu_engine engine;
-  NU_TRY(nu_engine_create(&engine, network, &plan, plan.batch, false, err));
+  NU_TRY(nu_engine_create(&engine, network, &plan, NU_ENGINE_PREDICT, err));
   job->engine = &engine;
   numann_status status = nu_team_run(plan.threads, forward_worker, job, err);
   nu_engine_clear(&engine);

@@ -47,14 +47,16 @@ typedef struct forward_pass {
 
 static void run_forward(nu_team *team, size_t thread, void *arg) {
   forward_pass *pass = arg;
-  nu_engine_gather(pass->engine, team, thread, &pass->data, NULL, 0, pass->data.rows);
-  nu_engine_forward(pass->engine, team, thread, pass->data.rows);
+  nu_batch batch = {.data = &pass->data};
+  nu_chunk chunk = nu_plan_chunk(pass->engine->plan, pass->data.rows, thread, 0);
+  nu_engine_gather(pass->engine, team, thread, &batch, &chunk);
+  nu_engine_forward(pass->engine, team, thread, &chunk);
 }
 
 /* The engine's activations of the whole batch, for the signs of its ReLU units. */
 static numann_status forward_engine(check *c, const nu_gradcheck_batch *batch, numann_error *err) {
-  c->plan = (numann_plan){.threads = 1, .batch = batch->rows, .grain = batch->rows};
-  NU_TRY(nu_engine_create(&c->engine_rows, c->network, &c->plan, batch->rows, false, err));
+  c->plan = nu_plan_of(1, NU_NEURONS, 1, batch->rows, batch->rows);
+  NU_TRY(nu_engine_create(&c->engine_rows, c->network, &c->plan, NU_ENGINE_PREDICT, err));
   union {
     const float *from;
     float *to;
@@ -141,11 +143,7 @@ static void compare_engine(const check *c) {
 
 static numann_status run_plan(check *c, size_t threads, nu_strategy strategy, numann_error *err) {
   size_t bytes = c->network->n_parameters * sizeof *c->engine;
-  numann_plan plan = {.threads = threads,
-                      .threads_limit = threads,
-                      .strategy = strategy,
-                      .batch = c->kept.rows,
-                      .grain = c->out->grain};
+  numann_plan plan = nu_plan_of(threads, strategy, 2, c->kept.rows, c->out->grain);
   NU_TRY(nu_engine_gradient(c->network, &plan, plan.batch, c->inputs, c->targets, c->engine, err));
   compare_engine(c);
   if (c->out->plans++ == 0) memcpy(c->first, c->engine, bytes);

@@ -1,5 +1,8 @@
 /* The step: gather, forward, delta, gradient, tree, update - run by every thread of the team.
- * SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT
+ *
+ * step.c has what goes by rows and the order of the phases, product.c the blocked matrix products of
+ * forward and delta, gradient.c the gradient with its tree and the update, engine.c the memory. */
 #ifndef NU_TRAINER_STEP_H
 #define NU_TRAINER_STEP_H
 
@@ -14,10 +17,6 @@
 #include "plan/plan.h"
 #include "trainer/tree.h"
 
-/* The gradient is formed in regions of so many inputs of one panel: 8 KiB a slot of the tree, so that
- * the slots in use stay in the first-level cache. */
-#define NU_REGION_INPUTS 64
-
 /* What a layer has one number a parameter of. */
 typedef enum nu_array { NU_WEIGHTS, NU_GRADIENT, NU_MOMENT1, NU_MOMENT2, NU_ARRAYS } nu_array;
 
@@ -25,10 +24,11 @@ typedef enum nu_array { NU_WEIGHTS, NU_GRADIENT, NU_MOMENT1, NU_MOMENT2, NU_ARRA
 typedef struct nu_engine_layer {
   size_t inputs, neurons;
   size_t panels;        /* ceil(neurons / P) */
-  size_t panel_size;    /* (inputs + 1) * P floats */
+  size_t panel_size;    /* (inputs + 1) * P floats; the last panel may be half as large */
   nu_activation activation;
-  float *array[NU_ARRAYS]; /* [panels][inputs + 1][P] each; gradient: sum over the batch's rows of
-                              delta x, inside the engine's one block; moments NULL without need */
+  float *array[NU_ARRAYS]; /* engine form each; gradient: sum over the batch's rows of delta x, inside
+                              the engine's one block, NULL where the update is fused; moments NULL
+                              without need */
   float *activations;   /* [rows][stride]: f(z), 1, zeros */
   float *deltas;        /* [rows][stride]; NULL where only predicting */
   size_t stride;        /* nu_stride(neurons) */
@@ -37,12 +37,17 @@ typedef struct nu_engine_layer {
 
 /* What belongs to one thread. */
 typedef struct nu_engine_thread {
-  float *scratch; /* tiles of the tree, a stripe of weights, or an output row; owned */
-  float **roots;  /* [n_roots][gradient_size]: subtree roots of its grains; owned, but for the first
-                     one of thread 0, which is the engine's gradient: there the tree ends */
-  size_t n_roots; /* roots allocated; 0 under neurons and for prediction */
+  float *scratch;  /* slots of the tree, stripes of weights, or an output row; owned */
+  nu_merge *merges; /* [groups * roots of one + 1]: what joins the groups; owned, NULL without groups */
   bool not_finite; /* an update gave a weight that is not finite */
 } nu_engine_thread;
+
+/* What belongs to one group of threads, where sums wait for other groups or for the next chunk. */
+typedef struct nu_engine_group {
+  float **roots;  /* [n_roots][gradient_size]: subtree roots of its grains; owned, but for the first
+                     one of group 0, which is the engine's gradient: there the tree ends */
+  size_t n_roots;
+} nu_engine_group;
 
 /* Everything a team needs to run steps. One engine serves one team at a time. */
 typedef struct nu_engine {
@@ -51,21 +56,28 @@ typedef struct nu_engine {
   nu_loss loss;
   size_t n_layers;
   nu_engine_layer *layers; /* [n_layers], owned */
-  float *gradient;         /* [gradient_size]: all layers' gradients, in order; owned */
+  float *gradient;         /* [gradient_size]: all layers' gradients, in order; owned; NULL where no
+                              gradient leaves its region */
   size_t gradient_size;
-  size_t rows;             /* rows of the largest batch */
+  size_t rows;             /* that are held at a time: nu_plan_held */
   size_t features, outputs;
   float *inputs;           /* [rows][input_stride]: features, 1, zeros */
   size_t input_stride;
   float *targets;          /* [rows][outputs]; NULL where only predicting */
-  double *row_loss;        /* [rows] */
+  double *row_loss;        /* [rows of the largest batch] */
   nu_engine_thread *threads; /* [plan->threads], owned */
+  nu_engine_group *groups;   /* [plan->groups], owned; NULL where each batch is one chunk of one group */
 } nu_engine;
 
-/* An engine for batches of at most `rows` rows. training false: no deltas, gradients, moments. */
+typedef enum nu_engine_use {
+  NU_ENGINE_PREDICT,  /* forward only: no deltas, gradients, moments */
+  NU_ENGINE_GRADIENT, /* gradients that can be read */
+  NU_ENGINE_FUSED     /* nu_engine_backward always with an update: one chunk of one group keeps none */
+} nu_engine_use;
+
+/* An engine for the plan's batches. */
 numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
-                               const numann_plan *plan, size_t rows, bool training,
-                               numann_error *err);
+                               const numann_plan *plan, nu_engine_use use, numann_error *err);
 void nu_engine_clear(nu_engine *engine);
 
 /* Between a flat logical block of n_parameters floats (W(1), b(1), W(2) ...) and one array of every
@@ -75,26 +87,58 @@ void nu_engine_store(const nu_engine *engine, nu_array array, float *block);
 /* Allocate an optimiser array in every layer, zero. */
 numann_status nu_engine_add(nu_engine *engine, nu_array array, numann_error *err);
 
-/* The phases of a step; every thread of the team calls each with the same arguments, in this order.
- * Barriers are inside, where the plan needs them. */
+/* The phases of a step; every thread of the team calls each, in this order, for each chunk of its group
+ * (nu_plan_chunk). Barriers are inside, where the plan needs them. */
 
-/* The batch's rows into inputs and targets (one-hot for classes): order[first + i] for i < rows, or
- * first + i where order is NULL. */
-void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_rows *data,
-                      const uint32_t *order, size_t first, size_t rows);
+/* The rows of a batch: order[first + i] of data, or first + i where order is NULL. */
+typedef struct nu_batch {
+  const nu_rows *data;
+  const uint32_t *order;
+  size_t first;
+} nu_batch;
+
+/* The chunk's rows into inputs and targets (one-hot for classes). */
+void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
+                      const nu_chunk *chunk);
 /* (3.8) through all layers, but for the last activation: z of the output layer. */
-void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, size_t rows);
-/* The last activation; with `targets` the losses, and when training the output deltas (4.1). */
-void nu_engine_output(nu_engine *engine, size_t thread, size_t rows, bool targets);
-/* (4.3) and (4.12) down to the first layer, the tree included: the gradient. A barrier first (the
- * output deltas) and last. */
-void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, size_t rows);
-/* The norm of the summed gradient, the same on every thread; a barrier inside. */
+void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk);
+/* The last activation; with `targets` the losses, and when training the output deltas (4.1), which the
+ * group sees after it. After the last chunk's, a barrier: all threads see the losses of the batch. */
+void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk, bool targets);
+/* (4.3) and (4.12) down to the first layer, the tree included. In the last chunk, with `update`, the
+ * optimiser as well; without it the engine's gradient is complete after the barrier that comes last. */
+void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
+                        const nu_update *update);
+/* The norm of the engine's gradient, the same on every thread; a barrier inside. */
 double nu_engine_norm(nu_engine *engine, nu_team *team, size_t thread);
-/* The optimiser on this thread's panels; decay is left off the bias row. No barrier. */
+/* The optimiser on this thread's panels with the engine's gradient; decay is left off the bias row. No
+ * barrier. */
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update);
 /* After a barrier: did any thread's update give a weight that is not finite? */
 bool nu_engine_not_finite(const nu_engine *engine);
+
+/* ---- between step.c, product.c and gradient.c */
+
+/* A barrier of the threads that share rows; none where each has its own. */
+void nu_meet_on_rows(const nu_engine *engine, nu_team *team);
+/* A(l-1) of layer l: the inputs for the first. */
+const float *nu_activations_below(const nu_engine *engine, size_t l, size_t *stride);
+/* (3.8) with the activation, for the chunk's rows and the thread's panels of layer l. */
+void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk);
+/* (4.3) for the chunk's rows and the thread's panels of layer l, from the weights of layer l + 1. */
+void nu_delta_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk);
+/* (4.12) for the thread's panels of layer l over the grains of the chunk, and what earlier chunks left.
+ * In the last chunk of one group the sum over the batch and, with `update`, the optimiser; else the roots
+ * that the next chunk or nu_join_groups goes on from. */
+void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
+                       const nu_update *update);
+/* Several groups, after a barrier: the thread's share of the sum over all groups, and of the update. */
+void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update);
+/* Most subtree roots that a group of the plan leaves behind any chunk of a batch of `rows` rows. */
+size_t nu_gradient_roots(const numann_plan *plan, size_t rows);
+/* Floats of the largest scratch that each file needs for one thread. */
+size_t nu_product_scratch(const nu_engine *engine);
+size_t nu_gradient_scratch(const nu_engine *engine);
 
 /* The engine's float gradient of a batch for gradcheck and tests: flat logical layout, summed over
  * the rows, G = -dE/dw = sum of delta x. inputs [rows][n_0], targets [rows][n_L]. */

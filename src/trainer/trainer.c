@@ -21,6 +21,7 @@ struct numann_trainer {
   const numann_data *data; /* borrowed */
   nu_engine engine;
   nu_optimizer optimizer;
+  bool fused;          /* the optimiser runs where the gradient is formed */
   nu_state state;      /* blocks are up to date only after store_state; the counters always */
   uint32_t *order;     /* [rows]: the rows of the running epoch in order */
   uint64_t seed;
@@ -63,8 +64,9 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   bool moment1 = nu_optimizer_has_moment1(&trainer->optimizer);
   bool moment2 = nu_optimizer_has_moment2(&trainer->optimizer);
   size_t rows = trainer->data->train.rows;
-  NU_TRY(nu_engine_create(&trainer->engine, trainer->network, trainer->plan, trainer->plan->batch,
-                          true, err));
+  trainer->fused = trainer->plan->fuse && trainer->optimizer.clip_norm == 0.0;
+  NU_TRY(nu_engine_create(&trainer->engine, trainer->network, trainer->plan,
+                          trainer->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT, err));
   if (moment1) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT1, err));
   if (moment2) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT2, err));
   trainer->order = nu_alloc(rows, sizeof *trainer->order);
@@ -206,23 +208,41 @@ static void close_step(numann_trainer *trainer, double loss_sum, double learning
   trainer->action = observer->on_step(observer->arg, &progress);
 }
 
+/* (4.12), then (4.5) and (4.8); fused unless clipping needs the whole gradient first. In all chunks but
+ * the last only the gradient. Returns eta. */
+static double descend(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at,
+                      const nu_chunk *chunk) {
+  nu_engine *engine = &trainer->engine;
+  const nu_optimizer *optimizer = &trainer->optimizer;
+  double norm = 0.0;
+  if (!trainer->fused) {
+    nu_engine_backward(engine, team, thread, chunk, NULL);
+    if (!chunk->last) return 0.0;
+    if (optimizer->clip_norm > 0.0) norm = nu_engine_norm(engine, team, thread);
+  }
+  nu_update update = nu_optimizer_step(optimizer, at, chunk->batch, norm);
+  if (trainer->fused) nu_engine_backward(engine, team, thread, chunk, &update);
+  else nu_engine_update(engine, thread, &update);
+  return (double)update.learning_rate;
+}
+
 /* One step; false when the losses of the batch are not finite, the weights then untouched. */
-static bool step(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at, uint64_t batch,
+static bool step(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at, uint64_t number,
                  double *loss_sum) {
   nu_engine *engine = &trainer->engine;
-  size_t rows = batch_rows(trainer, batch);
-  nu_engine_gather(engine, team, thread, &trainer->data->train, trainer->order,
-                   batch_first(trainer, batch), rows);
-  nu_engine_forward(engine, team, thread, rows);
-  nu_engine_output(engine, thread, rows, true);
-  nu_engine_backward(engine, team, thread, rows);
-  *loss_sum = add_losses(engine, rows, *loss_sum);
-  if (!isfinite(*loss_sum)) return false;
-  bool clips = trainer->optimizer.clip_norm > 0.0;
-  double norm = clips ? nu_engine_norm(engine, team, thread) : 0.0;
-  nu_update update = nu_optimizer_step(&trainer->optimizer, at, rows, norm);
-  nu_engine_update(engine, thread, &update);
-  if (thread == 0) close_step(trainer, *loss_sum, (double)update.learning_rate);
+  nu_batch batch = {&trainer->data->train, trainer->order, batch_first(trainer, number)};
+  size_t rows = batch_rows(trainer, number), chunks = nu_plan_chunks(trainer->plan, rows);
+  double learning_rate = 0.0;
+  for (size_t c = 0; c < chunks; c++) {
+    nu_chunk chunk = nu_plan_chunk(trainer->plan, rows, thread, c);
+    nu_engine_gather(engine, team, thread, &batch, &chunk);
+    nu_engine_forward(engine, team, thread, &chunk);
+    nu_engine_output(engine, team, thread, &chunk, true);
+    if (chunk.last) *loss_sum = add_losses(engine, rows, *loss_sum);
+    if (!isfinite(*loss_sum)) return false;
+    learning_rate = descend(trainer, team, thread, at, &chunk);
+  }
+  if (thread == 0) close_step(trainer, *loss_sum, learning_rate);
   nu_team_barrier(team);
   return !nu_engine_not_finite(engine);
 }

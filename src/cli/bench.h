@@ -1,0 +1,44 @@
+/* What the parts of `numann bench` share. SPDX-License-Identifier: MIT */
+#ifndef NU_CLI_BENCH_H
+#define NU_CLI_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/command.h"
+#include "kernels/kernels.h"
+
+/* A network with its setting, as the options or a named row give it. */
+typedef struct nu_bench_row {
+  const char *name;
+  const char *layers; /* "784,512,512,10": inputs, then neurons */
+  const char *activation, *loss, *optimizer;
+  const char *batch;
+  const char *learning_rate; /* small enough for targets that are noise */
+} nu_bench_row;
+
+extern const nu_bench_row nu_bench_rows[];
+extern const size_t nu_n_bench_rows;
+/* The row of --row with the other options over it. */
+numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, numann_error *err);
+
+/* Flops a second that `threads` threads reach together in registers for about `seconds`, by the
+ * fastest instruction set that runs here; its name. */
+typedef struct nu_bench_peak {
+  double flops;
+  const char *isa;
+} nu_bench_peak;
+numann_status nu_bench_measure_peak(nu_bench_peak *peak, size_t threads, double seconds,
+                                    numann_error *err);
+/* Bytes a second of a sum over arrays larger than the caches: two read, one written. */
+numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, double seconds,
+                                         numann_error *err);
+
+/* --seconds, or 4. */
+numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann_error *err);
+double nu_bench_median(double *values, size_t n);
+
+numann_status nu_bench_step(const nu_arguments *args, numann_error *err);
+numann_status nu_bench_kernels(const nu_arguments *args, numann_error *err);
+
+#endif

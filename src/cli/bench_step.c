@@ -1,0 +1,275 @@
+/* numann bench step: the trainer's own epoch loop on generated data, with slices of the arithmetic peak
+ * between slices of training. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "base/random.h"
+#include "cli/bench.h"
+#include "cli/json.h"
+#include "config/config.h"
+#include "data/data.h"
+#include "machine/machine.h"
+#include "network/network.h"
+#include "numann.h"
+#include "plan/plan.h"
+
+enum { SLICES = 15, MOST_LAYERS = 64 };
+#define PEAK_SECONDS 0.03
+#define PEAK_SPREAD 0.05 /* more makes a run invalid: the machine was not quiet */
+
+typedef struct bench {
+  nu_bench_row row;
+  size_t sizes[MOST_LAYERS + 1]; /* neurons of layer l, the inputs first */
+  size_t n_layers;
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  numann_plan *plan;
+  numann_trainer *trainer;
+  size_t rows;          /* of the generated data */
+  double slice_seconds;
+  double started, ended; /* of the running slice: at its first and last looked-at step */
+  uint64_t first_step, last_step;
+  double rates[SLICES], peaks[SLICES]; /* samples/s; flops/s */
+  const char *isa;
+} bench;
+
+/* ---- the network */
+
+static numann_status parse_layers(bench *b, numann_error *err) {
+  const char *text = b->row.layers;
+  size_t n = 0;
+  for (const char *at = text; n <= MOST_LAYERS; at++) {
+    uint64_t size;
+    size_t length = strcspn(at, ",");
+    if (!nu_parse_count(at, length, &size) || size < 1 || size > 1000000) break;
+    b->sizes[n++] = (size_t)size;
+    at += length;
+    if (*at) continue;
+    b->n_layers = n - 1;
+    if (n >= 2) return NUMANN_OK;
+    break;
+  }
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: --layers %s: expected the inputs and the neurons of 1 to %d layers, "
+                 "such as 784,300,10",
+                 text, MOST_LAYERS);
+}
+
+/* The output's activation that the loss asks for; with squared error as the hidden layers, but for the
+ * ReLU family, whose outputs would be cut off at 0. */
+static const char *output_activation(const nu_bench_row *row) {
+  if (strcmp(row->loss, "cross_entropy") == 0) return "softmax";
+  if (strcmp(row->loss, "binary_cross_entropy") == 0) return "sigmoid";
+  return strstr(row->activation, "relu") ? "identity" : row->activation;
+}
+
+static numann_status make_config(bench *b, const nu_arguments *args, numann_error *err) {
+  nu_text text = {0};
+  nu_text_add(&text, "data: {train: {path: generated}}\nnetwork:\n  layers:\n");
+  for (size_t l = 1; l <= b->n_layers; l++) {
+    nu_text_addf(&text, "    - {neurons: %zu, activation: %s}\n", b->sizes[l],
+                 l == b->n_layers ? output_activation(&b->row) : b->row.activation);
+  }
+  nu_text_addf(&text,
+               "train:\n  loss: %s\n  optimizer: {name: %s, learning_rate: %s}\n  batch: %s\n"
+               "  epochs: 1000000\n",
+               b->row.loss, b->row.optimizer, b->row.learning_rate, b->row.batch);
+  numann_status status = text.failed
+                             ? nu_fail_memory(err, text.length, "the config")
+                             : numann_config_parse(&b->config, nu_text_view(&text), "bench", err);
+  nu_text_clear(&text);
+  return status == NUMANN_OK ? nu_apply_sets(args, b->config, err) : status;
+}
+
+/* Whole batches, at least eight, together twice as large as the last-level cache. */
+static numann_status choose_rows(bench *b, numann_error *err) {
+  nu_machine machine;
+  NU_TRY(nu_machine_detect(&machine, err));
+  size_t batch = nu_config_count(b->config, "train.batch");
+  if (!batch) return nu_config_fail(b->config, "train.batch", err, "bench needs a number of rows");
+  bool classes = strcmp(b->row.loss, "squared_error") != 0;
+  size_t row_bytes = sizeof(float) * (b->sizes[0] + (classes ? 1 : b->sizes[b->n_layers]));
+  size_t cache = machine.l3_bytes ? machine.l3_bytes : 32u << 20;
+  size_t batches = 2 * cache / row_bytes / batch + 1;
+  b->rows = batch * (batches > 8 ? batches : 8);
+  return NUMANN_OK;
+}
+
+/* ---- the data */
+
+static void fill_uniform(float *out, size_t n, uint32_t what) {
+  nu_stream stream = {.seed = 1, .purpose = NU_PURPOSE_GENERATE, .counter = what};
+  for (size_t i = 0; i < n; i++) out[i] = (float)nu_random_uniform(stream, i);
+}
+
+static numann_status make_data(bench *b, numann_error *err) {
+  size_t features = b->sizes[0], outputs = b->sizes[b->n_layers];
+  bool classes = strcmp(b->row.loss, "squared_error") != 0;
+  size_t n_classes = outputs > 1 ? outputs : 2, n_targets = classes ? 0 : b->rows * outputs;
+  float *inputs = nu_alloc(b->rows * features, sizeof *inputs);
+  float *targets = nu_alloc(n_targets, sizeof *targets);
+  int32_t *labels = nu_alloc(b->rows, sizeof *labels);
+  numann_status status = NUMANN_OK;
+  if (inputs && targets && labels) {
+    fill_uniform(inputs, b->rows * features, 1);
+    fill_uniform(targets, n_targets, 2);
+    nu_stream stream = {.seed = 1, .purpose = NU_PURPOSE_GENERATE, .counter = 3};
+    for (size_t i = 0; i < b->rows; i++) {
+      labels[i] = (int32_t)(nu_random_bits(stream, i) % (uint32_t)n_classes);
+    }
+    status = numann_data_create(&b->data, b->rows, features, inputs, classes ? n_classes : outputs,
+                                classes ? NULL : targets, classes ? labels : NULL, err);
+  } else {
+    status = nu_fail_memory(err, sizeof(float) * (b->rows * features + n_targets), "the data");
+  }
+  free(inputs);
+  free(targets);
+  free(labels);
+  return status;
+}
+
+static numann_status prepare(bench *b, const nu_arguments *args, numann_error *err) {
+  NU_TRY(nu_bench_choose_row(&b->row, args, err));
+  NU_TRY(nu_bench_seconds(&b->slice_seconds, args, err));
+  b->slice_seconds /= SLICES;
+  NU_TRY(parse_layers(b, err));
+  NU_TRY(make_config(b, args, err));
+  NU_TRY(choose_rows(b, err));
+  NU_TRY(make_data(b, err));
+  NU_TRY(numann_network_create(&b->network, b->config, b->data, err));
+  NU_TRY(numann_plan_create(&b->plan, b->config, b->network, b->data, err));
+  return numann_trainer_create(&b->trainer, b->config, b->network, b->plan, b->data, err);
+}
+
+/* ---- measuring */
+
+/* Small steps are not all looked at, so that the clock costs nothing beside them. */
+static numann_action on_step(void *arg, const numann_progress *progress) {
+  bench *b = arg;
+  uint64_t stride = 4096 / b->plan->batch + 1;
+  if (progress->step % stride && b->plan->batch < 4096) return NUMANN_CONTINUE;
+  double now = nu_clock_seconds();
+  if (b->started == 0.0) {
+    b->started = now;
+    b->first_step = progress->step;
+    return NUMANN_CONTINUE;
+  }
+  b->ended = now;
+  b->last_step = progress->step;
+  return now - b->started >= b->slice_seconds ? NUMANN_STOP : NUMANN_CONTINUE;
+}
+
+static numann_status run_slice(bench *b, double *rate, numann_error *err) {
+  numann_observer observer = {.arg = b, .on_step = on_step};
+  b->started = 0.0;
+  numann_status status = numann_trainer_run(b->trainer, &observer, err);
+  if (status != NUMANN_STOPPED) return status ? status : nu_fail(err, NUMANN_ERR_INTERNAL, "bench ended");
+  *rate = (double)(b->last_step - b->first_step) * (double)b->plan->batch / (b->ended - b->started);
+  return NUMANN_OK;
+}
+
+static numann_status measure(bench *b, numann_error *err) {
+  nu_bench_peak peak = {0};
+  double warm_up;
+  NU_TRY(run_slice(b, &warm_up, err));
+  for (size_t i = 0; i < SLICES; i++) {
+    NU_TRY(nu_bench_measure_peak(&peak, b->plan->threads, PEAK_SECONDS, err));
+    b->peaks[i] = peak.flops;
+    NU_TRY(run_slice(b, &b->rates[i], err));
+  }
+  return NUMANN_OK;
+}
+
+/* ---- the result */
+
+/* Flops of a step for one row: 2 (3 sum K N - K1 N1); padding and biases do not count. */
+static double flops_a_row(const bench *b) {
+  double sum = 0.0;
+  for (size_t l = 0; l < b->n_layers; l++) {
+    sum += (l ? 6.0 : 4.0) * (double)b->sizes[l] * (double)b->sizes[l + 1];
+  }
+  return sum;
+}
+
+typedef struct result {
+  double rate, gflops, peak, fraction, spread; /* peak in GFLOP/s; spread as a share of it */
+  bool valid;
+} result;
+
+static result evaluate(bench *b) {
+  double median = nu_bench_median(b->rates, SLICES);
+  nu_bench_median(b->peaks, SLICES); /* sorts */
+  double peak = b->peaks[SLICES - 1];
+  result r = {.rate = median, .gflops = median * flops_a_row(b) / 1e9, .peak = peak / 1e9,
+              .spread = 1.0 - b->peaks[0] / peak};
+  r.fraction = r.gflops / r.peak;
+  r.valid = r.fraction <= 1.0 && r.spread <= PEAK_SPREAD;
+  return r;
+}
+
+static void write_json(const bench *b, const result *r, nu_json *json) {
+  nu_json_open(json, NULL, '{');
+  nu_json_string(json, "row", b->row.name);
+  nu_json_string(json, "layers", b->row.layers);
+  nu_json_string(json, "activation", b->row.activation);
+  nu_json_string(json, "loss", b->row.loss);
+  nu_json_string(json, "optimizer", b->row.optimizer);
+  nu_json_count(json, "batch", b->plan->batch);
+  nu_json_count(json, "threads", b->plan->threads);
+  nu_json_count(json, "threads_limit", b->plan->threads_limit);
+  nu_json_string(json, "strategy", numann_plan_strategy(b->plan));
+  nu_json_count(json, "groups", b->plan->groups);
+  nu_json_string(json, "isa", nu_kernels_select()->isa);
+  nu_json_real(json, "samples_per_s", r->rate);
+  nu_json_real(json, "samples_per_s_least", b->rates[0]);
+  nu_json_real(json, "samples_per_s_most", b->rates[SLICES - 1]);
+  nu_json_real(json, "gflops", r->gflops);
+  nu_json_real(json, "peak_gflops", r->peak);
+  nu_json_real(json, "fraction_of_peak", r->fraction);
+  nu_json_real(json, "peak_spread", r->spread);
+  nu_json_flag(json, "valid", r->valid);
+  nu_json_close(json, '}');
+  nu_text_add(&json->text, "\n");
+}
+
+static void write_text(const bench *b, const result *r, nu_text *out) {
+  nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu\n", b->row.name, b->row.layers, b->row.activation,
+               b->row.loss, b->row.optimizer, b->plan->batch);
+  nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", b->plan->threads,
+               b->plan->threads == 1 ? "" : "s", numann_plan_strategy(b->plan),
+               nu_kernels_select()->isa, b->rows);
+  nu_text_addf(out, "%12.0f samples/s  (%.0f to %.0f in %d slices)\n", r->rate, b->rates[0],
+               b->rates[SLICES - 1], SLICES);
+  nu_text_addf(out, "%12.1f GFLOP/s    of %.1f peak: fraction %.3f\n", r->gflops, r->peak, r->fraction);
+  if (r->valid) return;
+  nu_text_addf(out, "not valid: %s\n",
+               r->fraction > 1.0 ? "faster than the measured peak, so the peak was disturbed"
+                                 : "the peak moved by more than 5 %, so the machine was not quiet");
+}
+
+static void clear(bench *b) {
+  numann_trainer_destroy(b->trainer);
+  numann_plan_destroy(b->plan);
+  numann_network_destroy(b->network);
+  numann_data_destroy(b->data);
+  numann_config_destroy(b->config);
+}
+
+numann_status nu_bench_step(const nu_arguments *args, numann_error *err) {
+  bench b = {0};
+  nu_json json = {0};
+  numann_status status = prepare(&b, args, err);
+  if (status == NUMANN_OK) status = measure(&b, err);
+  if (status == NUMANN_OK) {
+    result r = evaluate(&b);
+    if (nu_given(args, NU_OPTION_JSON)) write_json(&b, &r, &json);
+    else write_text(&b, &r, &json.text);
+    status = nu_print_text(&json.text, err);
+  }
+  clear(&b);
+  return status;
+}

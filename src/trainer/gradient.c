@@ -1,0 +1,279 @@
+/* The gradient (4.12), its tree, and the update (4.5), (4.8). SPDX-License-Identifier: MIT
+ *
+ * A gradient is formed region by region, a few inputs of one panel, so that the sums on their way
+ * through the tree stay in the first-level cache. In one group of threads the root of a region ends its
+ * way there: the optimiser takes it, and no gradient buffer exists (fused), or it goes into the engine's
+ * gradient. In several groups each leaves the roots of its subtrees, which all threads then join. */
+#include <math.h>
+
+#include "trainer/step.h"
+
+#define P NU_PANEL
+
+/* A block of a layer's parameters: inputs [begin, end) of one panel, the bias being the last input. */
+typedef struct region {
+  const nu_engine_layer *layer;
+  size_t panel, width;
+  nu_range inputs;
+} region;
+
+/* Where the region starts in the layer's arrays. */
+static size_t offset_of(const region *at) {
+  return at->panel * at->layer->panel_size + at->inputs.begin * at->width;
+}
+
+static size_t size_of(const region *at) { return (at->inputs.end - at->inputs.begin) * at->width; }
+
+/* ---- update */
+
+static bool update_part(const nu_engine *engine, const region *at, nu_range inputs, const float *G,
+                        const nu_update *update) {
+  const nu_engine_layer *layer = at->layer;
+  if (inputs.begin >= inputs.end) return true;
+  size_t n = (inputs.end - inputs.begin) * at->width;
+  size_t offset = at->panel * layer->panel_size + inputs.begin * at->width;
+  float *m1 = layer->array[NU_MOMENT1], *m2 = layer->array[NU_MOMENT2];
+  return engine->kernels->update(update, n, layer->array[NU_WEIGHTS] + offset, G, m1 ? m1 + offset : NULL,
+                                 m2 ? m2 + offset : NULL);
+}
+
+/* G: the region's gradient. Weight decay is not for the bias. */
+static void update_region(const nu_engine *engine, size_t thread, const region *at, const float *G,
+                          const nu_update *update) {
+  size_t bias = at->layer->inputs, end = at->inputs.end;
+  nu_update bias_update = *update;
+  bias_update.decay = 0.0f;
+  nu_range weights = {at->inputs.begin, end > bias ? bias : end};
+  bool is_finite = update_part(engine, at, weights, G, update);
+  const float *bias_G = G + (weights.end - weights.begin) * at->width;
+  is_finite &= update_part(engine, at, (nu_range){weights.end, end}, bias_G, &bias_update);
+  engine->threads[thread].not_finite |= !is_finite;
+}
+
+/* ---- regions */
+
+typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
+
+/* Regions of the layer: rows of tiles stay whole, and a short rest joins the last one. */
+static size_t region_end(const nu_engine *engine, size_t begin, size_t inputs) {
+  size_t step = engine->plan->blocks.inputs;
+  return inputs - begin < step + step / 4 ? inputs : begin + step;
+}
+
+static size_t largest_region(const nu_engine *engine) {
+  size_t step = engine->plan->blocks.inputs;
+  return (step + step / 4) * P;
+}
+
+static void for_each_region(const nu_engine *engine, size_t l, size_t thread, nu_range panels,
+                            region_fn *fn, void *arg) {
+  const nu_engine_layer *layer = &engine->layers[l];
+  size_t inputs = layer->inputs + 1;
+  for (size_t begin = 0, end; begin < inputs; begin = end) {
+    end = region_end(engine, begin, inputs);
+    for (size_t p = panels.begin; p < panels.end; p++) {
+      region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, end}};
+      fn(engine, thread, &at, arg);
+    }
+  }
+}
+
+/* ---- the grains of a chunk */
+
+/* Grain g into the tree: the slots of the subtrees that it completes, nearest first; of the last one of
+ * the batch, all of them. */
+static size_t push_grain(nu_tree *tree, size_t g, bool last, size_t left[NU_TREE_DEPTH]) {
+  size_t n = 0;
+  nu_merge merge;
+  nu_tree_push(tree, (nu_node){0, g, tree->depth});
+  while (nu_tree_merge(tree, &merge)) left[n++] = merge.left;
+  while (last && nu_tree_finish(tree, &merge)) left[n++] = merge.left;
+  return n;
+}
+
+/* Which subtree roots the grains of a group left: the tree's own bookkeeping, without the sums. */
+static nu_tree roots_of(nu_range grains) {
+  nu_tree tree = {.depth = 0};
+  size_t left[NU_TREE_DEPTH];
+  for (size_t g = grains.begin; g < grains.end; g++) push_grain(&tree, g, false, left);
+  return tree;
+}
+
+size_t nu_gradient_roots(const numann_plan *plan, size_t rows) {
+  size_t most = 0;
+  for (size_t group = 0; group < plan->groups; group++) {
+    nu_range grains = nu_plan_group_grains(plan, rows, group);
+    nu_tree tree = {.depth = 0};
+    size_t left[NU_TREE_DEPTH];
+    for (size_t g = grains.begin; g < grains.end; g++) {
+      push_grain(&tree, g, false, left);
+      bool chunk_ends = (g + 1 - grains.begin) % plan->chunk == 0 || g + 1 == grains.end;
+      if (chunk_ends && tree.depth > most) most = tree.depth;
+    }
+  }
+  return most;
+}
+
+typedef struct gradient_job {
+  size_t l;
+  const nu_chunk *chunk;
+  nu_tree before;          /* what earlier chunks of the batch left */
+  bool closes;             /* the batch's last chunk, of the only group */
+  const nu_update *update; /* NULL: not fused */
+} gradient_job;
+
+/* Slot s of the region's tree: in the group's roots what may outlive the chunk, else in scratch. */
+static float *slot_of(const nu_engine *engine, size_t thread, const region *at, size_t s) {
+  const nu_engine_group *group = engine->groups ? &engine->groups[nu_plan_group(engine->plan, thread)] : NULL;
+  if (group && s < group->n_roots) {
+    return group->roots[s] + (at->layer->array[NU_GRADIENT] - engine->gradient) + offset_of(at);
+  }
+  return engine->threads[thread].scratch + s * largest_region(engine);
+}
+
+/* Where the root of the batch ends: the engine's gradient; fused it goes no further than scratch. */
+static float *root_of_batch(const nu_engine *engine, size_t thread, const region *at, bool fused) {
+  if (fused) return engine->threads[thread].scratch;
+  return at->layer->array[NU_GRADIENT] + offset_of(at);
+}
+
+/* G(l) = D(l)^T [A(l-1) 1], one chain over the rows of each grain, grains joined in the tree.
+ *        [inputs x width] = [rows x inputs]^T [rows x width] */
+static void gradient_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+  const gradient_job *job = arg;
+  const nu_chunk *chunk = job->chunk;
+  size_t below_stride, slots[NU_TREE_DEPTH];
+  const float *below = nu_activations_below(engine, job->l, &below_stride), *left[NU_TREE_DEPTH];
+  const nu_engine_layer *layer = at->layer;
+  nu_tree tree = job->before;
+  nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width,
+                    .xrow = 1, .xcol = below_stride, .yrow = layer->stride, .outrow = at->width,
+                    .fresh = true, .left = left};
+  for (size_t g = chunk->grains.begin; g < chunk->grains.end; g++) {
+    nu_range rows = nu_plan_grain_rows(engine->plan, chunk->batch, (nu_range){g, g + 1});
+    size_t held = chunk->held.begin + rows.begin - chunk->rows.begin;
+    bool closes = job->closes && g + 1 == chunk->grains.end;
+    chain.k = rows.end - rows.begin;
+    chain.x = below + held * below_stride + at->inputs.begin;
+    chain.y = layer->deltas + held * layer->stride + at->panel * P;
+    size_t slot = tree.depth;
+    chain.n_left = push_grain(&tree, g, closes, slots);
+    for (size_t i = 0; i < chain.n_left; i++) {
+      slot = slots[i];
+      left[i] = slot_of(engine, thread, at, slot);
+    }
+    chain.out = closes ? root_of_batch(engine, thread, at, job->update) : slot_of(engine, thread, at, slot);
+    engine->kernels->chain(&chain);
+  }
+  if (job->closes && job->update) {
+    update_region(engine, thread, at, root_of_batch(engine, thread, at, true), job->update);
+  }
+}
+
+void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
+                       const nu_update *update) {
+  size_t group = nu_plan_group(engine->plan, thread);
+  size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
+  gradient_job job = {l, chunk, roots_of((nu_range){first, chunk->grains.begin}),
+                      chunk->last && engine->plan->groups == 1, update};
+  nu_range panels = nu_plan_my_panels(engine->plan, engine->layers[l].panels, thread);
+  for_each_region(engine, l, thread, panels, gradient_region, &job);
+}
+
+/* A scratch slot for every level of the tree of a chunk. */
+size_t nu_gradient_scratch(const nu_engine *engine) {
+  return nu_tree_slots_bound(nu_plan_grains(engine->plan, engine->plan->batch)) * largest_region(engine);
+}
+
+/* ---- the roots of several groups */
+
+static float *root_at(const nu_engine *engine, const region *at, size_t slot) {
+  return engine->groups[slot / NU_TREE_DEPTH].roots[slot % NU_TREE_DEPTH] +
+         (at->layer->array[NU_GRADIENT] - engine->gradient) + offset_of(at);
+}
+
+/* The additions that join the roots of all groups, in order, up to the root of the batch, which ends in
+ * slot 0: the engine's gradient. Slots are group * NU_TREE_DEPTH + root. Returns how many. */
+static size_t list_merges(const nu_engine *engine, size_t rows, nu_merge *merges) {
+  nu_tree tree = {.depth = 0};
+  size_t n = 0;
+  for (size_t group = 0; group < engine->plan->groups; group++) {
+    nu_tree part = roots_of(nu_plan_group_grains(engine->plan, rows, group));
+    for (size_t r = 0; r < part.depth; r++) {
+      nu_node node = part.nodes[r];
+      nu_tree_push(&tree, (nu_node){node.level, node.index, group * NU_TREE_DEPTH + r});
+      while (nu_tree_merge(&tree, &merges[n])) n++;
+    }
+  }
+  while (nu_tree_finish(&tree, &merges[n])) n++;
+  return n;
+}
+
+typedef struct join_job {
+  const nu_merge *merges;
+  size_t n_merges;
+  const nu_update *update; /* NULL: not fused */
+} join_job;
+
+static void join_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+  const join_job *job = arg;
+  for (size_t i = 0; i < job->n_merges; i++) {
+    engine->kernels->add(size_of(at), root_at(engine, at, job->merges[i].left),
+                         root_at(engine, at, job->merges[i].right));
+  }
+  if (job->update) update_region(engine, thread, at, root_at(engine, at, 0), job->update);
+}
+
+/* A thread's panels where all threads share the work, whatever their groups. */
+static nu_range panels_among_all(const nu_engine *engine, size_t l, size_t thread) {
+  return nu_share(engine->layers[l].panels, engine->plan->threads, thread);
+}
+
+void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update) {
+  nu_merge *merges = engine->threads[thread].merges;
+  join_job job = {merges, list_merges(engine, rows, merges), update};
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), join_region, &job);
+  }
+}
+
+/* ---- the whole gradient */
+
+/* Floats of panel p of a layer. */
+static size_t panel_floats(const nu_engine_layer *layer, size_t p) {
+  return (layer->inputs + 1) * nu_panel_width(layer->neurons, p);
+}
+
+double nu_engine_norm(nu_engine *engine, nu_team *team, size_t thread) {
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    nu_engine_layer *layer = &engine->layers[l];
+    nu_range panels = panels_among_all(engine, l, thread);
+    for (size_t p = panels.begin; p < panels.end; p++) {
+      layer->panel_norms[p] = engine->kernels->square_sum(
+          panel_floats(layer, p), layer->array[NU_GRADIENT] + p * layer->panel_size);
+    }
+  }
+  nu_team_barrier(team);
+  double sum = 0.0;
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    for (size_t p = 0; p < engine->layers[l].panels; p++) sum += engine->layers[l].panel_norms[p];
+  }
+  return sqrt(sum);
+}
+
+void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    const nu_engine_layer *layer = &engine->layers[l];
+    nu_range panels = panels_among_all(engine, l, thread);
+    for (size_t p = panels.begin; p < panels.end; p++) {
+      region at = {layer, p, nu_panel_width(layer->neurons, p), {0, layer->inputs + 1}};
+      update_region(engine, thread, &at, layer->array[NU_GRADIENT] + offset_of(&at), update);
+    }
+  }
+}
+
+bool nu_engine_not_finite(const nu_engine *engine) {
+  bool any = false;
+  for (size_t t = 0; t < engine->plan->threads; t++) any |= engine->threads[t].not_finite;
+  return any;
+}
