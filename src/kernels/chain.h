@@ -3,25 +3,80 @@
 #ifndef NU_KERNELS_CHAIN_H
 #define NU_KERNELS_CHAIN_H
 
-/* Where a tile's rows lie. */
-typedef struct rows_at {
+/* What is constant in a family of tiles, so that the compiler makes a loop of its own for each. */
+typedef struct family {
+  bool gradient; /* (4.12): x is read along rows, and the update may stand in for the result */
+  bool far;      /* rows of y and columns of x lie further apart than the hardware looks ahead */
   size_t xrow, outrow;
-} rows_at;
+} family;
+
+/* Links that are fetched ahead where rows lie far apart: some 300 cycles. */
+#define AHEAD 12
+
+typedef vec tile_sums[NU_HALF_TILE_ROWS][NU_TILE_VECTORS];
+
+/* The last links of a gradient's chains: the weights take the step with the sums in registers. */
+INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_chain *c, size_t outrow,
+                           tile_sums sum, size_t out) {
+  const nu_target *t = c->target;
+  update_lanes u = spread(t->update);
+  ivec bad = {0};
+  NU_UNROLL for (size_t i = 0; i < rows; i++) {
+    NU_UNROLL for (size_t v = 0; v < vectors; v++) {
+      size_t at = out + i * outrow + v * NU_LANES;
+      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->m1 + at, t->m2 + at);
+      v_store(t->w + at, next);
+      bad |= v_not_finite(next);
+    }
+  }
+  if (v_any(bad < 0)) *t->not_finite = true;
+}
+
+INLINE void update_tile(size_t rows, size_t vectors, const nu_chain *c, size_t outrow, tile_sums sum,
+                        size_t out) {
+  switch (c->target->update->rule) {
+    case NU_MOMENTUM: update_tile_as(NU_MOMENTUM, rows, vectors, c, outrow, sum, out); break;
+    case NU_NESTEROV: update_tile_as(NU_NESTEROV, rows, vectors, c, outrow, sum, out); break;
+    case NU_RMSPROP: update_tile_as(NU_RMSPROP, rows, vectors, c, outrow, sum, out); break;
+    case NU_ADAM: update_tile_as(NU_ADAM, rows, vectors, c, outrow, sum, out); break;
+    case NU_ADAMW: update_tile_as(NU_ADAMW, rows, vectors, c, outrow, sum, out); break;
+    default: update_tile_as(NU_SGD, rows, vectors, c, outrow, sum, out); break;
+  }
+}
+
+/* Into the nearest cache while the chains run. */
+INLINE void fetch_target(size_t rows, size_t vectors, const nu_target *t, size_t outrow, size_t out) {
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t v = 0; v < vectors; v++) {
+      size_t at = out + i * outrow + v * NU_LANES;
+      __builtin_prefetch(t->w + at, 1);
+      if (t->m1) __builtin_prefetch(t->m1 + at, 1);
+      if (t->m2) __builtin_prefetch(t->m2 + at, 1);
+    }
+  }
+}
 
 /* `rows` x `vectors` vectors of out in registers through the whole chain; both are constants wherever
  * this is called, so the loops unroll. y and out start at the tile's first column. */
-INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, rows_at at_rows, const float *x,
-                 const float *y, size_t out) {
-  vec sum[NU_HALF_TILE_ROWS][NU_TILE_VECTORS], right[NU_TILE_VECTORS];
-  const size_t xrow = at_rows.xrow, outrow = at_rows.outrow, xcol = c->xcol, yrow = c->yrow;
+INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, family f, const float *x, const float *y,
+                 size_t out) {
+  vec right[NU_TILE_VECTORS];
+  tile_sums sum;
+  const size_t xrow = f.xrow, outrow = f.outrow, xcol = c->xcol, yrow = c->yrow;
+  if (f.gradient && c->target) fetch_target(rows, vectors, c->target, outrow, out);
   NU_UNROLL for (size_t i = 0; i < rows; i++) {
     const float *at = c->out + out + i * outrow;
     NU_UNROLL for (size_t v = 0; v < vectors; v++)
-      sum[i][v] = c->fresh ? v_set(0.0f) : v_load(at + v * NU_LANES);
+      sum[i][v] = f.gradient || c->fresh ? v_set(0.0f) : v_load(at + v * NU_LANES);
   }
   /* From two bases so few distances are needed that they stay in registers. */
   const float *low = x, *high = v_another_base(x + rows / 2 * xrow);
   for (size_t p = 0; p < c->k; p++, low += xcol, high += xcol) {
+    if (f.far) {
+      __builtin_prefetch(low + AHEAD * xcol);
+      NU_UNROLL for (size_t v = 0; v < vectors; v++)
+        __builtin_prefetch(y + (p + AHEAD) * yrow + v * NU_LANES);
+    }
     NU_UNROLL for (size_t v = 0; v < vectors; v++)
       right[v] = v_load(y + p * yrow + v * NU_LANES);
     NU_UNROLL for (size_t i = 0; i < rows; i++) {
@@ -37,6 +92,10 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, rows_at at_rows
         sum[i][v] = v_load(left + i * outrow + v * NU_LANES) + sum[i][v];
     }
   }
+  if (f.gradient && c->target) {
+    update_tile(rows, vectors, c, outrow, sum, out);
+    return;
+  }
   NU_UNROLL for (size_t i = 0; i < rows; i++) {
     float *at = c->out + out + i * outrow;
     NU_UNROLL for (size_t v = 0; v < vectors; v++) v_store(at + v * NU_LANES, sum[i][v]);
@@ -45,12 +104,12 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, rows_at at_rows
 
 /* Tiles of so many rows from row i on, while they fit, all panels of a tile's rows before the next, so
  * that x stays in the nearest cache; returns the first row that is left. */
-INLINE size_t tiles(size_t rows, size_t vectors, const nu_chain *c, rows_at at, size_t i) {
+INLINE size_t tiles(size_t rows, size_t vectors, const nu_chain *c, family f, size_t i) {
   for (; i + rows <= c->m; i += rows) {
     for (size_t q = 0; q < c->panels; q++) {
       for (size_t column = 0; column < c->width; column += vectors * NU_LANES) {
-        tile(rows, vectors, c, at, c->x + i * at.xrow, c->y + q * c->ypanel + column,
-             i * at.outrow + q * P + column);
+        tile(rows, vectors, c, f, c->x + i * f.xrow, c->y + q * c->ypanel + column,
+             i * f.outrow + q * P + column);
       }
     }
   }
@@ -58,26 +117,33 @@ INLINE size_t tiles(size_t rows, size_t vectors, const nu_chain *c, rows_at at, 
 }
 
 /* Full tiles, then smaller ones for the rows that are left, with the same chain. */
-INLINE void all_tiles(size_t rows, size_t vectors, const nu_chain *c, rows_at at) {
-  size_t i = tiles(rows, vectors, c, at, 0);
-  if (rows > 8) i = tiles(8, vectors, c, at, i);
-  if (rows > 4) i = tiles(4, vectors, c, at, i);
-  i = tiles(2, vectors, c, at, i);
-  tiles(1, vectors, c, at, i);
+INLINE void all_tiles(size_t rows, size_t vectors, const nu_chain *c, family f) {
+  size_t i = tiles(rows, vectors, c, f, 0);
+  if (rows > 8) i = tiles(8, vectors, c, f, i);
+  if (rows > 4) i = tiles(4, vectors, c, f, i);
+  i = tiles(2, vectors, c, f, i);
+  tiles(1, vectors, c, f, i);
 }
 
-/* Whole panels, or half ones, which are one vector wide where a vector is that wide. */
-INLINE void chain_at(const nu_chain *c, bool whole, rows_at at) {
-  if (whole) all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, at);
-  else all_tiles(NU_HALF_TILE_ROWS, 1, c, at);
-}
+/* Floats from one row to the next from which on the hardware no longer looks ahead: a page of memory. */
+#define FAR 1024
 
-/* The gradient's chains are short and dense; with their distances as constants a tile of 64 links starts
- * 60 cycles (a tenth of its time) sooner than if it had to find the places of its rows. */
+/* Whole panels, or half ones, which are one vector wide where a vector is that wide. The gradient's chains
+ * are short and dense; with their distances as constants a tile of 64 links starts 60 cycles (a tenth of
+ * its time) sooner than if it had to find the places of its rows. */
 static void chain(const nu_chain *c) {
-  bool whole = c->width % (NU_TILE_VECTORS * NU_LANES) == 0;
-  if (c->xrow == 1 && c->outrow == P && whole) chain_at(c, true, (rows_at){1, P});
-  else chain_at(c, whole, (rows_at){c->xrow, c->outrow});
+  bool whole = c->width % (NU_TILE_VECTORS * NU_LANES) == 0, gradient = c->xrow == 1 && c->fresh;
+  bool far = c->yrow >= FAR;
+  if (gradient && whole && c->outrow == P && far)
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, true, 1, P});
+  else if (gradient && whole && c->outrow == P)
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, false, 1, P});
+  else if (gradient && c->outrow == NU_HALF_PANEL)
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){true, false, 1, NU_HALF_PANEL});
+  else if (whole)
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){false, false, c->xrow, c->outrow});
+  else
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){false, false, c->xrow, c->outrow});
 }
 
 /* One square of vectors: each round is a perfect shuffle of all rows, and log2(lanes) of them turn rows

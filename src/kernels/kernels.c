@@ -10,6 +10,7 @@
 #define P NU_PANEL
 #define INLINE static inline __attribute__((always_inline))
 
+#include "kernels/update.h"
 #include "kernels/chain.h"
 #include "kernels/peak.h"
 
@@ -147,7 +148,7 @@ static double output(nu_activation f, nu_loss loss, size_t n, float *z, const fl
   return value;
 }
 
-/* ---- gradients and the optimiser */
+/* ---- gradients */
 
 static void add(size_t n, float *left, const float *right) {
   for (size_t i = 0; i < n; i += NU_LANES) v_store(left + i, v_load(left + i) + v_load(right + i));
@@ -160,63 +161,6 @@ static double square_sum(size_t n, const float *G) {
   }
   for (size_t l = 0; l < NU_HALF_PANEL; l++) sum += lanes[l];
   return sum;
-}
-
-/* One vector of each rule; the formulas and their sources stand in trainer/optimizer.h. Returns the
- * new w. */
-INLINE vec update_lane(const nu_update *u, nu_rule rule, const float *w_at, const float *G,
-                       float *m1_at, float *m2_at) {
-  vec w = v_load(w_at), eta = v_set(-u->learning_rate), m1, m2;
-  vec g = v_load(G) * -u->factor;
-  if (rule == NU_ADAMW) w = v_fma(v_set(-u->learning_rate * u->decay), w, w);
-  else g = v_fma(v_set(u->decay), w, g);
-  switch (rule) {
-    case NU_MOMENTUM:
-      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g);
-      w = v_fma(eta, m1, w);
-      break;
-    case NU_NESTEROV:
-      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g);
-      w = v_fma(eta, v_fma(v_set(u->momentum), m1, g), w);
-      break;
-    case NU_RMSPROP:
-      m1 = v_fma(v_set(u->smoothing), v_load(m1_at), g * g * (1.0f - u->smoothing));
-      w = v_fma(eta, g / (v_sqrt(m1) + u->epsilon), w);
-      break;
-    case NU_ADAM:
-    case NU_ADAMW:
-      m1 = v_fma(v_set(u->momentum), v_load(m1_at), g * (1.0f - u->momentum));
-      m2 = v_fma(v_set(u->smoothing), v_load(m2_at), g * g * (1.0f - u->smoothing));
-      w = v_fma(eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
-      v_store(m2_at, m2);
-      break;
-    default: /* NU_SGD: (4.5), (4.8) */
-      return v_fma(eta, g, w);
-  }
-  v_store(m1_at, m1);
-  return w;
-}
-
-INLINE bool update_as(const nu_update *u, nu_rule rule, size_t n, float *w, const float *G,
-                      float *m1, float *m2) {
-  ivec not_finite = {0};
-  for (size_t i = 0; i < n; i += NU_LANES) {
-    vec next = update_lane(u, rule, w + i, G + i, m1 ? m1 + i : NULL, m2 ? m2 + i : NULL);
-    v_store(w + i, next);
-    not_finite |= next - next != 0.0f;
-  }
-  return !v_any(not_finite);
-}
-
-static bool update(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2) {
-  switch (u->rule) {
-    case NU_MOMENTUM: return update_as(u, NU_MOMENTUM, n, w, G, m1, NULL);
-    case NU_NESTEROV: return update_as(u, NU_NESTEROV, n, w, G, m1, NULL);
-    case NU_RMSPROP: return update_as(u, NU_RMSPROP, n, w, G, m1, NULL);
-    case NU_ADAM: return update_as(u, NU_ADAM, n, w, G, m1, m2);
-    case NU_ADAMW: return update_as(u, NU_ADAMW, n, w, G, m1, m2);
-    default: return update_as(u, NU_SGD, n, w, G, NULL, NULL);
-  }
 }
 
 extern const nu_kernels NU_KERNELS;

@@ -74,7 +74,14 @@ typedef struct nu_update {
  *   (4.3)  with x = deltas, y = transposed stripes of weights;
  *   (4.12) with x = activations read along rows (xrow 1), y = deltas: the chain of one grain. The
  *          finished subtrees that this grain completes are added on the way out, nearest first:
- *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be one. */
+ *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be one.
+ *          With a target these roots are not stored: the weights take their step with them. */
+typedef struct nu_target { /* laid out as out: rows P or, in a half panel, P/2 apart */
+  const nu_update *update;
+  float *w, *m1, *m2; /* m1, m2: NULL where the rule has none */
+  bool *not_finite;   /* set when a new w is not finite */
+} nu_target;
+
 typedef struct nu_chain {
   size_t m, k, panels, width;
   const float *x;
@@ -86,6 +93,7 @@ typedef struct nu_chain {
   bool fresh;
   size_t n_left;
   const float *const *left; /* [n_left] */
+  const nu_target *target;  /* NULL, or (4.12) only: xrow 1, fresh, outrow = width, one panel */
 } nu_chain;
 
 typedef struct nu_kernels {

@@ -20,6 +20,7 @@
 
 typedef float vec __attribute__((vector_size(4 * NU_LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * NU_LANES))); /* comparison masks: 0 or -1 */
+typedef uint32_t uvec __attribute__((vector_size(4 * NU_LANES)));
 
 /* p, as a pointer of which the compiler does not know how far from others it is. */
 static inline const float *v_another_base(const float *p) {
@@ -50,6 +51,8 @@ static inline int v_any(ivec mask) {
 }
 
 static inline vec v_abs(vec v) { return v_of_bits(v_bits(v) & 0x7fffffff); }
+/* Negative where v is infinite or NaN: only there the exponent's bits carry over. */
+static inline ivec v_not_finite(vec v) { return (ivec)(((uvec)v & 0x7fffffff) + 0x00800000); }
 static inline vec v_sign_of(vec magnitude, vec sign) {
   return v_of_bits(v_bits(magnitude) | (v_bits(sign) & INT32_MIN));
 }

@@ -195,7 +195,7 @@ static size_t groups_of(nu_strategy strategy, size_t threads, size_t groups) {
 }
 
 /* For caches that hwloc does not know, and for one of 512 KiB or more. */
-static const nu_blocks default_blocks = {.k = 512, .panels = 4, .rows = 96, .inputs = 48};
+static const nu_blocks default_blocks = {.k = 512, .panels = 8, .rows = 96, .inputs = 48};
 
 numann_plan nu_plan_of(size_t threads, nu_strategy strategy, size_t groups, size_t batch,
                        size_t grain) {

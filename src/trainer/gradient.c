@@ -26,27 +26,24 @@ static size_t size_of(const region *at) { return (at->inputs.end - at->inputs.be
 
 /* ---- update */
 
-static bool update_part(const nu_engine *engine, const region *at, nu_range inputs, const float *G,
-                        const nu_update *update) {
-  const nu_engine_layer *layer = at->layer;
-  if (inputs.begin >= inputs.end) return true;
-  size_t n = (inputs.end - inputs.begin) * at->width;
-  size_t offset = at->panel * layer->panel_size + inputs.begin * at->width;
-  float *m1 = layer->array[NU_MOMENT1], *m2 = layer->array[NU_MOMENT2];
-  return engine->kernels->update(update, n, layer->array[NU_WEIGHTS] + offset, G, m1 ? m1 + offset : NULL,
-                                 m2 ? m2 + offset : NULL);
+/* Weight decay is not for the bias, which has a region of its own where there is decay. */
+static nu_update update_of(const region *at, const nu_update *update) {
+  nu_update own = *update;
+  if (at->inputs.begin == at->layer->inputs) own.decay = 0.0f;
+  return own;
 }
 
-/* G: the region's gradient. Weight decay is not for the bias. */
+static float *moment_at(const region *at, nu_array array) {
+  float *moment = at->layer->array[array];
+  return moment ? moment + offset_of(at) : NULL;
+}
+
+/* G: the region's gradient. */
 static void update_region(const nu_engine *engine, size_t thread, const region *at, const float *G,
                           const nu_update *update) {
-  size_t bias = at->layer->inputs, end = at->inputs.end;
-  nu_update bias_update = *update;
-  bias_update.decay = 0.0f;
-  nu_range weights = {at->inputs.begin, end > bias ? bias : end};
-  bool is_finite = update_part(engine, at, weights, G, update);
-  const float *bias_G = G + (weights.end - weights.begin) * at->width;
-  is_finite &= update_part(engine, at, (nu_range){weights.end, end}, bias_G, &bias_update);
+  nu_update own = update_of(at, update);
+  bool is_finite = engine->kernels->update(&own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
+                                           moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2));
   engine->threads[thread].not_finite |= !is_finite;
 }
 
@@ -55,9 +52,11 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
 typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
 
 /* Regions of the layer: rows of tiles stay whole, and a short rest joins the last one. */
-static size_t region_end(const nu_engine *engine, size_t begin, size_t inputs) {
-  size_t step = engine->plan->blocks.inputs;
-  return inputs - begin < step + step / 4 ? inputs : begin + step;
+static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, size_t begin, bool decays) {
+  size_t step = engine->plan->blocks.inputs, inputs = layer->inputs + 1;
+  size_t end = inputs - begin < step + step / 4 ? inputs : begin + step;
+  bool mixed = begin < layer->inputs && end > layer->inputs;
+  return mixed && decays ? layer->inputs : end;
 }
 
 static size_t largest_region(const nu_engine *engine) {
@@ -66,11 +65,11 @@ static size_t largest_region(const nu_engine *engine) {
 }
 
 static void for_each_region(const nu_engine *engine, size_t l, size_t thread, nu_range panels,
-                            region_fn *fn, void *arg) {
+                            const nu_update *update, region_fn *fn, void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
-  size_t inputs = layer->inputs + 1;
-  for (size_t begin = 0, end; begin < inputs; begin = end) {
-    end = region_end(engine, begin, inputs);
+  bool decays = update && update->decay != 0.0f;
+  for (size_t begin = 0, end; begin <= layer->inputs; begin = end) {
+    end = region_end(engine, layer, begin, decays);
     for (size_t p = panels.begin; p < panels.end; p++) {
       region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, end}};
       fn(engine, thread, &at, arg);
@@ -131,12 +130,6 @@ static float *slot_of(const nu_engine *engine, size_t thread, const region *at, 
   return engine->threads[thread].scratch + s * largest_region(engine);
 }
 
-/* Where the root of the batch ends: the engine's gradient; fused it goes no further than scratch. */
-static float *root_of_batch(const nu_engine *engine, size_t thread, const region *at, bool fused) {
-  if (fused) return engine->threads[thread].scratch;
-  return at->layer->array[NU_GRADIENT] + offset_of(at);
-}
-
 /* G(l) = D(l)^T [A(l-1) 1], one chain over the rows of each grain, grains joined in the tree.
  *        [inputs x width] = [rows x inputs]^T [rows x width] */
 static void gradient_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
@@ -146,6 +139,9 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   const float *below = nu_activations_below(engine, job->l, &below_stride), *left[NU_TREE_DEPTH];
   const nu_engine_layer *layer = at->layer;
   nu_tree tree = job->before;
+  nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
+  nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
+                      moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
   nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width,
                     .xrow = 1, .xcol = below_stride, .yrow = layer->stride, .outrow = at->width,
                     .fresh = true, .left = left};
@@ -162,11 +158,9 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
       slot = slots[i];
       left[i] = slot_of(engine, thread, at, slot);
     }
-    chain.out = closes ? root_of_batch(engine, thread, at, job->update) : slot_of(engine, thread, at, slot);
+    chain.out = closes ? layer->array[NU_GRADIENT] + offset_of(at) : slot_of(engine, thread, at, slot);
+    if (closes && job->update) chain.target = &target;
     engine->kernels->chain(&chain);
-  }
-  if (job->closes && job->update) {
-    update_region(engine, thread, at, root_of_batch(engine, thread, at, true), job->update);
   }
 }
 
@@ -177,7 +171,7 @@ void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const n
   gradient_job job = {l, chunk, roots_of((nu_range){first, chunk->grains.begin}),
                       chunk->last && engine->plan->groups == 1, update};
   nu_range panels = nu_plan_my_panels(engine->plan, engine->layers[l].panels, thread);
-  for_each_region(engine, l, thread, panels, gradient_region, &job);
+  for_each_region(engine, l, thread, panels, update, gradient_region, &job);
 }
 
 /* A scratch slot for every level of the tree of a chunk. */
@@ -233,7 +227,7 @@ void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const n
   nu_merge *merges = engine->threads[thread].merges;
   join_job job = {merges, list_merges(engine, rows, merges), update};
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), join_region, &job);
+    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), update, join_region, &job);
   }
 }
 
@@ -261,14 +255,14 @@ double nu_engine_norm(nu_engine *engine, nu_team *team, size_t thread) {
   return sqrt(sum);
 }
 
+static void take_step(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+  update_region(engine, thread, at, at->layer->array[NU_GRADIENT] + offset_of(at), arg);
+}
+
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
+  nu_update own = *update;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    const nu_engine_layer *layer = &engine->layers[l];
-    nu_range panels = panels_among_all(engine, l, thread);
-    for (size_t p = panels.begin; p < panels.end; p++) {
-      region at = {layer, p, nu_panel_width(layer->neurons, p), {0, layer->inputs + 1}};
-      update_region(engine, thread, &at, layer->array[NU_GRADIENT] + offset_of(&at), update);
-    }
+    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), update, take_step, &own);
   }
 }
 

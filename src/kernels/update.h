@@ -1,0 +1,81 @@
+/* The optimiser's step on one vector - (4.5), (4.8) - which the update of whole arrays and the end of a
+ * gradient's chain share. Part of kernels.c. SPDX-License-Identifier: MIT */
+#ifndef NU_KERNELS_UPDATE_H
+#define NU_KERNELS_UPDATE_H
+
+/* An nu_update in all lanes. */
+typedef struct update_lanes {
+  vec mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest, epsilon,
+      correction1, correction2;
+} update_lanes;
+
+INLINE update_lanes spread(const nu_update *u) {
+  return (update_lanes){.mean = v_set(-u->factor),
+                        .minus_eta = v_set(-u->learning_rate),
+                        .shrink = v_set(-u->learning_rate * u->decay),
+                        .decay = v_set(u->decay),
+                        .momentum = v_set(u->momentum),
+                        .momentum_rest = v_set(1.0f - u->momentum),
+                        .smoothing = v_set(u->smoothing),
+                        .smoothing_rest = v_set(1.0f - u->smoothing),
+                        .epsilon = v_set(u->epsilon),
+                        .correction1 = v_set(u->correction1),
+                        .correction2 = v_set(u->correction2)};
+}
+
+/* The new w; the formulas and their sources stand in trainer/optimizer.h. */
+INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_at, float *m2_at) {
+  vec g = G * u->mean, m1, m2;
+  if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
+  else g = v_fma(u->decay, w, g);
+  switch (rule) {
+    case NU_MOMENTUM:
+      m1 = v_fma(u->momentum, v_load(m1_at), g);
+      w = v_fma(u->minus_eta, m1, w);
+      break;
+    case NU_NESTEROV:
+      m1 = v_fma(u->momentum, v_load(m1_at), g);
+      w = v_fma(u->minus_eta, v_fma(u->momentum, m1, g), w);
+      break;
+    case NU_RMSPROP:
+      m1 = v_fma(u->smoothing, v_load(m1_at), g * g * u->smoothing_rest);
+      w = v_fma(u->minus_eta, g / (v_sqrt(m1) + u->epsilon), w);
+      break;
+    case NU_ADAM:
+    case NU_ADAMW:
+      m1 = v_fma(u->momentum, v_load(m1_at), g * u->momentum_rest);
+      m2 = v_fma(u->smoothing, v_load(m2_at), g * g * u->smoothing_rest);
+      w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
+      v_store(m2_at, m2);
+      break;
+    default: /* NU_SGD: (4.5), (4.8) */
+      return v_fma(u->minus_eta, g, w);
+  }
+  v_store(m1_at, m1);
+  return w;
+}
+
+INLINE bool update_as(nu_rule rule, const nu_update *update, size_t n, float *w, const float *G, float *m1,
+                      float *m2) {
+  update_lanes u = spread(update);
+  ivec bad = {0};
+  for (size_t i = 0; i < n; i += NU_LANES) {
+    vec next = update_lane(rule, &u, v_load(G + i), v_load(w + i), m1 ? m1 + i : NULL, m2 ? m2 + i : NULL);
+    v_store(w + i, next);
+    bad |= v_not_finite(next);
+  }
+  return !v_any(bad < 0);
+}
+
+static bool update(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2) {
+  switch (u->rule) {
+    case NU_MOMENTUM: return update_as(NU_MOMENTUM, u, n, w, G, m1, NULL);
+    case NU_NESTEROV: return update_as(NU_NESTEROV, u, n, w, G, m1, NULL);
+    case NU_RMSPROP: return update_as(NU_RMSPROP, u, n, w, G, m1, NULL);
+    case NU_ADAM: return update_as(NU_ADAM, u, n, w, G, m1, m2);
+    case NU_ADAMW: return update_as(NU_ADAMW, u, n, w, G, m1, m2);
+    default: return update_as(NU_SGD, u, n, w, G, NULL, NULL);
+  }
+}
+
+#endif
