@@ -174,8 +174,9 @@ START_TEST(fma_is_correctly_rounded_on_hard_cases) {
     multiply_add(kernels, a, b, got);
     for (size_t i = 0; i < P; i++) {
       bool same = memcmp(&got[i], &want[i], 4) == 0 || (isnan(got[i]) && isnan(want[i]));
-      ck_assert_msg(same, "%s: fma(%a, %a, .) = %a, expected %a", kernels->isa, (double)a[0],
-                    (double)b[i], (double)got[i], (double)want[i]);
+      if (same) continue; /* an assert tells libcheck that it was here: too slow for millions */
+      ck_abort_msg("%s: fma(%a, %a, .) = %a, expected %a", kernels->isa, (double)a[0], (double)b[i],
+                   (double)got[i], (double)want[i]);
     }
   }
   nu_float_env_leave(&env);
@@ -249,8 +250,8 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
     memcpy(y, x, sizeof y);
     kernels->activate(f, 1, P, y, P);
     for (size_t i = 0; i < P; i++) {
-      if (isnan(x[i])) ck_assert_msg(isnan(y[i]), "%s hides NaN", kernels->isa);
-      else if (isfinite(x[i])) worst = fmax(worst, error_ulp(y[i], exact(f, x[i])));
+      if (isnan(x[i]) && !isnan(y[i])) ck_abort_msg("%s hides NaN", kernels->isa);
+      if (isfinite(x[i])) worst = fmax(worst, error_ulp(y[i], exact(f, x[i])));
     }
   }
   ck_assert_msg(worst <= bound, "%s: activation %d is %.3f ulp off, at most %.1f expected",
