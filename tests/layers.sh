@@ -33,6 +33,7 @@ openmp|src/kernels/panel.c|#include <omp.h>
 hwloc|src/machine/machine.h|#include <hwloc.h>
 mpi|src/trainer/tree.c|#include <mpi.h>
 intrinsics|src/kernels/kernels.c|#include <immintrin.h>
+intrinsics|src/kernels/chain.h|#include <arm_neon.h>
 intrinsics|src/kernels/panel.c|int x = _mm_getcsr();
 exit|src/data/csv.c|static void f(void) { exit(1); }
 exit|src/base/text.c|static void f(void) { abort(); }

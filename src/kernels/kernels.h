@@ -97,7 +97,7 @@ typedef struct nu_chain {
 } nu_chain;
 
 typedef struct nu_kernels {
-  const char *isa; /* "base", "avx2", "avx512" */
+  const char *isa; /* "base", "neon", "avx2", "avx512" */
 
   void (*chain)(const nu_chain *chain);
 
@@ -153,7 +153,7 @@ void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *w
                     float *biases);
 
 /* All sets that the source has, narrowest first. */
-#define NU_ISAS 3
+#define NU_ISAS 4
 extern const char *const nu_isa_names[NU_ISAS];
 
 /* The widest set that this machine runs; or, where the environment variable NUMANN_ISA names one,

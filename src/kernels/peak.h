@@ -11,7 +11,7 @@ static double peak(size_t rounds, float *result) {
   vec a = v_set(half), b = v_set(one), sum[NU_PEAK_CHAINS], all = v_set(0.0f);
   NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) sum[i] = v_set((float)i);
   for (size_t r = 0; r < rounds; r++) {
-    NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) sum[i] = v_fma(a, sum[i], b);
+    NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) sum[i] = v_fma(a, b, sum[i]);
   }
   NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) all += sum[i];
   *result = all[0];

@@ -10,6 +10,10 @@
 extern const nu_kernels nu_kernels_base;
 static bool always(void) { return true; }
 
+#ifdef HAVE_NEON /* part of every 64-bit Arm */
+extern const nu_kernels nu_kernels_neon;
+#endif
+
 #ifdef HAVE_AVX2
 extern const nu_kernels nu_kernels_avx2;
 static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
@@ -20,7 +24,7 @@ extern const nu_kernels nu_kernels_avx512;
 static bool has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
 #endif
 
-const char *const nu_isa_names[NU_ISAS] = {"base", "avx2", "avx512"};
+const char *const nu_isa_names[NU_ISAS] = {"base", "neon", "avx2", "avx512"};
 
 /* Widest first; those that this build has. */
 static const struct {
@@ -32,6 +36,9 @@ static const struct {
 #endif
 #ifdef HAVE_AVX2
     {&nu_kernels_avx2, has_avx2},
+#endif
+#ifdef HAVE_NEON
+    {&nu_kernels_neon, always},
 #endif
     {&nu_kernels_base, always}};
 
