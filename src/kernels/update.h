@@ -5,12 +5,13 @@
 
 /* An nu_update in all lanes. */
 typedef struct update_lanes {
-  vec mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest, epsilon,
+  vec step, mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest, epsilon,
       correction1, correction2;
 } update_lanes;
 
 INLINE update_lanes spread(const nu_update *u) {
-  return (update_lanes){.mean = v_set(-u->factor),
+  return (update_lanes){.step = v_set(u->learning_rate * u->factor),
+                        .mean = v_set(-u->factor),
                         .minus_eta = v_set(-u->learning_rate),
                         .shrink = v_set(-u->learning_rate * u->decay),
                         .decay = v_set(u->decay),
@@ -26,6 +27,7 @@ INLINE update_lanes spread(const nu_update *u) {
 /* The new w; the formulas and their sources stand in trainer/optimizer.h. */
 INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_at, float *m2_at) {
   vec g = G * u->mean, m1, m2;
+  if (rule == NU_SGD) return v_fma(u->step, G, v_fma(u->shrink, w, w)); /* (4.5), (4.8) */
   if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
   else g = v_fma(u->decay, w, g);
   switch (rule) {
@@ -48,8 +50,7 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float 
       w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       v_store(m2_at, m2);
       break;
-    default: /* NU_SGD: (4.5), (4.8) */
-      return v_fma(u->minus_eta, g, w);
+    default: break;
   }
   v_store(m1_at, m1);
   return w;

@@ -56,6 +56,10 @@ nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread
   return share_in_group(plan, panels, thread);
 }
 
+bool nu_plan_is_narrow(const numann_plan *plan, size_t panels) {
+  return panels < nu_plan_members(plan, 0).end;
+}
+
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
   nu_range mine = share_in_group(plan, rows.end - rows.begin, thread);
   return (nu_range){rows.begin + mine.begin, rows.begin + mine.end};

@@ -78,6 +78,9 @@ size_t nu_plan_held(const numann_plan *plan, size_t rows);
 /* Shares of one thread in the layers' phases: of every layer's panels among its group, and of the rows
  * of a range where work goes by rows (gather, output). */
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread);
+/* Has a layer fewer panels than a group has threads? Then its threads split the rows in (3.8), and in
+ * (4.12) the inputs: each those that it computed, so that these weights stay with their thread. */
+bool nu_plan_is_narrow(const numann_plan *plan, size_t panels);
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */
 bool nu_plan_shares_rows(const numann_plan *plan);

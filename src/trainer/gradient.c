@@ -52,9 +52,10 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
 typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
 
 /* Regions of the layer: rows of tiles stay whole, and a short rest joins the last one. */
-static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, size_t begin, bool decays) {
-  size_t step = engine->plan->blocks.inputs, inputs = layer->inputs + 1;
-  size_t end = inputs - begin < step + step / 4 ? inputs : begin + step;
+static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, size_t begin, size_t most,
+                         bool decays) {
+  size_t step = engine->plan->blocks.inputs;
+  size_t end = most - begin < step + step / 4 ? most : begin + step;
   bool mixed = begin < layer->inputs && end > layer->inputs;
   return mixed && decays ? layer->inputs : end;
 }
@@ -64,13 +65,44 @@ static size_t largest_region(const nu_engine *engine) {
   return (step + step / 4) * P;
 }
 
-static void for_each_region(const nu_engine *engine, size_t l, size_t thread, nu_range panels,
+/* A thread's part of a layer: whole panels or, of a narrow layer, whole groups of P inputs, the bias with
+ * the last. */
+typedef struct part {
+  nu_range panels, inputs;
+} part;
+
+static part part_of(const nu_engine_layer *layer, bool narrow, nu_range share) {
+  size_t inputs = layer->inputs + 1, end = share.end * P;
+  if (!narrow) return (part){share, {0, inputs}};
+  return (part){{0, layer->panels}, {share.begin * P, end < layer->inputs ? end : share.begin < share.end ? inputs : 0}};
+}
+
+/* What `narrow` splits: see nu_plan_is_narrow. */
+static size_t units_of(const nu_engine_layer *layer, bool narrow) {
+  return narrow ? nu_panels(layer->inputs) : layer->panels;
+}
+
+static part part_in_group(const nu_engine *engine, size_t l, size_t thread) {
+  const nu_engine_layer *layer = &engine->layers[l];
+  bool narrow = nu_plan_is_narrow(engine->plan, layer->panels);
+  return part_of(layer, narrow, nu_plan_my_panels(engine->plan, units_of(layer, narrow), thread));
+}
+
+/* A thread's part where all threads share the work, whatever their groups. */
+static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
+  const nu_engine_layer *layer = &engine->layers[l];
+  size_t threads = engine->plan->threads;
+  bool narrow = layer->panels < threads;
+  return part_of(layer, narrow, nu_share(units_of(layer, narrow), threads, thread));
+}
+
+static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine,
                             const nu_update *update, region_fn *fn, void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
   bool decays = update && update->decay != 0.0f;
-  for (size_t begin = 0, end; begin <= layer->inputs; begin = end) {
-    end = region_end(engine, layer, begin, decays);
-    for (size_t p = panels.begin; p < panels.end; p++) {
+  for (size_t begin = mine.inputs.begin, end; begin < mine.inputs.end; begin = end) {
+    end = region_end(engine, layer, begin, mine.inputs.end, decays);
+    for (size_t p = mine.panels.begin; p < mine.panels.end; p++) {
       region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, end}};
       fn(engine, thread, &at, arg);
     }
@@ -170,8 +202,7 @@ void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const n
   size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
   gradient_job job = {l, chunk, roots_of((nu_range){first, chunk->grains.begin}),
                       chunk->last && engine->plan->groups == 1, update};
-  nu_range panels = nu_plan_my_panels(engine->plan, engine->layers[l].panels, thread);
-  for_each_region(engine, l, thread, panels, update, gradient_region, &job);
+  for_each_region(engine, l, thread, part_in_group(engine, l, thread), update, gradient_region, &job);
 }
 
 /* A scratch slot for every level of the tree of a chunk. */
@@ -192,9 +223,9 @@ static size_t list_merges(const nu_engine *engine, size_t rows, nu_merge *merges
   nu_tree tree = {.depth = 0};
   size_t n = 0;
   for (size_t group = 0; group < engine->plan->groups; group++) {
-    nu_tree part = roots_of(nu_plan_group_grains(engine->plan, rows, group));
-    for (size_t r = 0; r < part.depth; r++) {
-      nu_node node = part.nodes[r];
+    nu_tree roots = roots_of(nu_plan_group_grains(engine->plan, rows, group));
+    for (size_t r = 0; r < roots.depth; r++) {
+      nu_node node = roots.nodes[r];
       nu_tree_push(&tree, (nu_node){node.level, node.index, group * NU_TREE_DEPTH + r});
       while (nu_tree_merge(&tree, &merges[n])) n++;
     }
@@ -218,16 +249,11 @@ static void join_region(const nu_engine *engine, size_t thread, const region *at
   if (job->update) update_region(engine, thread, at, root_at(engine, at, 0), job->update);
 }
 
-/* A thread's panels where all threads share the work, whatever their groups. */
-static nu_range panels_among_all(const nu_engine *engine, size_t l, size_t thread) {
-  return nu_share(engine->layers[l].panels, engine->plan->threads, thread);
-}
-
 void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update) {
   nu_merge *merges = engine->threads[thread].merges;
   join_job job = {merges, list_merges(engine, rows, merges), update};
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), update, join_region, &job);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, join_region, &job);
   }
 }
 
@@ -241,7 +267,7 @@ static size_t panel_floats(const nu_engine_layer *layer, size_t p) {
 double nu_engine_norm(nu_engine *engine, nu_team *team, size_t thread) {
   for (size_t l = 0; l < engine->n_layers; l++) {
     nu_engine_layer *layer = &engine->layers[l];
-    nu_range panels = panels_among_all(engine, l, thread);
+    nu_range panels = nu_share(layer->panels, engine->plan->threads, thread);
     for (size_t p = panels.begin; p < panels.end; p++) {
       layer->panel_norms[p] = engine->kernels->square_sum(
           panel_floats(layer, p), layer->array[NU_GRADIENT] + p * layer->panel_size);
@@ -262,7 +288,7 @@ static void take_step(const nu_engine *engine, size_t thread, const region *at, 
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
   nu_update own = *update;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, panels_among_all(engine, l, thread), update, take_step, &own);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, take_step, &own);
   }
 }
 

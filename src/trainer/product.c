@@ -74,10 +74,14 @@ static void forward_links(const nu_engine *engine, size_t l, const product *b, n
 
 void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk) {
   const nu_engine_layer *layer = &engine->layers[l];
-  nu_range panels = nu_plan_my_panels(engine->plan, layer->panels, thread);
+  nu_range panels = nu_plan_my_panels(engine->plan, layer->panels, thread), rows = chunk->held;
   size_t links = layer->inputs + 1, step = links_in_block(engine, links);
-  while (panels.begin < panels.end) {
-    product block = next_block(engine, layer, chunk->held, panels, links);
+  if (nu_plan_is_narrow(engine->plan, layer->panels)) {
+    panels = (nu_range){0, layer->panels};
+    rows = nu_plan_my_own(engine->plan, rows, thread);
+  }
+  while (panels.begin < panels.end && rows.begin < rows.end) {
+    product block = next_block(engine, layer, rows, panels, links);
     for (size_t k = 0; k < links; k += step) {
       forward_links(engine, l, &block, (nu_range){k, least(k + step, links)});
     }
