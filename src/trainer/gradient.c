@@ -44,6 +44,7 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
   nu_update own = update_of(at, update);
   bool is_finite = engine->kernels->update(&own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
                                            moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2));
+  nu_narrow_weights(engine, at->layer, at->panel, at->inputs);
   engine->threads[thread].not_finite |= !is_finite;
 }
 
@@ -59,10 +60,12 @@ static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, 
   return mixed && decays ? layer->inputs : end;
 }
 
-static size_t largest_region(const nu_engine *engine) {
+size_t nu_region_inputs(const nu_engine *engine) {
   size_t step = engine->plan->blocks.inputs;
-  return (step + step / 4) * P;
+  return step + step / 4;
 }
+
+static size_t largest_region(const nu_engine *engine) { return nu_region_inputs(engine) * P; }
 
 static void for_each_region(const nu_engine *engine, size_t l, size_t thread, nu_range panels,
                             const nu_update *update, region_fn *fn, void *arg) {
@@ -116,6 +119,7 @@ size_t nu_gradient_roots(const numann_plan *plan, size_t rows) {
 typedef struct gradient_job {
   size_t l;
   const nu_chunk *chunk;
+  size_t first_panel;      /* of the thread */
   nu_tree before;          /* what earlier chunks of the batch left */
   bool closes;             /* the batch's last chunk, of the only group */
   const nu_update *update; /* NULL: not fused */
@@ -135,23 +139,22 @@ static float *slot_of(const nu_engine *engine, size_t thread, const region *at, 
 static void gradient_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
   const gradient_job *job = arg;
   const nu_chunk *chunk = job->chunk;
-  size_t below_stride, slots[NU_TREE_DEPTH];
-  const float *below = nu_activations_below(engine, job->l, &below_stride), *left[NU_TREE_DEPTH];
+  size_t slots[NU_TREE_DEPTH];
+  const float *left[NU_TREE_DEPTH];
   const nu_engine_layer *layer = at->layer;
   nu_tree tree = job->before;
   nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
   nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
                       moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
-  nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width,
-                    .xrow = 1, .xcol = below_stride, .yrow = layer->stride, .outrow = at->width,
-                    .fresh = true, .left = left};
+  nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width, .xrow = 1,
+                    .outrow = at->width, .fresh = true, .pairs = engine->pairs, .left = left};
   for (size_t g = chunk->grains.begin; g < chunk->grains.end; g++) {
     nu_range rows = nu_plan_grain_rows(engine->plan, chunk->batch, (nu_range){g, g + 1});
     size_t held = chunk->held.begin + rows.begin - chunk->rows.begin;
     bool closes = job->closes && g + 1 == chunk->grains.end;
-    chain.k = rows.end - rows.begin;
-    chain.x = below + held * below_stride + at->inputs.begin;
-    chain.y = layer->deltas + held * layer->stride + at->panel * P;
+    nu_grain grain = {job->l, at->panel, at->panel - job->first_panel, at->inputs,
+                      {held, held + rows.end - rows.begin}, g - chunk->grains.begin};
+    nu_grain_operands(engine, thread, &grain, &chain);
     size_t slot = tree.depth;
     chain.n_left = push_grain(&tree, g, closes, slots);
     for (size_t i = 0; i < chain.n_left; i++) {
@@ -162,15 +165,16 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
     if (closes && job->update) chain.target = &target;
     engine->kernels->chain(&chain);
   }
+  if (job->closes && job->update) nu_narrow_weights(engine, layer, at->panel, at->inputs);
 }
 
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update) {
   size_t group = nu_plan_group(engine->plan, thread);
   size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
-  gradient_job job = {l, chunk, roots_of((nu_range){first, chunk->grains.begin}),
-                      chunk->last && engine->plan->groups == 1, update};
   nu_range panels = nu_plan_my_panels(engine->plan, engine->layers[l].panels, thread);
+  gradient_job job = {l, chunk, panels.begin, roots_of((nu_range){first, chunk->grains.begin}),
+                      chunk->last && engine->plan->groups == 1, update};
   for_each_region(engine, l, thread, panels, update, gradient_region, &job);
 }
 
