@@ -45,7 +45,7 @@ support() {
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_gradient) echo tests/oracle.o ;;
     check_trainer) echo tests/training.o ;;
-    check_step) echo tests/training.o tests/oracle.o ;;
+    check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
     check_checkpoint*) echo tests/checkpoint_sample.o ;;
   esac
 }

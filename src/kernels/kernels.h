@@ -142,9 +142,9 @@ typedef struct nu_kernels {
   /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
   double (*square_sum)(size_t n, const float *G);
 
-  /* For benchmarks: rounds of fused multiply-adds in registers only. Returns the flops done; *result
+  /* For benchmarks: rounds of fused multiply-adds, or of those on pairs, in registers only. Returns the flops done; *result
    * depends on all of them. */
-  double (*peak)(size_t rounds, float *result);
+  double (*peak)(bool pairs, size_t rounds, float *result);
 } nu_kernels;
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
