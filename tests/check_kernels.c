@@ -412,64 +412,6 @@ START_TEST(all_instruction_sets_give_the_same_bits) {
 }
 END_TEST
 
-START_TEST(update_reports_what_is_not_finite) {
-  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
-  if (!kernels) return;
-  nu_update u = {.rule = NU_SGD, .factor = 1.0f, .learning_rate = 1.0f};
-  float w[P] = {0}, G[P] = {0};
-  ck_assert(kernels->update(&u, P, w, G, NULL, NULL));
-  G[P - 1] = INFINITY;
-  ck_assert(!kernels->update(&u, P, w, G, NULL, NULL));
-}
-END_TEST
-
-/* A chain with a target is the chain, the subtrees and then the update; near and far rows. */
-static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size_t width, size_t yrow) {
-  enum { M = 29, K = 7 };
-  static float x[K * M], y[K * 2048], left[M * P], G[M * P], want[3][M * P], got[3][M * P];
-  size_t n = m * width;
-  const float *lefts[] = {left};
-  nu_update u = {rule, 0.3f, 0.01f, 1e-3f, 0.9f, 0.999f, 1e-8f, 1.7f, 2.3f};
-  bool not_finite = false;
-  fill(x, K * M, 41);
-  fill(y, K * 2048, 42);
-  fill(left, M * P, 43);
-  for (uint32_t i = 0; i < 3; i++) {
-    fill(want[i], M * P, 44 + i);
-    for (size_t j = 0; j < M * P && i > 0; j++) want[i][j] = fabsf(want[i][j]);
-  }
-  memcpy(got, want, sizeof want);
-  nu_target target = {&u, got[0], got[1], got[2], &not_finite};
-  nu_chain c = {.m = m, .k = K, .panels = 1, .width = width, .x = x, .xrow = 1, .xcol = M,
-                .y = y, .yrow = yrow, .out = G, .outrow = width, .fresh = true, .n_left = 1, .left = lefts};
-  chain_oracle(&c);
-  kernels->update(&u, n, want[0], G, want[1], want[2]);
-  c.out = NULL;
-  c.target = &target;
-  kernels->chain(&c);
-  ck_assert_msg(memcmp(got, want, sizeof want) == 0, "%s: rule %d m %zu width %zu rows %zu apart",
-                kernels->isa, (int)rule, m, width, yrow);
-  ck_assert(!not_finite);
-  got[0][n - 1] = NAN;
-  kernels->chain(&c);
-  ck_assert(not_finite);
-}
-
-START_TEST(a_target_takes_the_step_of_the_chain) {
-  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
-  if (!kernels) return;
-  nu_float_env env = nu_float_env_enter();
-  for (nu_rule rule = NU_SGD; rule < NU_RULES; rule++) {
-    for (size_t m = 1; m <= 29; m++) {
-      check_target(kernels, rule, m, P, 40);
-      check_target(kernels, rule, m, P, 2000);
-      check_target(kernels, rule, m, P / 2, 40);
-    }
-  }
-  nu_float_env_leave(&env);
-}
-END_TEST
-
 /* ---- layout */
 
 START_TEST(panels_convert_there_and_back) {
@@ -502,8 +444,6 @@ static Suite *kernels_suite(void) {
   tcase_add_loop_test(tests, output_rows_have_loss_delta_and_clean_padding, 0, NU_ISAS);
   tcase_add_loop_test(tests, softmax_survives_large_logits_and_shows_nan, 0, NU_ISAS);
   tcase_add_loop_test(tests, all_instruction_sets_give_the_same_bits, 0, NU_ISAS);
-  tcase_add_loop_test(tests, update_reports_what_is_not_finite, 0, NU_ISAS);
-  tcase_add_loop_test(tests, a_target_takes_the_step_of_the_chain, 0, NU_ISAS);
   tcase_add_test(tests, panels_convert_there_and_back);
   suite_add_tcase(suite, tests);
   return suite;

@@ -87,6 +87,7 @@ check "has the hash" test "$(json weights_sha256 | wc -c)" -eq 65
 check "info of a config" run 0 info configs/digits.yaml
 check "shows the layers" has out softmax
 check "gradcheck" run 0 gradcheck configs/iris.yaml
+check "gradcheck is for fp32" run 2 gradcheck configs/iris.yaml --set train.precision=bf16
 check "topo" run 0 topo
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1

@@ -17,8 +17,12 @@ cd "$builddir" || exit 99
 # The instruction sets that this build has; each compiles the kernels once, as Makefile.am does.
 kernel_sets=$(find . -name 'libkernels_*.la' | sed 's|.*libkernels_||; s|\.la||')
 kernel_flags() {
-  echo "-O3 -DNU_VECTOR_HEADER=\"kernels/vector_$1.h\" -DNU_KERNELS=nu_kernels_$1"
-  case $1 in avx2) echo "-mavx2 -mfma" ;; avx512) echo "-mavx512f" ;; esac
+  echo "-O3 -DNU_VECTOR_HEADER=\"kernels/vector_${1%bf16}.h\" -DNU_KERNELS=nu_kernels_$1"
+  case $1 in
+    avx2) echo "-mavx2 -mfma" ;;
+    avx512) echo "-mavx512f" ;;
+    avx512bf16) echo "-DNU_DOT_PAIRS -mavx512f -mavx512bf16" ;;
+  esac
 }
 
 compile() { # SOURCE FLAG...: objects into $work/objects
@@ -41,7 +45,7 @@ support() {
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_gradient) echo tests/oracle.o ;;
     check_trainer) echo tests/training.o ;;
-    check_step) echo tests/training.o tests/oracle.o ;;
+    check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
     check_checkpoint*) echo tests/checkpoint_sample.o ;;
   esac
 }

@@ -56,6 +56,13 @@ for t in $some_threads; do
   done
 done
 
+# bf16, emulated and in hardware
+for isa in $sets; do
+  one bf16 "$digits" 1 neurons "$isa" --set train.epochs=2 --set train.precision=bf16
+  one bf16 "$digits" 3 samples "$isa" --set train.epochs=2 --set train.precision=bf16
+done
+matrix "$some_threads" bf16 "$digits" --set train.epochs=2 --set train.precision=bf16
+
 # The test of the test: another seed, another grain and another order give other weights.
 differs() {
   check "trains with $1" run 0 train "$digits" --out other --overwrite --quiet --json --set train.epochs=2 --set "$1"
@@ -65,6 +72,7 @@ differs train.seed=2
 differs train.grain=16
 differs train.shuffle=false
 differs train.batch=33
+differs train.precision=bf16
 
 # ---- MNIST: 10 steps of 784-512-512-10 on the first 1,000 rows of the smaller file
 first_rows() { # IMAGES LABELS: IDX files of 1,000 (0x3e8) rows, from gzipped ones

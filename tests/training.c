@@ -109,6 +109,7 @@ void training_hash_planned(const char *settings, const numann_plan *plan, char h
   j.plan->batch = own.batch;
   j.plan->last_batch = own.last_batch;
   j.plan->grain = own.grain;
+  j.plan->precision = own.precision;
   create_trainer(&j);
   run_to_hash(&j, hex);
 }

@@ -25,6 +25,7 @@ numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, n
 /* Flops a second that `threads` threads reach together in registers for about `seconds`, by the
  * fastest instruction set that runs here; its name. */
 typedef struct nu_bench_peak {
+  bool pairs; /* of products of bf16; set before */
   double flops;
   const char *isa;
 } nu_bench_peak;

@@ -13,6 +13,7 @@
 /* Measured by all threads at once; each reports its own rate. */
 typedef struct job {
   const nu_kernels *kernels;
+  bool pairs; /* of bf16 */
   double seconds;
   double *rates;     /* [threads], owned by the caller */
   float *left, *right; /* [threads][n] each, for the bandwidth */
@@ -26,7 +27,7 @@ static void run_peak(nu_team *team, size_t thread, void *arg) {
   nu_team_barrier(team);
   double start = nu_clock_seconds();
   do {
-    flops += j->kernels->peak(ROUNDS, &result);
+    flops += j->kernels->peak(j->pairs, ROUNDS, &result);
     passed = nu_clock_seconds() - start;
   } while (passed < j->seconds);
   j->rates[thread] = flops / passed;
@@ -58,11 +59,11 @@ static numann_status run(double *sum, job *j, size_t threads, nu_team_fn *fn, nu
 }
 
 /* The fastest set is found once, by a short look at each. */
-static const nu_kernels *fastest(size_t threads, numann_error *err) {
+static const nu_kernels *fastest(bool pairs, size_t threads, numann_error *err) {
   const nu_kernels *best = NULL;
   double most = 0.0;
   for (size_t i = 0; i < NU_ISAS; i++) {
-    job j = {.kernels = nu_kernels_named(nu_isa_names[i]), .seconds = 0.01};
+    job j = {.kernels = nu_kernels_named(nu_isa_names[i]), .pairs = pairs, .seconds = 0.01};
     double flops;
     if (!j.kernels || run(&flops, &j, threads, run_peak, err) != NUMANN_OK) continue;
     if (flops > most) best = j.kernels;
@@ -73,7 +74,8 @@ static const nu_kernels *fastest(size_t threads, numann_error *err) {
 
 numann_status nu_bench_measure_peak(nu_bench_peak *peak, size_t threads, double seconds,
                                     numann_error *err) {
-  job j = {.kernels = peak->isa ? nu_kernels_named(peak->isa) : fastest(threads, err),
+  job j = {.kernels = peak->isa ? nu_kernels_named(peak->isa) : fastest(peak->pairs, threads, err),
+           .pairs = peak->pairs,
            .seconds = seconds};
   if (!j.kernels) return NUMANN_ERR_MEMORY; /* the team could not run: err says so */
   peak->isa = j.kernels->isa;

@@ -173,7 +173,7 @@ static numann_status run_slice(bench *b, double *rate, numann_error *err) {
 }
 
 static numann_status measure(bench *b, numann_error *err) {
-  nu_bench_peak peak = {0};
+  nu_bench_peak peak = {.pairs = b->plan->precision == NU_BF16};
   double warm_up;
   NU_TRY(run_slice(b, &warm_up, err));
   for (size_t i = 0; i < SLICES; i++) {
@@ -224,6 +224,7 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
   nu_json_string(json, "strategy", numann_plan_strategy(b->plan));
   nu_json_count(json, "groups", b->plan->groups);
   nu_json_string(json, "isa", nu_kernels_select()->isa);
+  nu_json_string(json, "precision", nu_config_string(b->config, "train.precision"));
   nu_json_real(json, "samples_per_s", r->rate);
   nu_json_real(json, "samples_per_s_least", b->rates[0]);
   nu_json_real(json, "samples_per_s_most", b->rates[SLICES - 1]);
@@ -237,8 +238,8 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
 }
 
 static void write_text(const bench *b, const result *r, nu_text *out) {
-  nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu\n", b->row.name, b->row.layers, b->row.activation,
-               b->row.loss, b->row.optimizer, b->plan->batch);
+  nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu, %s\n", b->row.name, b->row.layers, b->row.activation,
+               b->row.loss, b->row.optimizer, b->plan->batch, nu_config_string(b->config, "train.precision"));
   nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", b->plan->threads,
                b->plan->threads == 1 ? "" : "s", numann_plan_strategy(b->plan),
                nu_kernels_select()->isa, b->rows);

@@ -182,7 +182,7 @@ static const char man_end[] =
     "checkpoints/ck\\-STEP.safetensors, model.safetensors and report.html.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B OMP_NUM_THREADS\nAn upper limit of the threads that are chosen by themselves.\n"
-    ".TP\n.B NUMANN_ISA\nThe instruction set to use: base, avx2 or avx512;\n"
+    ".TP\n.B NUMANN_ISA\nThe instruction set to use: base, avx2, avx512 or avx512bf16;\n"
     "on Arm base or neon. It changes no weight.\n"
     ".TP\n.B NO_COLOR\nNo colours on the terminal.\n"
     ".SH EXIT STATUS\n"

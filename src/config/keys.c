@@ -79,6 +79,9 @@ static const nu_key keys[] = {
      "Seed of initial weights, splits and shuffling."},
     {"train.grain", NU_KEY_COUNT, "auto", 1, MANY, "auto", false,
      "Rows whose gradients are summed in one chain; part of the numbers (docs/numerics.md)."},
+    {"train.precision", NU_KEY_TEXT, "fp32", 0, 0, "fp32|bf16", false,
+     "Operands of the matrix products: fp32, or bf16, rounded from weights that stay fp32; sums are fp32 "
+     "(docs/numerics.md)."},
     {"train.shuffle", NU_KEY_FLAG, "true", 0, 0, NULL, false,
      "Take the rows in a new order every epoch."},
     {"train.clip_norm", NU_KEY_REAL, "0", 0, LARGE, NULL, false,

@@ -7,11 +7,29 @@
 typedef struct family {
   bool gradient; /* (4.12): x is read along rows, and the update may stand in for the result */
   bool far;      /* rows of y and columns of x lie further apart than the hardware looks ahead */
+  bool pairs;    /* of bf16 */
   size_t xrow, outrow;
 } family;
 
 /* Links that are fetched ahead where rows lie far apart: some 300 cycles. */
 #define AHEAD 12
+
+/* A link of a chain on floats is one multiply-add; on pairs one where there is an instruction for it,
+ * else one with the odd elements, then one with the even ones. */
+INLINE size_t steps_of(bool pairs) { return pairs ? NU_PAIR_STEPS : 1; }
+
+INLINE vec operand(bool pairs, size_t step, vec word) {
+  if (steps_of(pairs) == 1) return word;
+  return step == 0 ? v_odd(word) : v_even(word);
+}
+
+INLINE vec multiply_add(bool pairs, vec x, vec y, vec sum) {
+#ifdef NU_DOT_PAIRS
+  if (pairs) return v_dot_pairs(x, y, sum);
+#endif
+  (void)pairs;
+  return v_fma(x, y, sum);
+}
 
 typedef vec tile_sums[NU_HALF_TILE_ROWS][NU_TILE_VECTORS];
 
@@ -77,12 +95,15 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, family f, const
       NU_UNROLL for (size_t v = 0; v < vectors; v++)
         __builtin_prefetch(y + (p + AHEAD) * yrow + v * NU_LANES);
     }
-    NU_UNROLL for (size_t v = 0; v < vectors; v++)
-      right[v] = v_load(y + p * yrow + v * NU_LANES);
-    NU_UNROLL for (size_t i = 0; i < rows; i++) {
-      vec left = v_set(i < rows / 2 ? low[i * xrow] : high[(i - rows / 2) * xrow]);
+    NU_UNROLL for (size_t s = 0; s < steps_of(f.pairs); s++) {
       NU_UNROLL for (size_t v = 0; v < vectors; v++)
-        sum[i][v] = v_fma(left, right[v], sum[i][v]);
+        right[v] = operand(f.pairs, s, v_load(y + p * yrow + v * NU_LANES));
+      NU_UNROLL for (size_t i = 0; i < rows; i++) {
+        const float *at = i < rows / 2 ? low + i * xrow : high + (i - rows / 2) * xrow;
+        vec left = operand(f.pairs, s, f.pairs ? v_set_word(at) : v_set(*at));
+        NU_UNROLL for (size_t v = 0; v < vectors; v++)
+          sum[i][v] = multiply_add(f.pairs, left, right[v], sum[i][v]);
+      }
     }
   }
   for (size_t l = 0; l < c->n_left; l++) {
@@ -131,19 +152,24 @@ INLINE void all_tiles(size_t rows, size_t vectors, const nu_chain *c, family f) 
 /* Whole panels, or half ones, which are one vector wide where a vector is that wide. The gradient's chains
  * are short and dense; with their distances as constants a tile of 64 links starts 60 cycles (a tenth of
  * its time) sooner than if it had to find the places of its rows. */
-static void chain(const nu_chain *c) {
+INLINE void chain_of(bool pairs, const nu_chain *c) {
   bool whole = c->width % (NU_TILE_VECTORS * NU_LANES) == 0, gradient = c->xrow == 1 && c->fresh;
-  bool far = c->yrow >= FAR;
+  bool far = c->yrow >= FAR && !pairs;
   if (gradient && whole && c->outrow == P && far)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, true, 1, P});
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, true, pairs, 1, P});
   else if (gradient && whole && c->outrow == P)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, false, 1, P});
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, false, pairs, 1, P});
   else if (gradient && c->outrow == NU_HALF_PANEL)
-    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){true, false, 1, NU_HALF_PANEL});
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){true, false, pairs, 1, NU_HALF_PANEL});
   else if (whole)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){false, false, c->xrow, c->outrow});
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){false, false, pairs, c->xrow, c->outrow});
   else
-    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){false, false, c->xrow, c->outrow});
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){false, false, pairs, c->xrow, c->outrow});
+}
+
+static void chain(const nu_chain *c) {
+  if (c->pairs) chain_of(true, c);
+  else chain_of(false, c);
 }
 
 /* One square of vectors: each round is a perfect shuffle of all rows, and log2(lanes) of them turn rows

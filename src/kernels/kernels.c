@@ -6,12 +6,14 @@
 
 #include "base/real.h"
 #include "kernels/vector_math.h"
+#include "kernels/vector_pairs.h"
 
 #define P NU_PANEL
 #define INLINE static inline __attribute__((always_inline))
 
 #include "kernels/update.h"
 #include "kernels/chain.h"
+#include "kernels/pairs.h"
 #include "kernels/peak.h"
 
 /* ---- activations */
@@ -166,6 +168,8 @@ static double square_sum(size_t n, const float *G) {
 extern const nu_kernels NU_KERNELS;
 const nu_kernels NU_KERNELS = {.isa = NU_ISA,
                                .chain = chain,
+                               .narrow = narrow,
+                               .pair = pair,
                                .transpose = transpose,
                                .activate = activate,
                                .derive = derive,

@@ -75,7 +75,12 @@ typedef struct nu_update {
  *   (4.12) with x = activations read along rows (xrow 1), y = deltas: the chain of one grain. The
  *          finished subtrees that this grain completes are added on the way out, nearest first:
  *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be one.
- *          With a target these roots are not stored: the weights take their step with them. */
+ *          With a target these roots are not stored: the weights take their step with them.
+ *
+ * With `pairs` each float of x and y is a word of two bf16, a pair of operands in the order of the chain,
+ * the first (even) one in the lower half, and k counts pairs. A link is two fused multiply-adds, the odd
+ * operands before the even ones, which is what vdpbf16ps does. A chain of an odd number of operands ends
+ * in a pair whose second ones are +0. Strides count words. */
 typedef struct nu_target { /* laid out as out: rows P or, in a half panel, P/2 apart */
   const nu_update *update;
   float *w, *m1, *m2; /* m1, m2: NULL where the rule has none */
@@ -91,13 +96,14 @@ typedef struct nu_chain {
   float *out;
   size_t outrow;
   bool fresh;
+  bool pairs; /* bf16: see above */
   size_t n_left;
   const float *const *left; /* [n_left] */
   const nu_target *target;  /* NULL, or (4.12) only: xrow 1, fresh, outrow = width, one panel */
 } nu_chain;
 
 typedef struct nu_kernels {
-  const char *isa; /* "base", "neon", "avx2", "avx512" */
+  const char *isa; /* "base", "neon", "avx2", "avx512", "avx512bf16" */
 
   void (*chain)(const nu_chain *chain);
 
@@ -105,6 +111,13 @@ typedef struct nu_kernels {
    * next multiple of P/2. n a multiple of P/2, columns at most P. */
   void (*transpose)(size_t n, size_t columns, const float *from, size_t fromstride, float *to,
                     size_t tostride);
+
+  /* Floats rounded to bf16 (to nearest even, subnormal ones to zero), two to a word. narrow: neighbours
+   * in a row, row i to to[i tostride]; n a multiple of P. */
+  void (*narrow)(size_t rows, size_t n, const float *from, size_t fromstride, float *to, size_t tostride);
+  /* pair: neighbours in a column, rows 2i and 2i + 1 to to[i tostride], a last row without another with
+   * +0; n a multiple of P/2. */
+  void (*pair)(size_t rows, size_t n, const float *from, size_t fromstride, float *to, size_t tostride);
 
   /* a[i][0..n) = f(a[i][0..n)), rows i `stride` apart; n a multiple of P/2. Not for softmax, which is a
    * whole row's business. */
@@ -129,9 +142,9 @@ typedef struct nu_kernels {
   /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
   double (*square_sum)(size_t n, const float *G);
 
-  /* For benchmarks: rounds of fused multiply-adds in registers only. Returns the flops done; *result
+  /* For benchmarks: rounds of fused multiply-adds, or of those on pairs, in registers only. Returns the flops done; *result
    * depends on all of them. */
-  double (*peak)(size_t rounds, float *result);
+  double (*peak)(bool pairs, size_t rounds, float *result);
 } nu_kernels;
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
@@ -153,7 +166,7 @@ void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *w
                     float *biases);
 
 /* All sets that the source has, narrowest first. */
-#define NU_ISAS 4
+#define NU_ISAS 5
 extern const char *const nu_isa_names[NU_ISAS];
 
 /* The widest set that this machine runs; or, where the environment variable NUMANN_ISA names one,

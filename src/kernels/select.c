@@ -24,13 +24,24 @@ extern const nu_kernels nu_kernels_avx512;
 static bool has_avx512(void) { return __builtin_cpu_supports("avx512f"); }
 #endif
 
-const char *const nu_isa_names[NU_ISAS] = {"base", "neon", "avx2", "avx512"};
+#ifdef HAVE_AVX512BF16
+extern const nu_kernels nu_kernels_avx512bf16;
+/* The compiler may use the byte and word instructions too, which every such processor has. */
+static bool has_avx512bf16(void) {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
+const char *const nu_isa_names[NU_ISAS] = {"base", "neon", "avx2", "avx512", "avx512bf16"};
 
 /* Widest first; those that this build has. */
 static const struct {
   const nu_kernels *kernels;
   bool (*runs_here)(void);
 } sets[] = {
+#ifdef HAVE_AVX512BF16
+    {&nu_kernels_avx512bf16, has_avx512bf16},
+#endif
 #ifdef HAVE_AVX512
     {&nu_kernels_avx512, has_avx512},
 #endif

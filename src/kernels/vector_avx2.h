@@ -26,4 +26,12 @@ static inline vec v_zip_high(vec a, vec b) {
   return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
+/* a0 a2 ... b0 b2 ..., and what lies between. */
+static inline vec v_evens(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+static inline vec v_odds(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
 #endif

@@ -54,4 +54,12 @@ static inline vec v_zip_high(vec a, vec b) {
   return __builtin_shufflevector(a, b, 2, 6, 3, 7);
 }
 
+/* a0 a2 ... b0 b2 ..., and what lies between. */
+static inline vec v_evens(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+static inline vec v_odds(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+
 #endif

@@ -22,4 +22,8 @@ static inline vec v_sqrt(vec v) { return (vec)vsqrtq_f32(v); }
 static inline vec v_zip_low(vec a, vec b) { return (vec)vzip1q_f32(a, b); }
 static inline vec v_zip_high(vec a, vec b) { return (vec)vzip2q_f32(a, b); }
 
+/* a0 a2 ... b0 b2 ..., and what lies between. */
+static inline vec v_evens(vec a, vec b) { return (vec)vuzp1q_f32(a, b); }
+static inline vec v_odds(vec a, vec b) { return (vec)vuzp2q_f32(a, b); }
+
 #endif

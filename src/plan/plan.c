@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "config/config.h"
@@ -56,7 +57,7 @@ nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread
   return share_in_group(plan, panels, thread);
 }
 
-bool nu_plan_is_narrow(const numann_plan *plan, size_t panels) {
+bool nu_plan_is_thin(const numann_plan *plan, size_t panels) {
   return panels < nu_plan_members(plan, 0).end;
 }
 
@@ -244,6 +245,7 @@ numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *n
   plan.last_batch = request->rows % request->batch ? request->rows % request->batch : request->batch;
   plan.chunk = request->chunk ? request->chunk : choose_chunk(&plan, network, machine);
   plan.fuse = request->fuse;
+  plan.precision = request->precision;
   explain(&plan, request, machine, best.seconds);
   return plan;
 }
@@ -252,6 +254,10 @@ numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *n
 static size_t batch_rows(const numann_config *config, size_t rows) {
   size_t batch = nu_config_count(config, "train.batch");
   return batch == 0 || batch > rows ? rows : batch;
+}
+
+static nu_format precision_of(const numann_config *config) {
+  return strcmp(nu_config_string(config, "train.precision"), "bf16") == 0 ? NU_BF16 : NU_FP32;
 }
 
 numann_status numann_plan_create(numann_plan **out, const numann_config *config,
@@ -269,7 +275,8 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
                              .grain = nu_config_count(config, "train.grain"),
                              .groups = nu_config_count(config, "parallel.groups"),
                              .chunk = nu_config_count(config, "parallel.chunk"),
-                             .fuse = nu_config_flag(config, "parallel.fuse_update")};
+                             .fuse = nu_config_flag(config, "parallel.fuse_update"),
+                             .precision = precision_of(config)};
   numann_plan *plan = nu_alloc(1, sizeof *plan);
   if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
   *plan = nu_plan_make(&request, network, &machine);

@@ -1,7 +1,8 @@
 /* Plan inside numann: who computes which part. SPDX-License-Identifier: MIT
  *
  * A batch of B rows is cut into grains of `grain` consecutive rows. The grain, a function of the
- * batch alone, is part of the numbers; everything else here is not. */
+ * batch alone, and the precision, which the config orders, are part of the numbers; everything else here
+ * is not. */
 #ifndef NU_PLAN_PLAN_H
 #define NU_PLAN_PLAN_H
 
@@ -20,6 +21,9 @@ typedef enum nu_strategy {
   NU_STRATEGIES
 } nu_strategy;
 
+/* The operands of the matrix products: floats, or floats rounded to bf16. */
+typedef enum nu_format { NU_FP32, NU_BF16 } nu_format;
+
 /* How far a loop goes before the next one takes its turn, so that what it reads again is still in a
  * near cache. Never changes a number: a chain is stored and continued. */
 typedef struct nu_blocks {
@@ -37,6 +41,7 @@ struct numann_plan {
   size_t batch;         /* rows of a full batch */
   size_t last_batch;    /* rows of an epoch's last batch, as large or smaller */
   size_t grain;         /* rows of a full grain */
+  nu_format precision;
   size_t chunk;         /* grains that a group takes through all layers before the next ones */
   bool fuse;            /* update each region of weights where its gradient was formed */
   nu_blocks blocks;
@@ -80,7 +85,7 @@ size_t nu_plan_held(const numann_plan *plan, size_t rows);
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread);
 /* Has a layer fewer panels than a group has threads? Then its threads split the rows in (3.8), and in
  * (4.12) the inputs: each those that it computed, so that these weights stay with their thread. */
-bool nu_plan_is_narrow(const numann_plan *plan, size_t panels);
+bool nu_plan_is_thin(const numann_plan *plan, size_t panels);
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */
 bool nu_plan_shares_rows(const numann_plan *plan);
@@ -100,6 +105,7 @@ typedef struct nu_plan_request {
   size_t groups;
   size_t chunk; /* grains; 0 = auto */
   bool fuse;
+  nu_format precision;
 } nu_plan_request;
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine);

@@ -110,7 +110,7 @@ static bool create(nu_engine *engine, const numann_network *network, nu_engine_u
   engine->row_loss = nu_alloc(engine->plan->batch, sizeof(double));
   if (!engine->inputs || !engine->targets || !engine->row_loss) return false;
   set_ones(engine->inputs, engine->rows, engine->input_stride, engine->features);
-  if (!create_threads(engine, use)) return false;
+  if (!create_threads(engine, use) || !nu_create_pairs(engine)) return false;
   bool several = engine->plan->groups > 1 || nu_plan_chunks(engine->plan, engine->plan->batch) > 1;
   if (use == NU_ENGINE_PREDICT || (use == NU_ENGINE_FUSED && !several)) return true;
   return create_gradient(engine) && (!several || create_groups(engine));
@@ -129,6 +129,7 @@ numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
                         .rows = nu_plan_held(plan, plan->batch),
                         .features = features,
                         .input_stride = nu_stride(features),
+                        .pairs = plan->precision == NU_BF16,
                         .outputs = network->layers[network->n_layers - 1].neurons};
   NU_TRY(nu_kernels_choose(&engine->kernels, err));
   if (!create(engine, network, use)) {
@@ -151,6 +152,7 @@ static void clear_groups(nu_engine *engine) {
 }
 
 void nu_engine_clear(nu_engine *engine) {
+  nu_clear_pairs(engine);
   for (size_t l = 0; l < engine->n_layers; l++) {
     nu_engine_layer *layer = &engine->layers[l];
     free(layer->array[NU_WEIGHTS]);
@@ -191,6 +193,7 @@ void nu_engine_load(nu_engine *engine, nu_array array, const float *block) {
     nu_to_engine(layer->inputs, layer->neurons, block, biases, layer->array[array]);
     block = biases + layer->neurons;
   }
+  if (array == NU_WEIGHTS) nu_narrow_all_weights(engine);
 }
 
 void nu_engine_store(const nu_engine *engine, nu_array array, float *block) {

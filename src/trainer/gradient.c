@@ -44,6 +44,7 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
   nu_update own = update_of(at, update);
   bool is_finite = engine->kernels->update(&own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
                                            moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2));
+  nu_narrow_weights(engine, at->layer, at->panel, at->inputs);
   engine->threads[thread].not_finite |= !is_finite;
 }
 
@@ -60,40 +61,42 @@ static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, 
   return mixed && decays ? layer->inputs : end;
 }
 
-static size_t largest_region(const nu_engine *engine) {
+size_t nu_region_inputs(const nu_engine *engine) {
   size_t step = engine->plan->blocks.inputs;
-  return (step + step / 4) * P;
+  return step + step / 4;
 }
 
-/* A thread's part of a layer: whole panels or, of a narrow layer, whole groups of P inputs, the bias with
+static size_t largest_region(const nu_engine *engine) { return nu_region_inputs(engine) * P; }
+
+/* A thread's part of a layer: whole panels or, of a thin layer, whole groups of P inputs, the bias with
  * the last. */
 typedef struct part {
   nu_range panels, inputs;
 } part;
 
-static part part_of(const nu_engine_layer *layer, bool narrow, nu_range share) {
+static part part_of(const nu_engine_layer *layer, bool thin, nu_range share) {
   size_t inputs = layer->inputs + 1, end = share.end * P;
-  if (!narrow) return (part){share, {0, inputs}};
+  if (!thin) return (part){share, {0, inputs}};
   return (part){{0, layer->panels}, {share.begin * P, end < layer->inputs ? end : share.begin < share.end ? inputs : 0}};
 }
 
-/* What `narrow` splits: see nu_plan_is_narrow. */
-static size_t units_of(const nu_engine_layer *layer, bool narrow) {
-  return narrow ? nu_panels(layer->inputs) : layer->panels;
+/* What `thin` splits: see nu_plan_is_thin. */
+static size_t units_of(const nu_engine_layer *layer, bool thin) {
+  return thin ? nu_panels(layer->inputs) : layer->panels;
 }
 
 static part part_in_group(const nu_engine *engine, size_t l, size_t thread) {
   const nu_engine_layer *layer = &engine->layers[l];
-  bool narrow = nu_plan_is_narrow(engine->plan, layer->panels);
-  return part_of(layer, narrow, nu_plan_my_panels(engine->plan, units_of(layer, narrow), thread));
+  bool thin = nu_plan_is_thin(engine->plan, layer->panels);
+  return part_of(layer, thin, nu_plan_my_panels(engine->plan, units_of(layer, thin), thread));
 }
 
 /* A thread's part where all threads share the work, whatever their groups. */
 static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
   const nu_engine_layer *layer = &engine->layers[l];
   size_t threads = engine->plan->threads;
-  bool narrow = layer->panels < threads;
-  return part_of(layer, narrow, nu_share(units_of(layer, narrow), threads, thread));
+  bool thin = layer->panels < threads;
+  return part_of(layer, thin, nu_share(units_of(layer, thin), threads, thread));
 }
 
 static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine,
@@ -148,6 +151,7 @@ size_t nu_gradient_roots(const numann_plan *plan, size_t rows) {
 typedef struct gradient_job {
   size_t l;
   const nu_chunk *chunk;
+  part mine;               /* the thread's */
   nu_tree before;          /* what earlier chunks of the batch left */
   bool closes;             /* the batch's last chunk, of the only group */
   const nu_update *update; /* NULL: not fused */
@@ -167,23 +171,23 @@ static float *slot_of(const nu_engine *engine, size_t thread, const region *at, 
 static void gradient_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
   const gradient_job *job = arg;
   const nu_chunk *chunk = job->chunk;
-  size_t below_stride, slots[NU_TREE_DEPTH];
-  const float *below = nu_activations_below(engine, job->l, &below_stride), *left[NU_TREE_DEPTH];
+  size_t slots[NU_TREE_DEPTH];
+  const float *left[NU_TREE_DEPTH];
   const nu_engine_layer *layer = at->layer;
   nu_tree tree = job->before;
   nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
   nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
                       moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
-  nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width,
-                    .xrow = 1, .xcol = below_stride, .yrow = layer->stride, .outrow = at->width,
-                    .fresh = true, .left = left};
+  nu_chain chain = {.m = at->inputs.end - at->inputs.begin, .panels = 1, .width = at->width, .xrow = 1,
+                    .outrow = at->width, .fresh = true, .pairs = engine->pairs, .left = left};
   for (size_t g = chunk->grains.begin; g < chunk->grains.end; g++) {
     nu_range rows = nu_plan_grain_rows(engine->plan, chunk->batch, (nu_range){g, g + 1});
     size_t held = chunk->held.begin + rows.begin - chunk->rows.begin;
     bool closes = job->closes && g + 1 == chunk->grains.end;
-    chain.k = rows.end - rows.begin;
-    chain.x = below + held * below_stride + at->inputs.begin;
-    chain.y = layer->deltas + held * layer->stride + at->panel * P;
+    nu_grain grain = {job->l, at->panel, at->panel - job->mine.panels.begin, at->inputs,
+                      at->inputs.begin == job->mine.inputs.begin, {held, held + rows.end - rows.begin},
+                      g - chunk->grains.begin};
+    nu_grain_operands(engine, thread, &grain, &chain);
     size_t slot = tree.depth;
     chain.n_left = push_grain(&tree, g, closes, slots);
     for (size_t i = 0; i < chain.n_left; i++) {
@@ -194,15 +198,17 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
     if (closes && job->update) chain.target = &target;
     engine->kernels->chain(&chain);
   }
+  if (job->closes && job->update) nu_narrow_weights(engine, layer, at->panel, at->inputs);
 }
 
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update) {
   size_t group = nu_plan_group(engine->plan, thread);
   size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
-  gradient_job job = {l, chunk, roots_of((nu_range){first, chunk->grains.begin}),
+  part mine = part_in_group(engine, l, thread);
+  gradient_job job = {l, chunk, mine, roots_of((nu_range){first, chunk->grains.begin}),
                       chunk->last && engine->plan->groups == 1, update};
-  for_each_region(engine, l, thread, part_in_group(engine, l, thread), update, gradient_region, &job);
+  for_each_region(engine, l, thread, mine, update, gradient_region, &job);
 }
 
 /* A scratch slot for every level of the tree of a chunk. */

@@ -47,25 +47,28 @@ static void activate_block(const nu_engine *engine, const product *b, nu_range r
   size_t n = b->panels * b->width;
   if (last_layer) return; /* nu_engine_output's business */
   engine->kernels->activate(layer->activation, rows.end - rows.begin, n, at + b->panel * P, layer->stride);
-  if (b->panel * P + n <= layer->neurons) return;
-  for (size_t i = rows.begin; i < rows.end; i++, at += layer->stride) at[layer->neurons] = 1.0f;
+  if (b->panel * P + n > layer->neurons) {
+    for (size_t i = rows.begin; i < rows.end; i++, at += layer->stride) at[layer->neurons] = 1.0f;
+  }
+  nu_narrow_rows(engine, layer->activations, layer->activation_pairs, layer->stride, rows,
+                 (nu_range){b->panel * P, b->panel * P + n});
 }
 
 /* Z(l) = [A(l-1) 1] [W(l) b(l)]^T for links [k.begin, k.end) of a block of panels.
  *        [rows x panels] += [rows x links] [links x panels] */
 static void forward_links(const nu_engine *engine, size_t l, const product *b, nu_range k) {
   const nu_engine_layer *layer = b->layer;
-  size_t below_stride, step = engine->plan->blocks.rows;
-  const float *below = nu_activations_below(engine, l, &below_stride);
-  nu_chain chain = {.k = k.end - k.begin, .panels = b->panels, .width = b->width,
-                    .xrow = below_stride, .xcol = 1,
-                    .y = layer->array[NU_WEIGHTS] + b->panel * layer->panel_size + k.begin * b->width,
-                    .yrow = b->width, .ypanel = layer->panel_size,
-                    .outrow = layer->stride, .fresh = k.begin == 0};
+  size_t step = engine->plan->blocks.rows, from = nu_words(engine, k.begin);
+  nu_operands below = nu_below(engine, l), weights = nu_weights(engine, l);
+  nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
+                    .xrow = below.stride, .xcol = 1,
+                    .y = weights.at + b->panel * weights.stride + from * b->width,
+                    .yrow = b->width, .ypanel = weights.stride,
+                    .outrow = layer->stride, .fresh = k.begin == 0, .pairs = engine->pairs};
   for (size_t i = b->rows.begin; i < b->rows.end; i += step) {
     nu_range rows = {i, least(i + step, b->rows.end)};
     chain.m = rows.end - rows.begin;
-    chain.x = below + i * below_stride + k.begin;
+    chain.x = below.at + i * below.stride + from;
     chain.out = layer->activations + i * layer->stride + b->panel * P;
     engine->kernels->chain(&chain);
     if (k.end == b->links) activate_block(engine, b, rows, l + 1 == engine->n_layers);
@@ -76,7 +79,7 @@ void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu
   const nu_engine_layer *layer = &engine->layers[l];
   nu_range panels = nu_plan_my_panels(engine->plan, layer->panels, thread), rows = chunk->held;
   size_t links = layer->inputs + 1, step = links_in_block(engine, links);
-  if (nu_plan_is_narrow(engine->plan, layer->panels)) {
+  if (nu_plan_is_thin(engine->plan, layer->panels)) {
     panels = (nu_range){0, layer->panels};
     rows = nu_plan_my_own(engine->plan, rows, thread);
   }
@@ -98,10 +101,8 @@ static void transpose_stripes(const nu_engine *engine, size_t l, const product *
   for (size_t q = 0; q < b->panels; q++) {
     size_t input = (b->panel + q) * P, columns = least(b->width, above->inputs - input);
     for (size_t j = k.begin; j < k.end; j += P) {
-      size_t width = nu_panel_width(above->neurons, j / P);
-      engine->kernels->transpose(
-          width, columns, above->array[NU_WEIGHTS] + j / P * above->panel_size + input * width, width,
-          stripes + (q * (k.end - k.begin) + j - k.begin) * P, P);
+      size_t to = nu_words(engine, q * (k.end - k.begin) + j - k.begin) * P;
+      nu_transpose_panel(engine, above, j / P, input, columns, stripes + to);
     }
   }
 }
@@ -110,23 +111,26 @@ static void transpose_stripes(const nu_engine *engine, size_t l, const product *
  *        [rows x panels] += [rows x links] [links x panels] */
 static void delta_links(const nu_engine *engine, size_t l, const product *b, nu_range k,
                         float *stripes) {
-  const nu_engine_layer *layer = b->layer, *above = layer + 1;
+  const nu_engine_layer *layer = b->layer;
+  nu_operands above = nu_deltas(engine, l + 1);
   size_t stride = layer->stride, step = engine->plan->blocks.rows, n = b->panels * b->width;
   nu_range padded = {k.begin, (k.end + P - 1) / P * P};
   transpose_stripes(engine, l, b, padded, stripes);
-  nu_chain chain = {.k = k.end - k.begin, .panels = b->panels, .width = b->width,
-                    .xrow = above->stride, .xcol = 1,
-                    .y = stripes, .yrow = P, .ypanel = (padded.end - padded.begin) * P,
-                    .outrow = stride, .fresh = k.begin == 0};
+  nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
+                    .xrow = above.stride, .xcol = 1,
+                    .y = stripes, .yrow = P, .ypanel = nu_words(engine, padded.end - padded.begin) * P,
+                    .outrow = stride, .fresh = k.begin == 0, .pairs = engine->pairs};
   for (size_t i = b->rows.begin; i < b->rows.end; i += step) {
     size_t at = i * stride + b->panel * P;
     chain.m = least(step, b->rows.end - i);
-    chain.x = above->deltas + i * above->stride + k.begin;
+    chain.x = above.at + i * above.stride + nu_words(engine, k.begin);
     chain.out = layer->deltas + at;
     engine->kernels->chain(&chain);
     if (k.end < b->links) continue;
     engine->kernels->derive(layer->activation, chain.m, n, layer->activations + at, layer->deltas + at,
                             stride);
+    nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, stride, (nu_range){i, i + chain.m},
+                   (nu_range){b->panel * P, b->panel * P + n});
   }
 }
 

@@ -55,6 +55,8 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
     if (i + ahead < mine.end) fetch_row(data, row_of(batch, first + i + ahead), engine->features);
     memcpy(engine->inputs + i * engine->input_stride, data->inputs + row * engine->features,
            engine->features * sizeof(float));
+    nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
+                   (nu_range){0, engine->input_stride});
     if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * engine->outputs);
   }
   nu_meet_on_rows(engine, team);
@@ -78,6 +80,8 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
         layer->activation, engine->loss, layer->neurons, layer->activations + i * layer->stride,
         targets ? engine->targets + i * engine->outputs : NULL,
         layer->deltas ? layer->deltas + i * layer->stride : NULL, engine->threads[thread].scratch);
+    nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, (nu_range){i, i + 1},
+                   (nu_range){0, layer->stride});
   }
   if (!layer->deltas) return;
   if (chunk->last) nu_team_barrier(team);

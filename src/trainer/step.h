@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * step.c has what goes by rows and the order of the phases, product.c the blocked matrix products of
- * forward and delta, gradient.c the gradient with its tree and the update, engine.c the memory. */
+ * forward and delta, gradient.c the gradient with its tree and the update, narrow.c what these read in
+ * fp32 or bf16, engine.c the memory. */
 #ifndef NU_TRAINER_STEP_H
 #define NU_TRAINER_STEP_H
 
@@ -33,11 +34,16 @@ typedef struct nu_engine_layer {
   float *deltas;        /* [rows][stride]; NULL where only predicting */
   size_t stride;        /* nu_stride(neurons) */
   double *panel_norms;  /* [panels]: sum of squared gradients, for clipping */
+  /* The same rounded to bf16, two to a word, for the products (narrow.c); NULL without need. */
+  float *weight_pairs;     /* [panels][ceil((inputs + 1) / 2)][P or P/2]: pairs of inputs */
+  float *activation_pairs; /* [rows][stride / 2]: pairs of features */
+  float *delta_pairs;      /* [rows][stride / 2] */
 } nu_engine_layer;
 
 /* What belongs to one thread. */
 typedef struct nu_engine_thread {
   float *scratch;  /* slots of the tree, stripes of weights, or an output row; owned */
+  float *pairs;    /* pairs of rows for the gradient (narrow.c); owned, NULL in fp32 */
   nu_merge *merges; /* [groups * roots of one + 1]: what joins the groups; owned, NULL without groups */
   bool not_finite; /* an update gave a weight that is not finite */
 } nu_engine_thread;
@@ -63,6 +69,8 @@ typedef struct nu_engine {
   size_t features, outputs;
   float *inputs;           /* [rows][input_stride]: features, 1, zeros */
   size_t input_stride;
+  bool pairs;              /* products read pairs of bf16 */
+  float *input_pairs;      /* [rows][input_stride / 2]: inputs as pairs; NULL in fp32 */
   float *targets;          /* [rows][outputs]; NULL where only predicting */
   double *row_loss;        /* [rows of the largest batch] */
   nu_engine_thread *threads; /* [plan->threads], owned */
@@ -123,6 +131,44 @@ bool nu_engine_not_finite(const nu_engine *engine);
 void nu_meet_on_rows(const nu_engine *engine, nu_team *team);
 /* A(l-1) of layer l: the inputs for the first. */
 const float *nu_activations_below(const nu_engine *engine, size_t l, size_t *stride);
+/* What a product reads, in words: floats or pairs of bf16; for weights `stride` is that of the panels. */
+typedef struct nu_operands {
+  const float *at;
+  size_t stride;
+} nu_operands;
+/* Words of so many operands of a chain. */
+size_t nu_words(const nu_engine *engine, size_t operands);
+/* The rows below layer l, its deltas, its weights. */
+nu_operands nu_below(const nu_engine *engine, size_t l);
+nu_operands nu_deltas(const nu_engine *engine, size_t l);
+nu_operands nu_weights(const nu_engine *engine, size_t l);
+/* In bf16: make the pairs of rows or weights that have been formed. Rows are `stride` floats apart, columns
+ * start at a panel; pairs `to` NULL: nobody reads them. Inputs of a panel must come in increasing order. */
+void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_t stride, nu_range rows,
+                    nu_range columns);
+void nu_narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, nu_range inputs);
+void nu_narrow_all_weights(const nu_engine *engine);
+/* to[j][c] = w(neuron j of the panel, input + c) for all neurons j of a panel of the layer, as operands of
+ * a chain over j: words `to`, rows P apart. */
+void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, size_t input,
+                        size_t columns, float *to);
+
+/* A region's part of one grain. */
+typedef struct nu_grain {
+  size_t l, panel, my_panel; /* layer; panel of it; the same among the thread's panels */
+  nu_range inputs;           /* of the region */
+  bool first;                /* are these the first inputs of the thread? */
+  nu_range held;             /* rows of the grain, where they are held */
+  size_t in_chunk;           /* which grain of the chunk */
+} nu_grain;
+/* The operands of the grain's chain: k, x, xcol, y, yrow. A thread asks for the first inputs of all its
+ * panels first, and for the first of its panels before the others. */
+void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *grain, nu_chain *chain);
+/* Most inputs of a region. */
+size_t nu_region_inputs(const nu_engine *engine);
+bool nu_create_pairs(nu_engine *engine);
+void nu_clear_pairs(nu_engine *engine);
+
 /* (3.8) with the activation, for the chunk's rows and the thread's panels of layer l. */
 void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk);
 /* (4.3) for the chunk's rows and the thread's panels of layer l, from the weights of layer l + 1. */
