@@ -95,9 +95,10 @@ static numann_status make_plan(outlook *o, numann_error *err) {
 
 static double samples_per_s(const outlook *o) { return (double)o->plan.batch / o->cost.seconds; }
 
-/* Panels and neurons of thread 0, which has the most. */
+/* Most panels that one thread has, in the smallest group. */
 static size_t my_panels(const outlook *o, size_t l) {
-  return nu_plan_my_panels(&o->plan, nu_panels(o->network->layers[l].neurons), 0).end;
+  size_t members = o->plan.threads / o->plan.groups;
+  return nu_share(nu_panels(o->network->layers[l].neurons), members, 0).end;
 }
 
 /* ---- JSON */

@@ -32,7 +32,8 @@ static const double REGION_S = 60e-9;       /* a call for a region of the gradie
 static const double ROW_S = 15e-9;          /* gather and output: what each row costs besides its floats */
 static const double FLOAT_S = 0.1e-9;       /* copying, ReLU, transposing, adding, updating a float */
 static const double EXP_OUTPUT = 4.0;       /* an output's exponential and logarithm, in activations */
-static const double WAITING = 0.06;         /* of the time between barriers threads wait for the slowest */
+static const double WAITING = 0.06;         /* of the time between barriers threads wait for the slowest, */
+static const double MOST_WAITING = 30e-6;   /* but no longer: what disturbs them is short */
 static const double NODE_THREADS = 6.0;     /* threads that use up the memory rate of a NUMA node */
 static const double REMOTE = 2.0;           /* a barrier across NUMA nodes takes so many times longer */
 static const double TURN_S = 20e-6;         /* more threads than cores: a barrier costs time slices */
@@ -42,26 +43,26 @@ static const double activation_share[NU_ACTIVATIONS] = {
     [NU_STEP] = 0.1, [NU_IDENTITY] = 0.05, [NU_SIGMOID] = 1.0, [NU_TANH] = 1.0,
     [NU_RELU] = 0.1, [NU_LEAKY_RELU] = 0.1, [NU_SOFTMAX] = 1.0};
 
-/* ---- what thread 0 works on */
+/* ---- what the busiest thread works on */
 
 typedef struct work {
   const numann_plan *plan;
   const numann_network *network;
   const nu_machine *machine;
   const nu_rates *rates;
-  size_t members;              /* of its group */
-  double rows, grains, chunks; /* of its group, in a batch */
+  size_t members;              /* of the smallest group, whose members have most panels each */
+  double rows, grains, chunks; /* of the first group, which has most, in a batch */
   double bytes_s;              /* rate at which it streams parameters */
 } work;
 
 static double ratio(size_t a, size_t b) { return (double)a / (double)b; }
 static double larger(double a, double b) { return a > b ? a : b; }
 
-/* Neurons of a layer that thread 0 computes, padding included. */
+/* Most neurons of a layer that one thread computes, padding included. */
 static double my_columns(const work *w, size_t l) {
   size_t neurons = w->network->layers[l].neurons, columns = 0;
-  nu_range mine = nu_plan_my_panels(w->plan, nu_panels(neurons), 0);
-  for (size_t p = mine.begin; p < mine.end; p++) columns += nu_panel_width(neurons, p);
+  size_t mine = nu_share(nu_panels(neurons), w->members, 0).end;
+  for (size_t p = 0; p < mine; p++) columns += nu_panel_width(neurons, p);
   return (double)columns;
 }
 
@@ -189,12 +190,13 @@ size_t nu_plan_barriers(const numann_plan *plan, size_t n_layers) {
   return always + chunks * 2 * n_layers + (chunks - 1) * 2; /* gather, forward, delta; chunk's ends */
 }
 
-static double barriers_seconds(const work *w) {
+static double barriers_seconds(const work *w, double between) {
   const numann_plan *plan = w->plan;
   double each = w->rates->barrier + w->rates->barrier_thread * (double)plan->threads;
   if (plan->threads * w->machine->numa_nodes > w->machine->cores && w->machine->numa_nodes > 1) each *= REMOTE;
   if (plan->threads > w->machine->cores) each += TURN_S * ratio(plan->threads, w->machine->cores);
-  return (double)nu_plan_barriers(plan, w->network->n_layers) * each;
+  double n = (double)nu_plan_barriers(plan, w->network->n_layers), wait = WAITING * between;
+  return n * each + (wait < n * MOST_WAITING ? wait : n * MOST_WAITING);
 }
 
 /* ---- the whole */
@@ -223,7 +225,7 @@ static nu_layer_cost layer_cost(const work *w, size_t l) {
 nu_step_cost nu_plan_cost(const numann_plan *plan, const numann_network *network,
                           const nu_machine *machine, const nu_rates *rates, nu_layer_cost *each) {
   nu_range grains = nu_plan_group_grains(plan, plan->batch, 0), rows = nu_plan_grain_rows(plan, plan->batch, grains);
-  work w = {plan, network, machine, rates, nu_plan_members(plan, 0).end, (double)rows.end, (double)grains.end,
+  work w = {plan, network, machine, rates, plan->threads / plan->groups, (double)rows.end, (double)grains.end,
             (double)nu_plan_chunks(plan, plan->batch), 0.0};
   w.bytes_s = streaming_rate(&w);
   nu_step_cost cost = {.rows = rows_seconds(&w), .join = join_seconds(&w)};
@@ -237,7 +239,7 @@ nu_step_cost nu_plan_cost(const numann_plan *plan, const numann_network *network
   cost.layers *= turns;
   cost.rows *= turns;
   cost.join *= turns;
-  cost.barriers = barriers_seconds(&w) + (nu_plan_shares_rows(plan) ? WAITING * cost.layers : 0.0);
+  cost.barriers = barriers_seconds(&w, cost.layers);
   cost.seconds = cost.layers + cost.rows + cost.join + cost.barriers;
   return cost;
 }

@@ -1,13 +1,13 @@
 /* What a step costs under a plan, in seconds. SPDX-License-Identifier: MIT
  *
- * A pure function of plan, network, machine and rates. It decides who computes what, never a number.
- * Thread 0 has the largest share of everything (nu_share), so that its time is the team's. */
+ * A pure function of plan, network, machine and rates. It decides who computes what, never a number. The
+ * time of a phase is that of the busiest thread. */
 #ifndef NU_PLAN_COST_H
 #define NU_PLAN_COST_H
 
 #include "plan/plan.h"
 
-/* One layer, on thread 0. */
+/* One layer, on the busiest thread. */
 typedef struct nu_layer_cost {
   double forward;    /* (3.8) with the activation */
   double delta;      /* (4.3) with the derivative; 0 for the last layer */

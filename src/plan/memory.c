@@ -2,7 +2,7 @@
  * beforehand. SPDX-License-Identifier: MIT
  *
  * What a stage allocates stands there: data/table.c, network/network.c, trainer/engine.c, state.c. A
- * change there is a change here, which tests/check_plan.c and tests/cli.sh notice. */
+ * change there is a change here; tests/check_plan.c holds the roots against the trainer's own count. */
 #include "plan/memory.h"
 
 #include "plan/cost.h"
