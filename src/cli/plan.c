@@ -181,7 +181,6 @@ static void json_alternatives(const outlook *o, nu_json *json) {
 }
 
 static void json_memory(const outlook *o, nu_json *json) {
-  nu_json_count(json, "memory_bytes", o->memory.bytes);
   nu_json_open(json, "memory", '[');
   for (size_t i = 0; i < o->memory.n_parts; i++) {
     nu_json_open(json, NULL, '{');
@@ -197,11 +196,12 @@ static void write_json(const outlook *o, nu_text *out) {
   nu_json_open(&json, NULL, '{');
   nu_json_string(&json, "subject", o->subject);
   json_machine(o, &json);
-  json_plan(o, &json);
-  json_cost(o, &json);
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
+  json_plan(o, &json); /* last, so that a search for the last "threads" finds the plan's */
+  json_cost(o, &json);
+  nu_json_count(&json, "memory_bytes", o->memory.bytes);
   nu_json_close(&json, '}');
   nu_text_add(&json.text, "\n");
   *out = json.text;
