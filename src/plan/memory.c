@@ -37,10 +37,17 @@ static size_t data_bytes(const numann_network *network, const nu_memory_request 
   return rows * (features_of(network) + r->target_floats) * sizeof(float);
 }
 
-/* What reading needs beside the rows themselves; it is given back before the training. */
+/* What reading takes at its fullest moment: the parts come one after the other, each through pieces that
+ * double in size up to READING_BYTES (data/table.c). Rows that are copied stand there twice. */
 static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
-  size_t train = data_bytes(network, r, r->train_rows);
-  return r->copied ? train : smaller(train, READING_BYTES);
+  const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
+  size_t before = 0, most = 0;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    size_t bytes = data_bytes(network, r, rows[i]);
+    before += bytes;
+    most = larger(most, before + (r->copied ? bytes : smaller(bytes / 2, READING_BYTES)));
+  }
+  return most;
 }
 
 /* ---- the engine */
@@ -128,7 +135,6 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   size_t logical = network->n_parameters * sizeof(float), engine = engine_floats(network) * sizeof(float);
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
-  size_t before = memory.bytes;
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
   add(&memory, "weights, as the kernels want them", engine);
   add(&memory, "weights, as files hold them", (2 + r->best) * logical);
@@ -138,7 +144,7 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
   add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));
   add(&memory, "evaluation", evaluation_bytes(plan, network, r));
-  size_t training = memory.bytes - before, reading = reading_bytes(network, r);
+  size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
   if (reading > training) add(&memory, "reading the data, beyond the above", reading - training);
   return memory;
 }
