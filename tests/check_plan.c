@@ -177,13 +177,18 @@ static numann_network *row_network(const struct row *row) {
   activations[row->n_layers - 1] = strcmp(row->name, "wide") ? NU_SOFTMAX : NU_IDENTITY;
   if (row->hidden == NU_SIGMOID) activations[row->n_layers - 1] = NU_SIGMOID;
   nu_loss loss = activations[row->n_layers - 1] == NU_SOFTMAX ? NU_CROSS_ENTROPY : NU_SQUARED_ERROR;
-  ck_assert_int_eq(nu_network_allocate(&network, row->n_layers, row->sizes, activations, loss, NULL), NUMANN_OK);
+  ck_assert_int_eq(
+      nu_network_allocate(&network, row->n_layers, row->sizes, activations, loss, NULL), NUMANN_OK);
   return network;
 }
 
 static nu_plan_request row_request(const struct row *row) {
-  return (nu_plan_request){.strategy = NU_STRATEGIES, .rows = 60000, .batch = row->batch, .moments = row->moments,
-                           .fuse = true, .rates = nu_rates_of("avx512")};
+  return (nu_plan_request){.strategy = NU_STRATEGIES,
+                           .rows = 60000,
+                           .batch = row->batch,
+                           .moments = row->moments,
+                           .fuse = true,
+                           .rates = nu_rates_of("avx512")};
 }
 
 static numann_plan plan_row(const struct row *row, const nu_machine *machine) {
@@ -215,7 +220,8 @@ START_TEST(choices_on_fake_machines) {
       nu_machine machine = fake_machine(f);
       numann_plan plan = plan_row(&rows[r], &machine);
       char found[64];
-      snprintf(found, sizeof found, "%zu %s %zu", plan.threads, nu_strategy_name(plan.strategy), plan.groups);
+      snprintf(found, sizeof found, "%zu %s %zu", plan.threads, nu_strategy_name(plan.strategy),
+               plan.groups);
       if (strcmp(found, golden[r][f]) == 0) continue;
       nu_text_addf(&differences, "\n%s on %zu cores: %s", rows[r].name, machine.cores, found);
     }
@@ -287,7 +293,8 @@ START_TEST(blocks_fit_the_caches) {
   for (size_t l1d = 8u << 10; l1d <= 512u << 10; l1d *= 2) {
     for (size_t l2 = 64u << 10; l2 <= 64u << 20; l2 *= 2) {
       nu_blocks b = nu_blocks_for(&(nu_machine){.l1d_bytes = l1d, .l2_bytes = l2});
-      ck_assert(b.k % NU_PANEL == 0 && b.k >= 128 && b.panels >= 1 && b.rows >= 24 && b.inputs >= 24);
+      ck_assert(b.k % NU_PANEL == 0 && b.k >= 128 && b.panels >= 1 && b.rows >= 24 &&
+                b.inputs >= 24);
       ck_assert(b.inputs % 8 == 0 && b.panels <= 8 && b.rows <= 384);
     }
   }
@@ -297,7 +304,8 @@ END_TEST
 START_TEST(barriers_are_counted) {
   numann_plan plan = nu_plan_of(1, NU_NEURONS, 1, 128, 64);
   ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 0);
-  plan = nu_plan_of(2, NU_NEURONS, 1, 128, 64); /* gather, 3 forward, output, 2 delta, whole gradient, step */
+  plan = nu_plan_of(2, NU_NEURONS, 1, 128,
+                    64); /* gather, 3 forward, output, 2 delta, whole gradient, step */
   ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 9);
   plan.fuse = true;
   ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 8);

@@ -60,7 +60,8 @@ numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, n
 
 /* ---- the network and its config */
 
-numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row *row, numann_error *err) {
+numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row *row,
+                             numann_error *err) {
   const char *text = row->layers;
   size_t n = 0;
   for (const char *at = text; n <= NU_BENCH_LAYERS; at++) {
@@ -74,10 +75,11 @@ numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row
     if (n >= 2) return NUMANN_OK;
     break;
   }
-  return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: --layers %s: expected the inputs and the neurons of 1 to %d layers, "
-                 "such as 784,300,10",
-                 text, NU_BENCH_LAYERS);
+  return nu_fail(
+      err, NUMANN_ERR_CONFIG,
+      "command line: --layers %s: expected the inputs and the neurons of 1 to %d layers, "
+      "such as 784,300,10",
+      text, NU_BENCH_LAYERS);
 }
 
 /* The output's activation that the loss asks for; with squared error as the hidden layers, but for the
@@ -88,8 +90,8 @@ static const char *output_activation(const nu_bench_row *row) {
   return strstr(row->activation, "relu") ? "identity" : row->activation;
 }
 
-numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, const size_t *sizes, size_t n_layers,
-                              const nu_arguments *args, numann_error *err) {
+numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, const size_t *sizes,
+                              size_t n_layers, const nu_arguments *args, numann_error *err) {
   nu_text text = {0};
   nu_text_add(&text, "data: {train: {path: generated}}\nnetwork:\n  layers:\n");
   for (size_t l = 1; l <= n_layers; l++) {

@@ -41,7 +41,8 @@ static numann_status open_row(outlook *o, const nu_arguments *args, numann_error
   o->subject = row.name;
   o->rows.target_floats = classes ? 1 : sizes[n];
   o->rows.copied = true;
-  return nu_network_shape(&o->network, o->config, sizes[0], classes ? n_classes : 0, classes ? 0 : sizes[n], err);
+  return nu_network_shape(&o->network, o->config, sizes[0], classes ? n_classes : 0,
+                          classes ? 0 : sizes[n], err);
 }
 
 static numann_status open_config(outlook *o, const nu_arguments *args, numann_error *err) {
@@ -50,31 +51,36 @@ static numann_status open_config(outlook *o, const nu_arguments *args, numann_er
   const numann_data *data = o->data;
   const nu_schema *schema = &data->schema;
   o->subject = args->operands[0];
-  o->rows = (nu_memory_request){.train_rows = data->train.rows,
-                                .validation_rows = data->validation.rows,
-                                .test_rows = data->test.rows,
-                                .target_floats = schema->targets ? schema->targets : 1,
-                                .best = nu_config_count(o->config, "train.early_stopping.patience") > 0,
-                                .evaluated = true};
-  return nu_network_shape(&o->network, o->config, schema->features, schema->classes, schema->targets, err);
+  o->rows =
+      (nu_memory_request){.train_rows = data->train.rows,
+                          .validation_rows = data->validation.rows,
+                          .test_rows = data->test.rows,
+                          .target_floats = schema->targets ? schema->targets : 1,
+                          .best = nu_config_count(o->config, "train.early_stopping.patience") > 0,
+                          .evaluated = true};
+  return nu_network_shape(&o->network, o->config, schema->features, schema->classes,
+                          schema->targets, err);
 }
 
 static numann_status open_subject(outlook *o, const nu_arguments *args, numann_error *err) {
-  static const nu_option_id of_rows[] = {NU_OPTION_ROW, NU_OPTION_LAYERS, NU_OPTION_BATCH, NU_OPTION_ACTIVATION,
-                                         NU_OPTION_LOSS, NU_OPTION_OPTIMIZER};
+  static const nu_option_id of_rows[] = {NU_OPTION_ROW,   NU_OPTION_LAYERS,
+                                         NU_OPTION_BATCH, NU_OPTION_ACTIVATION,
+                                         NU_OPTION_LOSS,  NU_OPTION_OPTIMIZER};
   const char *given = NULL;
   for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++) {
     if (!given && nu_given(args, of_rows[i])) given = nu_option_row(of_rows[i])->name;
   }
   if (args->n_operands && given) {
     return nu_fail(err, NUMANN_ERR_CONFIG,
-                   "command line: %s and --%s: a config or a row of `numann bench rows` is expected, not both; "
+                   "command line: %s and --%s: a config or a row of `numann bench rows` is "
+                   "expected, not both; "
                    "change a key of the config with --set",
                    args->operands[0], given);
   }
   if (args->n_operands) return open_config(o, args, err);
   if (given) return open_row(o, args, err);
-  return nu_fail(err, NUMANN_ERR_CONFIG, "command line: usage: numann plan CONFIG, or numann plan --row NAME");
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: usage: numann plan CONFIG, or numann plan --row NAME");
 }
 
 static numann_status make_plan(outlook *o, numann_error *err) {
@@ -245,23 +251,27 @@ static void add_alternatives(const outlook *o, nu_text *out) {
     const nu_plan_choice *choice = &o->plan.choices[i];
     bool chosen = choice->threads == o->plan.threads && choice->groups == o->plan.groups &&
                   choice->strategy == o->plan.strategy;
-    nu_text_addf(out, "%-10s  %7zu  %6zu  %10.1f%s\n", nu_strategy_name(choice->strategy), choice->threads,
-                 choice->groups, choice->seconds * 1e6, chosen ? "  <- chosen" : "");
+    nu_text_addf(out, "%-10s  %7zu  %6zu  %10.1f%s\n", nu_strategy_name(choice->strategy),
+                 choice->threads, choice->groups, choice->seconds * 1e6,
+                 chosen ? "  <- chosen" : "");
   }
 }
 
 static void add_layers(const outlook *o, nu_text *out) {
-  nu_text_add(out, "\nlayer  inputs  neurons  panels  a thread  forward     delta  gradient  us, bound by\n");
+  nu_text_add(
+      out,
+      "\nlayer  inputs  neurons  panels  a thread  forward     delta  gradient  us, bound by\n");
   for (size_t l = 0; l < o->network->n_layers; l++) {
     const nu_layer *layer = &o->network->layers[l];
     const nu_layer_cost *cost = &o->layers[l];
-    nu_text_addf(out, "%5zu  %6zu  %7zu  %6zu  %8zu  %7.1f  %8.1f  %8.1f  %s\n", l + 1, layer->inputs,
-                 layer->neurons, nu_panels(layer->neurons), my_panels(o, l), cost->forward * 1e6,
-                 cost->delta * 1e6, cost->gradient * 1e6, cost->bound);
+    nu_text_addf(out, "%5zu  %6zu  %7zu  %6zu  %8zu  %7.1f  %8.1f  %8.1f  %s\n", l + 1,
+                 layer->inputs, layer->neurons, nu_panels(layer->neurons), my_panels(o, l),
+                 cost->forward * 1e6, cost->delta * 1e6, cost->gradient * 1e6, cost->bound);
   }
-  nu_text_addf(out, "rows gathered, losses %.1f us; sum over groups %.1f us; %zu barriers %.1f us\n",
-               o->cost.rows * 1e6, o->cost.join * 1e6, nu_plan_barriers(&o->plan, o->network->n_layers),
-               o->cost.barriers * 1e6);
+  nu_text_addf(out,
+               "rows gathered, losses %.1f us; sum over groups %.1f us; %zu barriers %.1f us\n",
+               o->cost.rows * 1e6, o->cost.join * 1e6,
+               nu_plan_barriers(&o->plan, o->network->n_layers), o->cost.barriers * 1e6);
 }
 
 static void add_cache(nu_text *out, const char *name, size_t bytes) {
@@ -278,7 +288,8 @@ static void add_blocks(const outlook *o, nu_text *out) {
   add_cache(out, "L2", o->machine.l2_bytes);
   nu_text_addf(out, "\nchunks   %zu of %zu grains, as the rows of a chunk %s\n",
                nu_plan_chunks(&o->plan, o->plan.batch), o->plan.chunk,
-               nu_plan_chunks(&o->plan, o->plan.batch) > 1 ? "then stay in L2" : "are all of the batch");
+               nu_plan_chunks(&o->plan, o->plan.batch) > 1 ? "then stay in L2"
+                                                           : "are all of the batch");
 }
 
 static void add_memory(const outlook *o, nu_text *out) {
@@ -305,9 +316,11 @@ static void write_text(const outlook *o, nu_text *out) {
 static void warn_of_memory(const outlook *o) {
   size_t limit = o->machine.memory_limit ? o->machine.memory_limit : o->machine.memory_bytes;
   if (!limit || o->memory.bytes <= limit) return;
-  nu_warn("%s: takes %zu MiB of memory, the %s has %zu MiB; a smaller batch or network, or fewer groups, "
+  nu_warn("%s: takes %zu MiB of memory, the %s has %zu MiB; a smaller batch or network, or fewer "
+          "groups, "
           "takes less",
-          o->subject, o->memory.bytes >> 20, o->machine.memory_limit ? "job" : "machine", limit >> 20);
+          o->subject, o->memory.bytes >> 20, o->machine.memory_limit ? "job" : "machine",
+          limit >> 20);
 }
 
 static numann_status run(outlook *o, const nu_arguments *args, numann_error *err) {

@@ -9,7 +9,9 @@
 #define TILE_ROWS 12
 #define PANEL_BYTES (NU_PANEL * sizeof(float))
 
-static size_t within(size_t least, size_t n, size_t most) { return n < least ? least : n > most ? most : n; }
+static size_t within(size_t least, size_t n, size_t most) {
+  return n < least ? least : n > most ? most : n;
+}
 
 /* The shares were measured on Zen 4 (32 KiB, 1 MiB) with `numann bench step`, rows mnist, wide and
  * fullbatch: k 512, 4 panels, 96 rows, 48 inputs. */
@@ -31,14 +33,16 @@ nu_blocks nu_blocks_for(const nu_machine *machine) {
 /* Bytes of a row's inputs, activations and deltas in all layers. */
 static size_t row_bytes(const numann_network *network) {
   size_t floats = nu_stride(network->layers[0].inputs);
-  for (size_t l = 0; l < network->n_layers; l++) floats += 2 * nu_stride(network->layers[l].neurons);
+  for (size_t l = 0; l < network->n_layers; l++)
+    floats += 2 * nu_stride(network->layers[l].neurons);
   return floats * sizeof(float);
 }
 
 /* Where the rows of a batch do not fit the second-level cache, chunks of them that do, if the gradient,
  * which every chunk adds to, is less to carry than the rows were. A chunk is 2^n grains: then the tree
  * closes at its end, and one sum is carried on. */
-size_t nu_chunk_for(const numann_plan *plan, const numann_network *network, const nu_machine *machine) {
+size_t nu_chunk_for(const numann_plan *plan, const numann_network *network,
+                    const nu_machine *machine) {
   size_t cache = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;
   size_t all = nu_plan_group_grains(plan, plan->batch, 0).end;
   size_t grain_bytes = row_bytes(network) * plan->grain, chunk = 1;

@@ -32,6 +32,7 @@ size_t nu_plan_barriers(const numann_plan *plan, size_t n_layers);
 
 /* Blocks and chunk for the caches of the machine. */
 nu_blocks nu_blocks_for(const nu_machine *machine);
-size_t nu_chunk_for(const numann_plan *plan, const numann_network *network, const nu_machine *machine);
+size_t nu_chunk_for(const numann_plan *plan, const numann_network *network,
+                    const nu_machine *machine);
 
 #endif

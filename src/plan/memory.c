@@ -55,12 +55,14 @@ static size_t reading_bytes(const numann_network *network, const nu_memory_reque
 /* Floats of one held row. */
 static size_t row_floats(const numann_network *network, size_t copies) {
   size_t floats = nu_stride(features_of(network)) + outputs_of(network);
-  for (size_t l = 0; l < network->n_layers; l++) floats += copies * nu_stride(network->layers[l].neurons);
+  for (size_t l = 0; l < network->n_layers; l++)
+    floats += copies * nu_stride(network->layers[l].neurons);
   return floats;
 }
 
 static size_t batch_bytes(const numann_plan *plan, const numann_network *network) {
-  return nu_plan_held(plan, plan->batch) * row_floats(network, 2) * sizeof(float) + plan->batch * sizeof(double);
+  return nu_plan_held(plan, plan->batch) * row_floats(network, 2) * sizeof(float) +
+         plan->batch * sizeof(double);
 }
 
 /* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
@@ -104,7 +106,7 @@ static size_t roots_bytes(const numann_plan *plan, const numann_network *network
 static size_t scratch_bytes(const numann_plan *plan, const numann_network *network) {
   size_t links = 0, slots = 1;
   for (size_t l = 1; l < network->n_layers; l++) links = larger(links, network->layers[l].neurons);
-  for (size_t grains = nu_plan_grains(plan, plan->batch); grains; grains /= 2) slots += 3; /* tree.c */
+  for (size_t grains = nu_plan_grains(plan, plan->batch); grains; grains /= 2) slots += 3;
   size_t stripes = plan->blocks.panels * smaller(links, plan->blocks.k) * NU_PANEL;
   size_t regions = slots * (plan->blocks.inputs + plan->blocks.inputs / 4) * NU_PANEL;
   return plan->threads * (larger(stripes, regions) * sizeof(float) + THREAD_BYTES);
@@ -116,8 +118,8 @@ static size_t evaluation_bytes(const numann_plan *plan, const numann_network *ne
   if (!r->evaluated) return 0;
   size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
   size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
-  return (engine_floats(network) + held * row_floats(network, 1) + rows * outputs_of(network)) * sizeof(float) +
-         rows * sizeof(double);
+  size_t floats = engine_floats(network) + held * row_floats(network, 1) + rows * outputs_of(network);
+  return floats * sizeof(float) + rows * sizeof(double);
 }
 
 /* ---- the whole */
@@ -132,7 +134,8 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
                          const nu_memory_request *r) {
   nu_memory memory = {.n_parts = 0};
   size_t rows = r->train_rows + r->validation_rows + r->test_rows;
-  size_t logical = network->n_parameters * sizeof(float), engine = engine_floats(network) * sizeof(float);
+  size_t logical = network->n_parameters * sizeof(float);
+  size_t engine = engine_floats(network) * sizeof(float);
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));

@@ -60,9 +60,11 @@ typedef struct search {
 /* The whole plan of one way to run. */
 static numann_plan plan_of(const search *s, const nu_plan_choice *choice) {
   const nu_plan_request *request = s->request;
-  numann_plan plan = nu_plan_of(choice->threads, choice->strategy, choice->groups, request->batch, s->grain);
+  numann_plan plan =
+      nu_plan_of(choice->threads, choice->strategy, choice->groups, request->batch, s->grain);
   plan.threads_limit = s->machine->threads_limit;
-  plan.last_batch = request->rows % request->batch ? request->rows % request->batch : request->batch;
+  plan.last_batch =
+      request->rows % request->batch ? request->rows % request->batch : request->batch;
   plan.blocks = nu_blocks_for(s->machine);
   plan.chunk = request->chunk ? request->chunk : nu_chunk_for(&plan, s->network, s->machine);
   plan.fuse = request->fuse;
@@ -112,7 +114,8 @@ static void choose(search *s) {
 /* ---- what was considered, for people */
 
 static bool same_choice(const nu_plan_choice *a, const nu_plan_choice *b) {
-  return a->threads == b->threads && a->groups == b->groups && (a->strategy == b->strategy || a->threads == 1);
+  return a->threads == b->threads && a->groups == b->groups &&
+         (a->strategy == b->strategy || a->threads == 1);
 }
 
 static void keep_choice(numann_plan *plan, const nu_plan_choice *choice) {
@@ -139,9 +142,10 @@ static void keep_choices(numann_plan *plan, const search *s) {
 static void explain(numann_plan *plan, const search *s) {
   const nu_plan_request *request = s->request;
   if (request->threads) {
-    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step", plan->threads,
-             plan->threads == 1 ? "" : "s",
-             request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered", plan->seconds * 1e6);
+    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step",
+             plan->threads, plan->threads == 1 ? "" : "s",
+             request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered",
+             plan->seconds * 1e6);
   } else {
     snprintf(plan->why, sizeof plan->why, "cheapest of 1 to %zu threads (%s): about %.0f us a step",
              s->machine->threads_limit, s->machine->limited_by, plan->seconds * 1e6);
@@ -191,19 +195,21 @@ static size_t moments_of(const char *optimizer) {
 numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *config, size_t rows,
                                  numann_error *err) {
   size_t strategy;
-  NU_TRY(nu_config_choice(config, "parallel.strategy", strategy_names, NU_STRATEGIES + 1, &strategy, err));
+  NU_TRY(nu_config_choice(config, "parallel.strategy", strategy_names, NU_STRATEGIES + 1, &strategy,
+                          err));
   const nu_kernels *kernels = nu_kernels_select();
   bool clips = nu_config_real(config, "train.clip_norm") > 0.0; /* which needs the whole gradient */
-  *request = (nu_plan_request){.threads = nu_config_count(config, "parallel.threads"),
-                               .strategy = (nu_strategy)strategy,
-                               .rows = rows,
-                               .batch = batch_rows(config, rows),
-                               .grain = nu_config_count(config, "train.grain"),
-                               .groups = nu_config_count(config, "parallel.groups"),
-                               .chunk = nu_config_count(config, "parallel.chunk"),
-                               .fuse = nu_config_flag(config, "parallel.fuse_update") && !clips,
-                               .moments = moments_of(nu_config_string(config, "train.optimizer.name")),
-                               .rates = nu_rates_of(kernels ? kernels->isa : NULL)};
+  *request =
+      (nu_plan_request){.threads = nu_config_count(config, "parallel.threads"),
+                        .strategy = (nu_strategy)strategy,
+                        .rows = rows,
+                        .batch = batch_rows(config, rows),
+                        .grain = nu_config_count(config, "train.grain"),
+                        .groups = nu_config_count(config, "parallel.groups"),
+                        .chunk = nu_config_count(config, "parallel.chunk"),
+                        .fuse = nu_config_flag(config, "parallel.fuse_update") && !clips,
+                        .moments = moments_of(nu_config_string(config, "train.optimizer.name")),
+                        .rates = nu_rates_of(kernels ? kernels->isa : NULL)};
   return NUMANN_OK;
 }
 
