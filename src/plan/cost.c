@@ -5,9 +5,11 @@
 
 /* ---- measured constants */
 
-/* By `numann bench peak`, `bench kernels` and `bench step` on one core of a Zen 4 server (3.7 GHz, 32
- * KiB, 1 MiB and 32 MiB of cache). Other machines differ by factors that mostly cancel: what is decided
- * is which of two plans is faster, not how fast. */
+/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured by `numann bench
+ * peak` and `bench kernels`: flops, activation, memory_bytes, CHAIN_RATE, UPDATE_S, MOMENT_S. Adjusted to
+ * whole steps of `bench step` (docs/plan.md): barrier, shared_bytes and the other constants. Assumed:
+ * l2_bytes, l3_bytes, NODE_THREADS, REMOTE, TURN_S. Other machines differ by factors that mostly cancel:
+ * what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
     {"avx512", .flops = 116e9, .activation = 0.5e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
      .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
