@@ -60,6 +60,31 @@ check "has an rmse" test -n "$(json train_rmse)"
 check "iris" run 0 train configs/iris.yaml --json
 check "is accurate" at_least "$(json test_accuracy)" 0.9
 
+# ---- plan: nothing but a look ahead
+check "plan of a config" run 0 plan configs/digits.yaml
+for word in machine plan why considered layer blocks memory together; do check "shows $word" has out "$word"; done
+check "plan trains nothing" test ! -e runs/plan
+check "plan --json" run 0 plan configs/digits.yaml --json --threads 1
+for key in threads threads_limit strategy groups isa memory_bytes step_s; do
+  check "plan's JSON has $key" test -n "$(json $key)"
+done
+for key in numa_nodes cores layers alternatives; do check "and $key" has out "\"$key\":"; done
+check "plan of a row" run 0 plan --row wide --json
+cores=$(sed -n 's/.*"cores": \([0-9]*\).*/\1/p' out)
+OMP_NUM_THREADS=64
+export OMP_NUM_THREADS
+check "OMP_NUM_THREADS is a limit" run 0 plan --row wide --json
+check "and not an order" at_least "$cores" "$(json threads)"
+unset OMP_NUM_THREADS
+check "--threads is an order" run 0 plan --row mnist --json --threads 4096
+check "that is obeyed" same "$(json threads)" 4096
+check "with one warning" same "$(grep -c 'warning:.*more threads than cores' err)" 1
+check "groups are obeyed" run 0 plan --row mnist --json --threads 6 --set parallel.strategy=hybrid --set parallel.groups=3
+check "so" same "$(json groups) $(json strategy)" "3 hybrid"
+check "plan of nothing" run 2 plan
+check "plan of two things" run 2 plan configs/digits.yaml --row mnist
+check "says which" has err 'digits.yaml and --row'
+
 # ---- eval, predict, info, gradcheck, topo, help
 check "eval of a run" run 0 eval runs/digits --json
 check "eval of a file" run 0 eval runs/digits configs/data/digits.csv.gz --json
@@ -92,7 +117,7 @@ check "topo" run 0 topo
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1
 check "--help" run 0 --help
-for word in train eval predict info gradcheck topo help; do
+for word in train eval predict info gradcheck topo plan help; do
   check "--help lists $word" has out "^  $word "
   check "$word --help" run 0 $word --help
   check "shows its usage" has out "^usage: numann $word"

@@ -22,7 +22,7 @@ NUMANN_API numann_status numann_plan_create(numann_plan **out, const numann_conf
                                             numann_error *err);
 
 NUMANN_API size_t numann_plan_threads(const numann_plan *plan);
-NUMANN_API const char *numann_plan_strategy(const numann_plan *plan); /* "neurons", "samples" */
+NUMANN_API const char *numann_plan_strategy(const numann_plan *plan); /* "neurons", "samples", "hybrid" */
 
 NUMANN_API void numann_plan_destroy(numann_plan *plan); /* NULL is allowed */
 

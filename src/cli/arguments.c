@@ -58,6 +58,16 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann topo\n"
          "taskset -c 0 numann topo --json\n",
          nu_command_topo},
+    [NU_COMMAND_PLAN] =
+        {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
+         "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
+         "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
+         "memory by purpose. Nothing is trained. Times are estimates, the memory is counted. --row\n"
+         "plans a network of `numann bench rows` instead of a config's.\n",
+         "numann plan configs/digits.yaml\n"
+         "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
+         "numann plan --row wide --json\n",
+         nu_command_plan},
     [NU_COMMAND_BENCH] =
         {"bench", "peak|step|kernels|rows", 1, 1, "measure this machine and the engine on it",
          "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on the\n"
@@ -79,8 +89,11 @@ static const nu_command commands[NU_COMMANDS] = {
 };
 
 #define BIT(command) (1u << NU_COMMAND_##command)
-#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK) | BIT(BENCH))
-#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO) | BIT(BENCH))
+#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK) | BIT(BENCH) | \
+                     BIT(PLAN))
+#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO) | BIT(BENCH) | \
+                     BIT(PLAN))
+#define WITH_ROW (BIT(BENCH) | BIT(PLAN))
 #define WITH_ALL ((1u << NU_COMMANDS) - 1)
 #define ALONE (1u << NU_COMMANDS)
 
@@ -103,14 +116,14 @@ static const nu_option options[NU_OPTIONS] = {
                           "else csv)",
                           BIT(PREDICT)},
     [NU_OPTION_ROW] = {"row", 0, "NAME", "a named network and its setting (default: mnist)",
-                       BIT(BENCH)},
+                       WITH_ROW},
     [NU_OPTION_LAYERS] = {"layers", 0, "N,N,N", "inputs, then the neurons of each layer",
-                          BIT(BENCH)},
-    [NU_OPTION_BATCH] = {"batch", 'b', "N", "rows in a batch", BIT(BENCH)},
+                          WITH_ROW},
+    [NU_OPTION_BATCH] = {"batch", 'b', "N", "rows in a batch", WITH_ROW},
     [NU_OPTION_ACTIVATION] = {"activation", 0, "NAME", "activation of the hidden layers",
-                              BIT(BENCH)},
-    [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", BIT(BENCH)},
-    [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", BIT(BENCH)},
+                              WITH_ROW},
+    [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", WITH_ROW},
+    [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", WITH_ROW},
     [NU_OPTION_SECONDS] = {"seconds", 0, "S", "time to measure (default: 4)", BIT(BENCH)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",

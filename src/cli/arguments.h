@@ -15,6 +15,7 @@ typedef enum nu_command_id {
   NU_COMMAND_INFO,
   NU_COMMAND_GRADCHECK,
   NU_COMMAND_TOPO,
+  NU_COMMAND_PLAN,
   NU_COMMAND_BENCH,
   NU_COMMAND_HELP,
   NU_COMMANDS /* also: no command was given */

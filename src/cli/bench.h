@@ -22,6 +22,16 @@ extern const size_t nu_n_bench_rows;
 /* The row of --row with the other options over it. */
 numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, numann_error *err);
 
+/* Its inputs and neurons, [NU_BENCH_LAYERS + 1]; a config for it, with --set applied; and how many rows are
+ * generated for it. */
+enum { NU_BENCH_LAYERS = 64 };
+numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row *row,
+                             numann_error *err);
+numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, const size_t *sizes,
+                              size_t n_layers, const nu_arguments *args, numann_error *err);
+numann_status nu_bench_data_rows(size_t *rows, const numann_config *config, const nu_bench_row *row,
+                                 const size_t *sizes, size_t n_layers, numann_error *err);
+
 /* Flops a second that `threads` threads reach together in registers for about `seconds`, by the
  * fastest instruction set that runs here; its name. */
 typedef struct nu_bench_peak {

@@ -1,7 +1,10 @@
 /* The named networks of `numann bench`, also those of bench/README.md. SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "base/number.h"
 #include "cli/bench.h"
+#include "config/config.h"
+#include "machine/machine.h"
 
 const nu_bench_row nu_bench_rows[] = {
     {"tiny", "4,16,3", "sigmoid", "squared_error", "sgd", "16", "0.1"},
@@ -52,5 +55,71 @@ numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, n
     *over[i].field = args->value[over[i].option];
     row->name = "custom";
   }
+  return NUMANN_OK;
+}
+
+/* ---- the network and its config */
+
+numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row *row,
+                             numann_error *err) {
+  const char *text = row->layers;
+  size_t n = 0;
+  for (const char *at = text; n <= NU_BENCH_LAYERS; at++) {
+    uint64_t size;
+    size_t length = strcspn(at, ",");
+    if (!nu_parse_count(at, length, &size) || size < 1 || size > 1000000) break;
+    sizes[n++] = (size_t)size;
+    at += length;
+    if (*at) continue;
+    *n_layers = n - 1;
+    if (n >= 2) return NUMANN_OK;
+    break;
+  }
+  return nu_fail(
+      err, NUMANN_ERR_CONFIG,
+      "command line: --layers %s: expected the inputs and the neurons of 1 to %d layers, "
+      "such as 784,300,10",
+      text, NU_BENCH_LAYERS);
+}
+
+/* The output's activation that the loss asks for; with squared error as the hidden layers, but for the
+ * ReLU family, whose outputs would be cut off at 0. */
+static const char *output_activation(const nu_bench_row *row) {
+  if (strcmp(row->loss, "cross_entropy") == 0) return "softmax";
+  if (strcmp(row->loss, "binary_cross_entropy") == 0) return "sigmoid";
+  return strstr(row->activation, "relu") ? "identity" : row->activation;
+}
+
+numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, const size_t *sizes,
+                              size_t n_layers, const nu_arguments *args, numann_error *err) {
+  nu_text text = {0};
+  nu_text_add(&text, "data: {train: {path: generated}}\nnetwork:\n  layers:\n");
+  for (size_t l = 1; l <= n_layers; l++) {
+    nu_text_addf(&text, "    - {neurons: %zu, activation: %s}\n", sizes[l],
+                 l == n_layers ? output_activation(row) : row->activation);
+  }
+  nu_text_addf(&text,
+               "train:\n  loss: %s\n  optimizer: {name: %s, learning_rate: %s}\n  batch: %s\n"
+               "  epochs: 1000000\n",
+               row->loss, row->optimizer, row->learning_rate, row->batch);
+  numann_status status = text.failed
+                             ? nu_fail_memory(err, text.length, "the config")
+                             : numann_config_parse(out, nu_text_view(&text), "bench", err);
+  nu_text_clear(&text);
+  return status == NUMANN_OK ? nu_apply_sets(args, *out, err) : status;
+}
+
+/* Whole batches, at least eight, together twice as large as the last-level cache. */
+numann_status nu_bench_data_rows(size_t *rows, const numann_config *config, const nu_bench_row *row,
+                                 const size_t *sizes, size_t n_layers, numann_error *err) {
+  nu_machine machine;
+  NU_TRY(nu_machine_detect(&machine, err));
+  size_t batch = nu_config_count(config, "train.batch");
+  if (!batch) return nu_config_fail(config, "train.batch", err, "bench needs a number of rows");
+  bool classes = strcmp(row->loss, "squared_error") != 0;
+  size_t row_bytes = sizeof(float) * (sizes[0] + (classes ? 1 : sizes[n_layers]));
+  size_t cache = machine.l3_bytes ? machine.l3_bytes : 32u << 20;
+  size_t batches = 2 * cache / row_bytes / batch + 1;
+  *rows = batch * (batches > 8 ? batches : 8);
   return NUMANN_OK;
 }

@@ -16,13 +16,13 @@
 #include "numann.h"
 #include "plan/plan.h"
 
-enum { SLICES = 15, MOST_LAYERS = 64 };
+enum { SLICES = 15 };
 #define PEAK_SECONDS 0.03
 #define PEAK_SPREAD 0.05 /* more makes a run invalid: the machine was not quiet */
 
 typedef struct bench {
   nu_bench_row row;
-  size_t sizes[MOST_LAYERS + 1]; /* neurons of layer l, the inputs first */
+  size_t sizes[NU_BENCH_LAYERS + 1]; /* neurons of layer l, the inputs first */
   size_t n_layers;
   numann_config *config;
   numann_data *data;
@@ -36,68 +36,6 @@ typedef struct bench {
   double rates[SLICES], peaks[SLICES]; /* samples/s; flops/s */
   const char *isa;
 } bench;
-
-/* ---- the network */
-
-static numann_status parse_layers(bench *b, numann_error *err) {
-  const char *text = b->row.layers;
-  size_t n = 0;
-  for (const char *at = text; n <= MOST_LAYERS; at++) {
-    uint64_t size;
-    size_t length = strcspn(at, ",");
-    if (!nu_parse_count(at, length, &size) || size < 1 || size > 1000000) break;
-    b->sizes[n++] = (size_t)size;
-    at += length;
-    if (*at) continue;
-    b->n_layers = n - 1;
-    if (n >= 2) return NUMANN_OK;
-    break;
-  }
-  return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: --layers %s: expected the inputs and the neurons of 1 to %d layers, "
-                 "such as 784,300,10",
-                 text, MOST_LAYERS);
-}
-
-/* The output's activation that the loss asks for; with squared error as the hidden layers, but for the
- * ReLU family, whose outputs would be cut off at 0. */
-static const char *output_activation(const nu_bench_row *row) {
-  if (strcmp(row->loss, "cross_entropy") == 0) return "softmax";
-  if (strcmp(row->loss, "binary_cross_entropy") == 0) return "sigmoid";
-  return strstr(row->activation, "relu") ? "identity" : row->activation;
-}
-
-static numann_status make_config(bench *b, const nu_arguments *args, numann_error *err) {
-  nu_text text = {0};
-  nu_text_add(&text, "data: {train: {path: generated}}\nnetwork:\n  layers:\n");
-  for (size_t l = 1; l <= b->n_layers; l++) {
-    nu_text_addf(&text, "    - {neurons: %zu, activation: %s}\n", b->sizes[l],
-                 l == b->n_layers ? output_activation(&b->row) : b->row.activation);
-  }
-  nu_text_addf(&text,
-               "train:\n  loss: %s\n  optimizer: {name: %s, learning_rate: %s}\n  batch: %s\n"
-               "  epochs: 1000000\n",
-               b->row.loss, b->row.optimizer, b->row.learning_rate, b->row.batch);
-  numann_status status = text.failed
-                             ? nu_fail_memory(err, text.length, "the config")
-                             : numann_config_parse(&b->config, nu_text_view(&text), "bench", err);
-  nu_text_clear(&text);
-  return status == NUMANN_OK ? nu_apply_sets(args, b->config, err) : status;
-}
-
-/* Whole batches, at least eight, together twice as large as the last-level cache. */
-static numann_status choose_rows(bench *b, numann_error *err) {
-  nu_machine machine;
-  NU_TRY(nu_machine_detect(&machine, err));
-  size_t batch = nu_config_count(b->config, "train.batch");
-  if (!batch) return nu_config_fail(b->config, "train.batch", err, "bench needs a number of rows");
-  bool classes = strcmp(b->row.loss, "squared_error") != 0;
-  size_t row_bytes = sizeof(float) * (b->sizes[0] + (classes ? 1 : b->sizes[b->n_layers]));
-  size_t cache = machine.l3_bytes ? machine.l3_bytes : 32u << 20;
-  size_t batches = 2 * cache / row_bytes / batch + 1;
-  b->rows = batch * (batches > 8 ? batches : 8);
-  return NUMANN_OK;
-}
 
 /* ---- the data */
 
@@ -136,9 +74,9 @@ static numann_status prepare(bench *b, const nu_arguments *args, numann_error *e
   NU_TRY(nu_bench_choose_row(&b->row, args, err));
   NU_TRY(nu_bench_seconds(&b->slice_seconds, args, err));
   b->slice_seconds /= SLICES;
-  NU_TRY(parse_layers(b, err));
-  NU_TRY(make_config(b, args, err));
-  NU_TRY(choose_rows(b, err));
+  NU_TRY(nu_bench_sizes(b->sizes, &b->n_layers, &b->row, err));
+  NU_TRY(nu_bench_config(&b->config, &b->row, b->sizes, b->n_layers, args, err));
+  NU_TRY(nu_bench_data_rows(&b->rows, b->config, &b->row, b->sizes, b->n_layers, err));
   NU_TRY(make_data(b, err));
   NU_TRY(numann_network_create(&b->network, b->config, b->data, err));
   NU_TRY(numann_plan_create(&b->plan, b->config, b->network, b->data, err));

@@ -15,6 +15,7 @@ numann_status nu_command_predict(const nu_arguments *args, numann_error *err);
 numann_status nu_command_info(const nu_arguments *args, numann_error *err);
 numann_status nu_command_gradcheck(const nu_arguments *args, numann_error *err);
 numann_status nu_command_topo(const nu_arguments *args, numann_error *err);
+numann_status nu_command_plan(const nu_arguments *args, numann_error *err);
 numann_status nu_command_bench(const nu_arguments *args, numann_error *err);
 numann_status nu_command_help(const nu_arguments *args, numann_error *err);
 

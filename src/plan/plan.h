@@ -33,6 +33,30 @@ typedef struct nu_blocks {
   size_t inputs; /* inputs of a region of the gradient, whose tree and update are done at once */
 } nu_blocks;
 
+/* Rates of one thread and of a team: what an estimate stands on. Measured constants by instruction
+ * set (cost.c). */
+typedef struct nu_rates {
+  const char *isa;                          /* static storage */
+  double flops;                             /* fused multiply-adds in registers, flops a second */
+  double activation;                        /* seconds for one sigmoid or tanh */
+  double barrier, barrier_thread;           /* seconds of a barrier, and for each thread of it */
+  double l2_bytes, l3_bytes, memory_bytes;  /* bytes a second that one thread reads from there */
+  double shared_bytes;                      /* of what another core has just written */
+} nu_rates;
+/* Those of an instruction set; of an unknown one (or NULL) the widest's. */
+const nu_rates *nu_rates_of(const char *isa);
+
+/* A way to run a step. */
+typedef struct nu_plan_choice {
+  size_t threads;
+  nu_strategy strategy;
+  size_t groups;
+  double seconds; /* of a step, estimated */
+} nu_plan_choice;
+
+/* Of every strategy its quickest and its widest team, and one thread. */
+enum { NU_PLAN_CHOICES = 2 * NU_STRATEGIES + 1 };
+
 struct numann_plan {
   size_t threads;       /* that run */
   size_t threads_limit; /* that might have */
@@ -45,7 +69,11 @@ struct numann_plan {
   size_t chunk;         /* grains that a group takes through all layers before the next ones */
   bool fuse;            /* update each region of weights where its gradient was formed */
   nu_blocks blocks;
-  char why[160];        /* the reason for threads and strategy, one sentence */
+  size_t moments;       /* arrays that the optimiser keeps, 0 to 2 */
+  double seconds;       /* of a step, estimated */
+  size_t n_choices;
+  nu_plan_choice choices[NU_PLAN_CHOICES]; /* what was considered, the quickest first */
+  char why[192];        /* the reason for threads and strategy, one sentence */
   char note[256];       /* a warning for the user, or "" */
 };
 
@@ -106,9 +134,15 @@ typedef struct nu_plan_request {
   size_t chunk; /* grains; 0 = auto */
   bool fuse;
   nu_format precision;
+  size_t moments;        /* arrays that the optimiser keeps */
+  const nu_rates *rates; /* NULL: the widest instruction set's */
 } nu_plan_request;
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine);
+
+/* What a config asks for, for so many training rows: a number for full batches, groups and the like. */
+numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *config, size_t rows,
+                                 numann_error *err);
 
 const char *nu_strategy_name(nu_strategy strategy);
 

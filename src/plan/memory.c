@@ -1,0 +1,153 @@
+/* How much memory a training will take: the allocations of data, network, engine and trainer, counted
+ * beforehand. SPDX-License-Identifier: MIT
+ *
+ * What a stage allocates stands there: data/table.c, network/network.c, trainer/engine.c, state.c. A
+ * change there is a change here; tests/check_plan.c holds the roots against the trainer's own count. */
+#include "plan/memory.h"
+
+#include "plan/cost.h"
+
+/* Measured with getrusage: the command with its libraries, its config and one thread; each further
+ * thread's stack; and what reading a file holds beside the rows (data/table.c, data/input.c). */
+#define PROGRAM_BYTES (9500u << 10)
+#define THREAD_BYTES (96u << 10)
+#define READING_BYTES (33u << 20)
+/* Rows that a thread evaluates together (trainer/evaluate.c). */
+#define EVALUATED_ROWS 256
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+static size_t engine_floats(const numann_network *network) {
+  size_t floats = 0;
+  for (size_t l = 0; l < network->n_layers; l++) {
+    floats += nu_engine_size(network->layers[l].inputs, network->layers[l].neurons);
+  }
+  return floats;
+}
+
+static size_t features_of(const numann_network *network) { return network->layers[0].inputs; }
+static size_t outputs_of(const numann_network *network) {
+  return network->layers[network->n_layers - 1].neurons;
+}
+
+/* ---- data */
+
+static size_t data_bytes(const numann_network *network, const nu_memory_request *r, size_t rows) {
+  return rows * (features_of(network) + r->target_floats) * sizeof(float);
+}
+
+/* What reading takes at its fullest moment: the parts come one after the other, each through pieces that
+ * double in size up to READING_BYTES (data/table.c). Rows that are copied stand there twice. */
+static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
+  const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
+  size_t before = 0, most = 0;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    size_t bytes = data_bytes(network, r, rows[i]);
+    before += bytes;
+    most = larger(most, before + (r->copied ? bytes : smaller(bytes / 2, READING_BYTES)));
+  }
+  return most;
+}
+
+/* ---- the engine */
+
+/* Floats of one held row. */
+static size_t row_floats(const numann_network *network, size_t copies) {
+  size_t floats = nu_stride(features_of(network)) + outputs_of(network);
+  for (size_t l = 0; l < network->n_layers; l++)
+    floats += copies * nu_stride(network->layers[l].neurons);
+  return floats;
+}
+
+static size_t batch_bytes(const numann_plan *plan, const numann_network *network) {
+  return nu_plan_held(plan, plan->batch) * row_floats(network, 2) * sizeof(float) +
+         plan->batch * sizeof(double);
+}
+
+/* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
+static size_t count_roots(nu_range grains) {
+  size_t n = 0;
+  for (size_t at = grains.begin; at < grains.end; n++) {
+    size_t size = 1;
+    while (at % (2 * size) == 0 && at + 2 * size <= grains.end) size *= 2;
+    at += size;
+  }
+  return n;
+}
+
+size_t nu_plan_roots(const numann_plan *plan, size_t rows) {
+  size_t most = 0;
+  for (size_t group = 0; group < plan->groups; group++) {
+    nu_range all = nu_plan_group_grains(plan, rows, group);
+    for (size_t end = all.begin; end < all.end;) {
+      end = smaller(end + plan->chunk, all.end);
+      most = larger(most, count_roots((nu_range){all.begin, end}));
+    }
+  }
+  return most;
+}
+
+static bool leaves_roots(const numann_plan *plan) {
+  return plan->groups > 1 || nu_plan_chunks(plan, plan->batch) > 1;
+}
+
+static size_t gradient_bytes(const numann_plan *plan, const numann_network *network) {
+  return !plan->fuse || leaves_roots(plan) ? engine_floats(network) * sizeof(float) : 0;
+}
+
+/* The first root of the first group is the gradient itself. */
+static size_t roots_bytes(const numann_plan *plan, const numann_network *network) {
+  if (!leaves_roots(plan)) return 0;
+  size_t each = larger(nu_plan_roots(plan, plan->batch), nu_plan_roots(plan, plan->last_batch));
+  return (plan->groups * larger(each, 1) - 1) * engine_floats(network) * sizeof(float);
+}
+
+static size_t scratch_bytes(const numann_plan *plan, const numann_network *network) {
+  size_t links = 0, slots = 1;
+  for (size_t l = 1; l < network->n_layers; l++) links = larger(links, network->layers[l].neurons);
+  for (size_t grains = nu_plan_grains(plan, plan->batch); grains; grains /= 2) slots += 3;
+  size_t stripes = plan->blocks.panels * smaller(links, plan->blocks.k) * NU_PANEL;
+  size_t regions = slots * (plan->blocks.inputs + plan->blocks.inputs / 4) * NU_PANEL;
+  return plan->threads * (larger(stripes, regions) * sizeof(float) + THREAD_BYTES);
+}
+
+/* A second engine for the evaluation, and the answers to all rows of the largest part. */
+static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network,
+                               const nu_memory_request *r) {
+  if (!r->evaluated) return 0;
+  size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
+  size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
+  size_t floats = engine_floats(network) + held * row_floats(network, 1) + rows * outputs_of(network);
+  return floats * sizeof(float) + rows * sizeof(double);
+}
+
+/* ---- the whole */
+
+static void add(nu_memory *memory, const char *purpose, size_t bytes) {
+  if (!bytes) return;
+  memory->parts[memory->n_parts++] = (nu_memory_part){purpose, bytes};
+  memory->bytes += bytes;
+}
+
+nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
+                         const nu_memory_request *r) {
+  nu_memory memory = {.n_parts = 0};
+  size_t rows = r->train_rows + r->validation_rows + r->test_rows;
+  size_t logical = network->n_parameters * sizeof(float);
+  size_t engine = engine_floats(network) * sizeof(float);
+  add(&memory, "program and libraries", PROGRAM_BYTES);
+  add(&memory, "data", data_bytes(network, r, rows));
+  add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
+  add(&memory, "weights, as the kernels want them", engine);
+  add(&memory, "weights, as files hold them", (2 + r->best) * logical);
+  add(&memory, "moments of the optimiser, both forms", plan->moments * (engine + logical));
+  add(&memory, "rows of a batch: activations, deltas", batch_bytes(plan, network));
+  add(&memory, "gradient", gradient_bytes(plan, network));
+  add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
+  add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));
+  add(&memory, "evaluation", evaluation_bytes(plan, network, r));
+  size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
+  if (reading > training) add(&memory, "reading the data, beyond the above", reading - training);
+  return memory;
+}

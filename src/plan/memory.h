@@ -1,0 +1,34 @@
+/* How much memory a training will take, by purpose. SPDX-License-Identifier: MIT */
+#ifndef NU_PLAN_MEMORY_H
+#define NU_PLAN_MEMORY_H
+
+#include "plan/plan.h"
+
+/* What the plan does not know of the training. */
+typedef struct nu_memory_request {
+  size_t train_rows, validation_rows, test_rows;
+  size_t target_floats; /* that the data keeps for a row: 1 for classes */
+  bool best;            /* early stopping keeps the best weights */
+  bool copied;          /* the rows come from arrays in memory and not from files */
+  bool evaluated;       /* validation, or the measuring of all rows at the end */
+} nu_memory_request;
+
+typedef struct nu_memory_part {
+  const char *purpose; /* static storage */
+  size_t bytes;
+} nu_memory_part;
+
+enum { NU_MEMORY_PARTS = 12 };
+typedef struct nu_memory {
+  nu_memory_part parts[NU_MEMORY_PARTS]; /* together what there is at the fullest moment */
+  size_t n_parts;
+  size_t bytes; /* their sum: the process's largest resident set */
+} nu_memory;
+
+/* Most roots of subtrees that a group has behind any chunk of a batch (trainer/tree.h). */
+size_t nu_plan_roots(const numann_plan *plan, size_t rows);
+
+nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
+                         const nu_memory_request *request);
+
+#endif
