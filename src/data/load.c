@@ -74,7 +74,7 @@ typedef struct loading {
 static nu_request make_request(const loading *l, size_t part) {
   const files *f = &l->files[part];
   nu_source source = {f->path ? f->path : f->images, f->labels, true};
-  return (nu_request){source, l->config, part == NU_TRAIN ? NULL : &l->data->schema};
+  return (nu_request){source, l->config, part == NU_TRAIN ? NULL : &l->data->schema, NULL};
 }
 
 static numann_status read_training(loading *l, numann_error *err) {
@@ -219,7 +219,7 @@ static numann_status read_and_scale(nu_rows *out, const nu_request *request, num
 
 numann_status nu_data_read(nu_rows *out, const nu_source *source, const nu_schema *schema,
                            const numann_config *config, numann_error *err) {
-  nu_request request = {*source, config, schema};
+  nu_request request = {*source, config, schema, NULL};
   *out = (nu_rows){0};
   nu_float_env env = nu_float_env_enter();
   numann_status status = read_and_scale(out, &request, err);

@@ -1,7 +1,6 @@
 /* Table: rows in chunks, and the move to their parts. SPDX-License-Identifier: MIT */
 #include "data/table.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +50,65 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err) 
   return NUMANN_OK;
 }
 
-bool nu_fits_float(double value) { return value >= -(double)FLT_MAX && value <= (double)FLT_MAX; }
+/* The last chunk is the largest: the others together are hardly more. */
+void nu_table_restart(nu_table *table, const nu_table *like) {
+  table->features = like->features;
+  table->targets = like->targets;
+  table->by_line = like->by_line;
+  table->rows = table->dropped = 0;
+  for (size_t i = 0; i + 1 < table->n_chunks; i++) free(table->chunks[i].rows);
+  if (table->n_chunks > 0) {
+    table->chunks[0] = table->chunks[table->n_chunks - 1];
+    table->chunks[0].used = 0;
+    table->n_chunks = 1;
+  }
+  nu_labels_clear(&table->labels);
+  table->labels.overflow = like->labels.overflow;
+}
+
+numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err) {
+  *at = table->rows;
+  if (table->targets == 1 && !nu_grow(&table->label_ids, &table->label_capacity, table->rows + rows,
+                                      sizeof *table->label_ids)) {
+    return nu_fail_memory(err, (table->rows + rows) * sizeof *table->label_ids, "labels");
+  }
+  while (rows > 0) {
+    float *row;
+    NU_TRY(nu_table_room(table, &row, err));
+    nu_chunk *last = &table->chunks[table->n_chunks - 1];
+    size_t free_rows = last->capacity - last->used, n = rows < free_rows ? rows : free_rows;
+    last->used += n;
+    table->rows += n;
+    rows -= n;
+  }
+  return NUMANN_OK;
+}
+
+/* Copy n rows to row `at` and the following, which may lie in several chunks. */
+static void put_rows(nu_table *table, size_t at, const float *from, size_t n) {
+  size_t stride = table->features + table->targets, i = table->n_chunks, first = table->rows;
+  do {
+    first -= table->chunks[--i].used;
+  } while (first > at);
+  for (at -= first; n > 0; at = 0, i++) {
+    nu_chunk *chunk = &table->chunks[i];
+    size_t fit = chunk->used - at < n ? chunk->used - at : n;
+    memcpy(chunk->rows + at * stride, from, fit * stride * sizeof *from);
+    from += fit * stride;
+    n -= fit;
+  }
+}
+
+void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of) {
+  for (size_t r = 0; table->targets == 1 && r < from->rows; r++) {
+    table->label_ids[at + r] = from->labels.overflow ? 0 : label_of[from->label_ids[r]];
+  }
+  for (size_t i = 0; i < from->n_chunks; i++) {
+    if (from->chunks[i].used == 0) continue;
+    put_rows(table, at, from->chunks[i].rows, from->chunks[i].used);
+    at += from->chunks[i].used;
+  }
+}
 
 const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size) {
   snprintf(text, size, "%s%c%" PRIu64, table->name, table->by_line ? ':' : '@', place);
