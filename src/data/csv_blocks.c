@@ -11,9 +11,8 @@
 
 #include "base/memory.h"
 #include "data/array.h"
+#include "data/crew.h"
 #include "data/csv_rows.h"
-#include "machine/machine.h"
-#include "machine/team.h"
 
 /* Some 2 MB in memory a thread, mostly the text, read ahead and at hand. */
 #define PART_BYTES 131072
@@ -114,8 +113,9 @@ static numann_status join_labels(blocks *b, part *p) {
   }
   for (size_t i = 0; i < own->n; i++) {
     const nu_label *l = &own->list[i];
-    NU_TRY(l->text ? nu_labels_text(all, l->text, strlen(l->text), before + l->place, &p->label_of[i], b->err)
-                   : nu_labels_number(all, l->number, before + l->place, &p->label_of[i], b->err));
+    uint64_t line = before + l->place;
+    NU_TRY(l->text ? nu_labels_text(all, l->text, strlen(l->text), line, &p->label_of[i], b->err)
+                   : nu_labels_number(all, l->number, line, &p->label_of[i], b->err));
   }
   return NUMANN_OK;
 }
@@ -175,19 +175,11 @@ static void read_blocks(nu_team *team, size_t thread, void *arg) {
   }
 }
 
-/* The threads that the machine gives, no more than the config wants or the file is worth. */
 static nu_reading choose_reading(const nu_csv_rows *r) {
-  nu_machine machine;
   const nu_input *in = r->csv.in;
-  nu_reading reading = {1, PART_BYTES, PARTS_A_THREAD};
-  if (in->ended) return reading;
-  uint64_t worth = in->sized ? in->size / PART_BYTES + 1 : UINT64_MAX;
-  size_t wanted = (size_t)nu_config_count(r->request->config, "parallel.threads");
-  if (worth > 1 && nu_machine_detect(&machine, NULL) == NUMANN_OK) reading.threads = machine.threads_limit;
-  if (wanted > 0 && reading.threads > wanted) reading.threads = wanted;
-  if (reading.threads > worth) reading.threads = (size_t)worth;
-  reading.parts = PARTS_A_THREAD * reading.threads;
-  return reading;
+  uint64_t bytes = in->ended ? 0 : in->sized ? in->size : UINT64_MAX;
+  size_t threads = nu_crew_size(r->request->crew, bytes);
+  return (nu_reading){threads, PART_BYTES, PARTS_A_THREAD * threads};
 }
 
 static numann_status run(blocks *b) {
@@ -195,8 +187,7 @@ static numann_status run(blocks *b) {
   b->parts = calloc(b->reading.parts, sizeof *b->parts);
   if (!b->parts) return nu_fail_memory(b->err, b->reading.parts * sizeof *b->parts, "reading a file");
   if (!in->ended) NU_TRY(nu_input_widen(in, b->reading.parts * b->reading.part_bytes, b->err));
-  if (nu_team_run(b->reading.threads, read_blocks, b, b->err) == NUMANN_OK) return b->status;
-  NU_TRY(nu_team_run(1, read_blocks, b, b->err)); /* no threads to be had: none is needed */
+  NU_TRY(nu_crew_run(b->reading.threads, read_blocks, b, b->err));
   return b->status;
 }
 

@@ -122,7 +122,8 @@ void nu_input_read_ahead(nu_input *in) {
     size_t got, room = ahead->capacity - ahead->length;
     /* gz in the same pieces as ever, so that damaged data give the same content before the damage */
     if (in->gz && room > NU_INPUT_WINDOW) room = NU_INPUT_WINDOW;
-    get_some(in, ahead->buffer + NU_INPUT_REST + ahead->length, room, &got, &ahead->ended, &ahead->error);
+    unsigned char *to = ahead->buffer + NU_INPUT_REST + ahead->length;
+    get_some(in, to, room, &got, &ahead->ended, &ahead->error);
     ahead->length += got;
   }
 }
@@ -144,12 +145,13 @@ static void exchange(nu_input *in) {
 
 /* Once there is a buffer for it, all content passes through what is read ahead. */
 static numann_status fill_from_ahead(nu_input *in, size_t want, numann_error *err) {
+  const nu_ahead *ahead = &in->ahead;
   assert(want <= NU_INPUT_REST + 1);
   while (in->end - in->begin < want && !in->ended) {
     nu_input_read_ahead(in);
-    in->ended = in->ahead.ended && in->ahead.length == 0;
-    if (in->ahead.length > 0) exchange(in);
-    else if (in->ahead.error.status) return nu_fail(err, in->ahead.error.status, "%s", in->ahead.error.message);
+    in->ended = ahead->ended && ahead->length == 0;
+    if (ahead->length > 0) exchange(in);
+    else if (ahead->error.status) return nu_fail(err, ahead->error.status, "%s", ahead->error.message);
   }
   return NUMANN_OK;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/crew.h"
 #include "data/data.h"
 #include "data/labels.h"
 
@@ -45,6 +46,7 @@ typedef struct nu_request {
   nu_source source;
   const numann_config *config;
   const nu_schema *schema; /* NULL: the training file, which makes the schema */
+  nu_crew *crew;
   const nu_reading *reading; /* NULL: as suits the machine, the config and the file */
 } nu_request;
 numann_status nu_table_read(nu_table *out, const nu_request *request, numann_error *err);
@@ -60,6 +62,8 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
 void nu_table_restart(nu_table *table, const nu_table *like);
 /* Count `rows` more rows, to be filled; *at is the first. */
 numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err);
+/* Where row i is. */
+float *nu_table_row(nu_table *table, size_t i);
 /* Fill the rows from `at` with those of another table; label_of [from->labels.n] are its labels' places
  * in `table`. Threads may fill different rows at the same time. */
 void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of);
@@ -79,7 +83,8 @@ enum { NU_TRAIN, NU_VALIDATION, NU_TEST, NU_PARTS };
  * [n_parts], n_parts <= NU_PARTS; NULL: all go to parts[0]. class_of: [labels.n], the class of each
  * label; NULL: the targets are values. */
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
-                                  size_t n_parts, const int32_t *class_of, numann_error *err);
+                                  size_t n_parts, const int32_t *class_of, nu_crew *crew,
+                                  numann_error *err);
 
 /* Arrays of a nu_rows, not cleared: targets when > 0, else labels when with_labels. */
 numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
