@@ -1,5 +1,5 @@
-/* Files read in blocks by a team of threads: the same rows, labels and messages as record by record, for
- * every place of the cuts. SPDX-License-Identifier: MIT */
+/* Files read in blocks by a team of threads: the same rows, labels and messages as record by
+ * record, for every place of the cuts. SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <check.h>
@@ -13,9 +13,9 @@
 #include "data_support.h"
 
 static const nu_reading one_by_one = {1, 0, 1};
-static const nu_reading readings[] = {{1, 1, 1},   {1, 64, 3},   {2, 1, 2},  {2, 2, 7},    {3, 3, 3},
-                                      {2, 11, 50}, {5, 16, 5},   {2, 61, 4}, {3, 150, 10}, {2, 400, 2},
-                                      {4, 40, 40}, {2, 100000, 4}};
+static const nu_reading readings[] = {{1, 1, 1},    {1, 64, 3},  {2, 1, 2},   {2, 2, 7},
+                                      {3, 3, 3},    {2, 11, 50}, {5, 16, 5},  {2, 61, 4},
+                                      {3, 150, 10}, {2, 400, 2}, {4, 40, 40}, {2, 100000, 4}};
 #define N(array) (sizeof array / sizeof array[0])
 
 /* ---- a table and how its reading ended */
@@ -29,7 +29,8 @@ typedef struct outcome {
 static outcome read_with(const char *path, const numann_config *config, const nu_reading *reading) {
   nu_crew crew = {.config = config};
   outcome o = {0};
-  nu_request request = {.source = {path, NULL, true}, .config = config, .crew = &crew, .reading = reading};
+  nu_request request = {
+      .source = {path, NULL, true}, .config = config, .crew = &crew, .reading = reading};
   o.status = nu_table_read(&o.table, &request, &o.err);
   return o;
 }
@@ -80,20 +81,32 @@ static uint32_t below(uint64_t *draw, uint32_t n) {
 }
 
 /* Content that a row may have, then what it must not have. */
-static const char *const numbers[] = {"1", "-2.5", " 3e2 ", "\"4\"", "0.1234567890123456789", "+7", "\t8",
-                                      "123456789012345678901234567890e-20", "\" 5\"", "\"6\" "};
-static const char *const notes[] = {"x", "", "\"a,b\"", "\"two\nlines\"", "\"\"\"q\"\"\"", "\"\n\n\"", "y z",
-                                    "\"\n1,2,3,4\n\"", "\"cr\r\nlf\"", "caf\xc3\xa9", "in\"side"};
-static const char *const targets[] = {"0", "1", "red", "\"green\"", "1.0", "-0", " blue ", "\"re\"\"d\""};
-static const char *const faults[] = {"1,x,1\n",        "1,x,1,0,5\n", "\n",       "1,\"x,2,3\n", "1,x,two,0\n",
-                                     "1,x,1e99,0\n",   " \t\n",       "1,x,,0\n", "1,x,1,\n",    "1,\"x\"y,2,0\n",
-                                     "1,x,2,3\r4,5\n", "1,x,nan,0\n", ",,,\n",    "1 2,x,3,0\n", "1,x,1e999,0\n"};
+static const char *const numbers[] = {"1",
+                                      "-2.5",
+                                      " 3e2 ",
+                                      "\"4\"",
+                                      "0.1234567890123456789",
+                                      "+7",
+                                      "\t8",
+                                      "123456789012345678901234567890e-20",
+                                      "\" 5\"",
+                                      "\"6\" "};
+static const char *const notes[] = {
+    "x",        "",    "\"a,b\"",         "\"two\nlines\"", "\"\"\"q\"\"\"",
+    "\"\n\n\"", "y z", "\"\n1,2,3,4\n\"", "\"cr\r\nlf\"",   "caf\xc3\xa9",
+    "in\"side"};
+static const char *const targets[] = {"0",   "1",  "red",    "\"green\"",
+                                      "1.0", "-0", " blue ", "\"re\"\"d\""};
+static const char *const faults[] = {
+    "1,x,1\n",        "1,x,1,0,5\n", "\n",       "1,\"x,2,3\n", "1,x,two,0\n",
+    "1,x,1e99,0\n",   " \t\n",       "1,x,,0\n", "1,x,1,\n",    "1,\"x\"y,2,0\n",
+    "1,x,2,3\r4,5\n", "1,x,nan,0\n", ",,,\n",    "1 2,x,3,0\n", "1,x,1e999,0\n"};
 
 static size_t add_row(char *text, uint64_t *draw, bool only_numbers) {
   const char *end = below(draw, 4) ? "\n" : "\r\n";
-  return (size_t)sprintf(text, "%s,%s,%s,%s%s", numbers[below(draw, N(numbers))], notes[below(draw, N(notes))],
-                         numbers[below(draw, N(numbers))], targets[below(draw, only_numbers ? 2 : N(targets))],
-                         end);
+  return (size_t)sprintf(text, "%s,%s,%s,%s%s", numbers[below(draw, N(numbers))],
+                         notes[below(draw, N(notes))], numbers[below(draw, N(numbers))],
+                         targets[below(draw, only_numbers ? 2 : N(targets))], end);
 }
 
 /* Mostly good rows, up to two faults, and an end that may be missing or several. */
@@ -128,7 +141,8 @@ START_TEST(any_text_is_read_as_record_by_record) {
 }
 END_TEST
 
-/* Longer than the first window: blocks change places, and damage of the stream comes in its turn. */
+/* Longer than the first window: blocks change places, and damage of the stream comes in its turn.
+ */
 START_TEST(long_texts_are_read_as_record_by_record) {
   static char text[2000000];
   uint64_t draw = (uint64_t)(1000 + _i) << 32;
@@ -141,14 +155,16 @@ START_TEST(long_texts_are_read_as_record_by_record) {
   bytes = fread(packed, 1, n, file);
   fclose(file);
   check_all_ways(temp_path("t.csv.gz"), config, 8, 4);
-  check_all_ways(put_bytes("t.csv.gz", packed, bytes - 1 - below(&draw, (uint32_t)bytes / 2)), config, 8, 4);
+  check_all_ways(put_bytes("t.csv.gz", packed, bytes - 1 - below(&draw, (uint32_t)bytes / 2)),
+                 config, 8, 4);
   free(packed);
   numann_config_destroy(config);
 }
 END_TEST
 
 START_TEST(any_beginning_of_a_text_is_read_as_record_by_record) {
-  static const char text[] = "a,n,b,t\n1,x,2,0\n3,\"y\n\nz\",4,1\r\n\"5\",,6,red\n 7 ,\"a,\"\"b\",-8e1,0\n\n\n";
+  static const char text[] =
+      "a,n,b,t\n1,x,2,0\n3,\"y\n\nz\",4,1\r\n\"5\",,6,red\n 7 ,\"a,\"\"b\",-8e1,0\n\n\n";
   numann_config *config = config_for("");
   for (size_t n = 1; n < sizeof text; n++) {
     check_all_ways(put_bytes("t.csv", text, n), config, 0, 9);
@@ -160,10 +176,14 @@ END_TEST
 
 /* Other separators, of which blanks are the odd ones, and limits of what a line may be. */
 START_TEST(separators_and_limits_hold_in_blocks) {
-  static const char *const texts[] = {
-      "1 2  3\n 4\t5 6 \n7 8\t\t9\r\n1 2 3", "1 2 3\n4 5  6\n1 2 3 4\n", "1 2 3\n\"4\" 5 6\n7 \"8\"x 9\n",
-      "1\t2\t3\n 4\t 5 \t6 \n7\t8\t9\n",     "1;2;3\n4 ;5; 6\n7;8,5;9\n", "1\t2\t3\n4\t\t6\n",
-      "1,2,3\n4,5,6\n1,2,3e\n",              "1,2,3\n4,5,6\n1,2,3.\n.5,+.5e1,-0\n"};
+  static const char *const texts[] = {"1 2  3\n 4\t5 6 \n7 8\t\t9\r\n1 2 3",
+                                      "1 2 3\n4 5  6\n1 2 3 4\n",
+                                      "1 2 3\n\"4\" 5 6\n7 \"8\"x 9\n",
+                                      "1\t2\t3\n 4\t 5 \t6 \n7\t8\t9\n",
+                                      "1;2;3\n4 ;5; 6\n7;8,5;9\n",
+                                      "1\t2\t3\n4\t\t6\n",
+                                      "1,2,3\n4,5,6\n1,2,3e\n",
+                                      "1,2,3\n4,5,6\n1,2,3.\n.5,+.5e1,-0\n"};
   numann_config *config = make_config(1, "train: {path: unused, target: -1}");
   for (size_t i = 0; i < N(texts); i++) check_all_ways(put_text("t.csv", texts[i]), config, 0, 9);
   static char text[20000];
@@ -210,18 +230,22 @@ static float big_endian(float x) {
 
 static const char *put_floats(const char *name, size_t rank, const float *values, size_t rows) {
   static unsigned char file[ROWS * WIDTH * 4 + 100];
-  size_t n = make_idx(file, 0x0D, rank, (uint32_t[]){ROWS, WIDTH}, values, rows * (rank == 2 ? WIDTH : 1) * 4);
+  size_t n = make_idx(file, 0x0D, rank, (uint32_t[]){ROWS, WIDTH}, values,
+                      rows * (rank == 2 ? WIDTH : 1) * 4);
   return strstr(name, ".gz") ? put_gz(name, file, n) : put_bytes(name, file, n);
 }
 
 static void check_arrays(const float *inputs, const float *labels, size_t rows, const char *name,
                          const char *expected) {
-  numann_config *config = make_config(1, "train: {images: \"%s\", labels: \"%s\"}",
-                                      put_floats(name, 2, inputs, rows), put_floats("l", 1, labels, ROWS));
+  numann_config *config =
+      make_config(1, "train: {images: \"%s\", labels: \"%s\"}", put_floats(name, 2, inputs, rows),
+                  put_floats("l", 1, labels, ROWS));
   numann_data *data = NULL;
   numann_error err = {0};
   numann_status status = numann_data_load(&data, config, &err);
-  if (expected) ck_assert_msg(strstr(err.message, expected) != NULL, "'%s' is not in '%s'", expected, err.message);
+  if (expected)
+    ck_assert_msg(strstr(err.message, expected) != NULL, "'%s' is not in '%s'", expected,
+                  err.message);
   else ck_assert_msg(status == NUMANN_OK, "%s", err.message);
   for (size_t i = 0; !expected && i < (size_t)ROWS * WIDTH; i++) {
     ck_assert_float_eq(data->train.inputs[i], big_endian(inputs[i]));
@@ -241,7 +265,8 @@ START_TEST(arrays_are_read_in_blocks) {
     const char *name = gz ? "i.gz" : "i";
     check_arrays(inputs, labels, ROWS, name, NULL);
     inputs[2500 * WIDTH + 7] = inputs[2600 * WIDTH] = nan;
-    snprintf(expected, sizeof expected, "%s@%d: the value is not finite", name, 12 + (2500 * WIDTH + 7) * 4);
+    snprintf(expected, sizeof expected, "%s@%d: the value is not finite", name,
+             12 + (2500 * WIDTH + 7) * 4);
     check_arrays(inputs, labels, ROWS, name, expected);
     labels[2501] = nan; /* behind the first fault of the inputs */
     check_arrays(inputs, labels, ROWS, name, expected);
@@ -262,7 +287,8 @@ static numann_data *load_with(const char *path, int threads, const char *scale) 
   snprintf(text, sizeof text,
            "data: {train: {path: \"%s\", target: -1}, validation: {fraction: 0.3}, scale: %s}\n"
            "network: {layers: [{neurons: 1, activation: identity}]}\n"
-           "train: {loss: squared_error, seed: 1}\nparallel: {threads: %d}\n", path, scale, threads);
+           "train: {loss: squared_error, seed: 1}\nparallel: {threads: %d}\n",
+           path, scale, threads);
   ck_assert_int_eq(numann_config_parse(&config, text, "test.yaml", NULL), NUMANN_OK);
   numann_data *data = load(config);
   numann_config_destroy(config);
@@ -276,13 +302,15 @@ START_TEST(threads_change_no_bit) {
   size_t n = 0;
   for (int r = 0; r < 40000; r++) {
     for (int c = 0; c < 21; c++) {
-      n += (size_t)sprintf(text + n, "%.6f%c", (double)below(&draw, 1u << 31) / 3e7, c == 20 ? '\n' : ',');
+      n += (size_t)sprintf(text + n, "%.6f%c", (double)below(&draw, 1u << 31) / 3e7,
+                           c == 20 ? '\n' : ',');
     }
   }
   const char *path = put_bytes("t.csv", text, n);
   for (size_t s = 0; s < N(scales); s++) {
     numann_data *one = load_with(path, 1, scales[s]), *many = load_with(path, 4, scales[s]);
-    const nu_rows *const a[] = {&one->train, &one->validation}, *const b[] = {&many->train, &many->validation};
+    const nu_rows *const a[] = {&one->train, &one->validation}, *const b[] = {&many->train,
+                                                                              &many->validation};
     for (int p = 0; p < 2; p++) {
       ck_assert_uint_eq(a[p]->rows, b[p]->rows);
       ck_assert_mem_eq(a[p]->inputs, b[p]->inputs, a[p]->rows * 20 * sizeof(float));

@@ -17,13 +17,15 @@ typedef struct decimal {
 
 /* ---- reading the parts */
 
-/* The digits, up to eight, that p[0..8) begins with: *value takes them behind its own. How many. Lanes
- * of 8, then 16, then 32 bits hold one, two, four digits each, the first digits in the lowest lanes. */
+/* The digits, up to eight, that p[0..8) begins with: *value takes them behind its own. How many.
+ * Lanes of 8, then 16, then 32 bits hold one, two, four digits each, the first digits in the lowest
+ * lanes. */
 static int take_eight(const char *p, uint64_t *value) {
   static const uint64_t ten[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
   uint64_t x = 0;
   for (int i = 0; i < 8; i++) x |= (uint64_t)(unsigned char)p[i] << 8 * i;
-  x ^= UINT64_C(0x3030303030303030); /* now lanes of 0 to 9 are digits, others get their top bit set: */
+  x ^= UINT64_C(0x3030303030303030);
+  /* now lanes of 0 to 9 are digits; others get their top bit set */
   uint64_t others = ((x + UINT64_C(0x7676767676767676)) | x) & UINT64_C(0x8080808080808080);
   int n = others ? __builtin_ctzll(others) / 8 : 8;
   if (n == 0) return 0;
@@ -76,7 +78,8 @@ static const char *scan_exponent(const char *p, const char *end, long *exponent)
   return p;
 }
 
-/* Behind the longest number of the grammar of nu_parse_real that begins with p; NULL: there is none. */
+/* Behind the longest number of the grammar of nu_parse_real that begins with p; NULL: there is
+ * none. */
 static const char *scan(const char *p, const char *end, decimal *d) {
   *d = (decimal){0};
   if (p < end && (*p == '-' || *p == '+')) d->negative = *p++ == '-';
@@ -130,15 +133,17 @@ static double power_of_two(int exponent) {
   return value;
 }
 
-/* mantissa * 10^exponent for |exponent| <= FIVES, mantissa > 0. An integer of up to 64 bits whose last
- * bit stands for all that is cut off converts with one correct rounding; the power of two is exact. */
+/* mantissa * 10^exponent for |exponent| <= FIVES, mantissa > 0. An integer of up to 64 bits whose
+ * last bit stands for all that is cut off converts with one correct rounding; the power of two is
+ * exact. */
 #define FIVES 27
 static double convert_by_integers(uint64_t mantissa, int exponent) {
   static const uint64_t five[FIVES + 1] = {
-      1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u, 9765625u, 48828125u, 244140625u,
-      1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u, 3814697265625u,
-      19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u, 11920928955078125u,
-      59604644775390625u, 298023223876953125u, 1490116119384765625u, 7450580596923828125u};
+      1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u, 9765625u, 48828125u,
+      244140625u, 1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u,
+      3814697265625u, 19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u,
+      11920928955078125u, 59604644775390625u, 298023223876953125u, 1490116119384765625u,
+      7450580596923828125u};
   if (exponent >= 0) {
     uint128 product = (uint128)mantissa * five[exponent];
     uint64_t high = (uint64_t)(product >> 64);
@@ -157,8 +162,9 @@ static double convert_by_integers(uint64_t mantissa, int exponent) {
 
 /* False when it is for convert_slowly. */
 static bool convert_fast(const decimal *d, double *out) {
-  static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  static const double ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   long e = d->exponent;
   /* Exact operands give one correctly rounded operation (Clinger 1990, fast path). */
   if (d->mantissa < (UINT64_C(1) << 53) && e >= -22 && e <= 22) {

@@ -1,8 +1,10 @@
-/* Array files: rows of a large file in blocks, decoded by a team of threads. SPDX-License-Identifier: MIT
+/* Array files: rows of a large file in blocks, decoded by a team of threads.
+ * SPDX-License-Identifier: MIT
  *
- * Rows have a fixed size, so that each thread knows where its rows begin. While the rows in the window
- * become floats, one thread reads or unpacks the next block. A row with a value that is no float is left,
- * with all behind it, to be read again by nu_array_rows_next, which says what is wrong. */
+ * Rows have a fixed size, so that each thread knows where its rows begin. While the rows in the
+ * window become floats, one thread reads or unpacks the next block. A row with a value that is no
+ * float is left, with all behind it, to be read again by nu_array_rows_next, which says what is
+ * wrong. */
 #include <stdatomic.h>
 
 #include "data/array_rows.h"

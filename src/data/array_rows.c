@@ -49,7 +49,8 @@ numann_status nu_array_rows_label(nu_array_rows *p, size_t at, numann_error *err
   uint32_t label = 0;
   nu_table *table = p->table;
   NU_TRY(nu_array_row(&p->labels, p->values, err));
-  NU_TRY(put_values(table, &p->labels, p->values, p->label_slots, nu_table_row(table, at), &label, err));
+  NU_TRY(put_values(table, &p->labels, p->values, p->label_slots, nu_table_row(table, at), &label,
+                    err));
   if (table->targets == 1) table->label_ids[at] = label;
   return NUMANN_OK;
 }
@@ -79,7 +80,8 @@ static numann_status read_all(nu_array_rows *p, nu_crew *crew, numann_error *err
   return p->has_labels ? nu_input_finish(p->labels.in, err) : NUMANN_OK;
 }
 
-static numann_status read_rows(nu_table *table, nu_array_rows *p, nu_crew *crew, numann_error *err) {
+static numann_status read_rows(nu_table *table, nu_array_rows *p, nu_crew *crew,
+                               numann_error *err) {
   size_t labels = p->has_labels ? p->labels.width : 0;
   size_t width = p->inputs.width > labels ? p->inputs.width : labels;
   p->table = table;
@@ -94,7 +96,8 @@ static numann_status read_rows(nu_table *table, nu_array_rows *p, nu_crew *crew,
   return status;
 }
 
-static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema, numann_error *err) {
+static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema,
+                                numann_error *err) {
   char inputs[NU_SHAPE_TEXT], labels[NU_SHAPE_TEXT];
   if (p->has_labels && p->labels.rows != p->inputs.rows) {
     return nu_fail(err, NUMANN_ERR_DATA,

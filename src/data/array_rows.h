@@ -34,8 +34,8 @@ typedef struct nu_array_rows {
 numann_status nu_array_rows_next(nu_array_rows *rows, numann_error *err);
 numann_status nu_array_rows_label(nu_array_rows *rows, size_t at, numann_error *err);
 
-/* All rows in blocks, by a team of threads: the same rows and first error as by nu_array_rows_next. For
- * inputs without the single target among them, whose row fits into NU_INPUT_REST. */
+/* All rows in blocks, by a team of threads: the same rows and first error as by nu_array_rows_next.
+ * For inputs without the single target among them, whose row fits into NU_INPUT_REST. */
 numann_status nu_array_rows_all(nu_array_rows *rows, nu_crew *crew, numann_error *err);
 
 #endif

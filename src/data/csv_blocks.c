@@ -1,10 +1,11 @@
 /* CSV: large files in blocks, cut into parts at line ends. SPDX-License-Identifier: MIT
  *
- * In each round the window's lines are cut into parts, which threads read into tables of their own, while
- * one of them reads the next block ahead. A cut may be wrong: the line feed may stand inside quotes. So a
- * part is a guess, which is taken only when all before it ended exactly where it begins. What a part could
- * not read - a fault, a record that goes on behind the part - is read again record by record, from where
- * it begins and with all that is known of the file so far: that alone gives messages. */
+ * In each round the window's lines are cut into parts, which threads read into tables of their own,
+ * while one of them reads the next block ahead. A cut may be wrong: the line feed may stand inside
+ * quotes. So a part is a guess, which is taken only when all before it ended exactly where it
+ * begins. What a part could not read - a fault, a record that goes on behind the part - is read
+ * again record by record, from where it begins and with all that is known of the file so far: that
+ * alone gives messages. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,8 @@ static size_t find_cut(const unsigned char *text, size_t begin, size_t at, size_
   return feed ? (size_t)(feed - text) + 1 : last_line_end(text, begin, end);
 }
 
-/* Get more text when the window is nearly empty. An error in that comes back, when the records before it
- * have been read, to the one that needs what is missing. */
+/* Get more text when the window is nearly empty. An error in that comes back, when the records
+ * before it have been read, to the one that needs what is missing. */
 static void cut(blocks *b) {
   nu_input *in = b->rows->csv.in;
   size_t left = in->end - in->begin;
@@ -185,7 +186,7 @@ static nu_reading choose_reading(const nu_csv_rows *r) {
 static numann_status run(blocks *b) {
   nu_input *in = b->rows->csv.in;
   b->parts = calloc(b->reading.parts, sizeof *b->parts);
-  if (!b->parts) return nu_fail_memory(b->err, b->reading.parts * sizeof *b->parts, "reading a file");
+  if (!b->parts) return nu_fail_memory(b->err, b->reading.parts * sizeof(part), "reading a file");
   if (!in->ended) NU_TRY(nu_input_widen(in, b->reading.parts * b->reading.part_bytes, b->err));
   NU_TRY(nu_crew_run(b->reading.threads, read_blocks, b, b->err));
   return b->status;

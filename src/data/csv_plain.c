@@ -1,8 +1,9 @@
 /* CSV: rows that need no second look, straight from text to floats. SPDX-License-Identifier: MIT
  *
- * A row is plain when every column in use holds a number (the label: any text without quotes), nothing is
- * quoted or blank, and no limit is near. Everything else - faults, quotes, blanks, empty lines - is left to
- * nu_csv_next and nu_csv_take, which this file must agree with on the rows that it takes. */
+ * A row is plain when every column in use holds a number (the label: any text), no number is
+ * quoted, nothing is blank, and no limit is near. Everything else - faults, blanks, empty lines,
+ * text with quotes or line ends inside - is left to nu_csv_next and nu_csv_take, which this file
+ * must agree with on the rows that it takes. */
 #include <math.h>
 
 #include "base/number.h"
@@ -15,21 +16,33 @@ typedef struct plain {
   char separator;
 } plain;
 
-static bool is_blank(const plain *p, char c) { return c == ' ' || (c == '\t' && p->separator != '\t'); }
+static bool is_blank(const plain *p, char c) {
+  return c == ' ' || (c == '\t' && p->separator != '\t');
+}
 
 static const char *skip_blanks(const plain *p, const char *at) {
   while (is_blank(p, *at)) at++;
   return at;
 }
 
-/* Behind an unquoted field, with the blanks that follow it; NULL: it may be quoted. */
-static const char *skip_text(const plain *p, const char *at) {
-  if (*at == '"') return NULL;
-  while ((unsigned char)*at > '\r' && *at != p->separator) at++;
+typedef struct span {
+  const char *begin, *end;
+} span;
+
+/* Behind a field of any text, which is *found; NULL: it has line ends or quotes inside. */
+static const char *skip_text(const plain *p, const char *at, span *found) {
+  bool quoted = *at == '"';
+  char last = quoted ? '"' : p->separator;
+  at += quoted;
+  *found = (span){at, at};
+  while ((unsigned char)*at > '\r' && *at != last) at++;
+  found->end = at;
+  if (quoted) return *at == '"' && at[1] != '"' ? at + 1 : NULL;
+  while (found->end > found->begin && is_blank(p, found->end[-1])) found->end--;
   return at;
 }
 
-/* From behind a field's content to the next field, or behind the line after the last; NULL: neither. */
+/* From behind a field to the next one, or behind the line after the last; NULL: neither. */
 static const char *end_field(const plain *p, const char *field, const char *at, bool last) {
   const char *content = at;
   at = skip_blanks(p, at);
@@ -42,25 +55,26 @@ static const char *end_field(const plain *p, const char *field, const char *at, 
   return *at == p->separator ? at + 1 : NULL;
 }
 
-static bool take_label(const plain *p, const char *text, const char *end, uint64_t line, float *slot,
+static bool take_label(const plain *p, const span *found, uint64_t line, float *slot,
                        uint32_t *label) {
   double value;
   nu_labels *labels = &p->table->labels;
-  while (end > text && is_blank(p, end[-1])) end--;
-  size_t n = (size_t)(end - text);
+  size_t n = (size_t)(found->end - found->begin);
   if (n == 0) return false;
-  if (nu_parse_real(text, n, &value) && nu_fits_float(value)) {
+  if (nu_parse_real(found->begin, n, &value) && nu_fits_float(value)) {
     *slot = (float)value;
     return nu_labels_number(labels, value, line, label, NULL) == NUMANN_OK;
   }
   *slot = NAN;
-  return !labels->overflow && nu_labels_text(labels, text, n, line, label, NULL) == NUMANN_OK;
+  return !labels->overflow &&
+         nu_labels_text(labels, found->begin, n, line, label, NULL) == NUMANN_OK;
 }
 
-/* Behind the line, whose row is now in the table; NULL: it is not plain, and nothing has changed. The
- * label comes last, because one of a row that is not taken must not be remembered. */
+/* Behind the line, whose row is now in the table; NULL: it is not plain, and nothing has changed.
+ * The label comes last, because one of a row that is not taken must not be remembered. */
 static const char *take_line(const plain *p, const char *at, uint64_t line) {
-  const char *begin = at, *label_text = NULL, *label_end = NULL;
+  const char *begin = at;
+  span found, label_text = {NULL, NULL};
   const size_t *slots = p->rows->layout.slot;
   size_t columns = p->rows->columns.n, features = p->table->features;
   size_t label_slot = p->table->targets == 1 ? features : NU_LEFT_OUT;
@@ -71,9 +85,9 @@ static const char *take_line(const plain *p, const char *at, uint64_t line) {
     const char *field = at = skip_blanks(p, at);
     double value;
     if (slots[c] == NU_LEFT_OUT) {
-      at = skip_text(p, at);
+      at = skip_text(p, at, &found);
     } else if (slots[c] == label_slot) {
-      at = label_end = skip_text(p, label_text = at);
+      at = skip_text(p, at, &label_text);
     } else {
       at = nu_scan_real(at, p->end, &value);
       if (at && !nu_fits_float(value)) return NULL;
@@ -82,7 +96,7 @@ static const char *take_line(const plain *p, const char *at, uint64_t line) {
     if (!at || !(at = end_field(p, field, at, c + 1 == columns))) return NULL;
   }
   if (at - begin > NU_LINE_MAX) return NULL;
-  if (label_text && !take_label(p, label_text, label_end, line, &row[label_slot], &label)) return NULL;
+  if (label_text.begin && !take_label(p, &label_text, line, &row[label_slot], &label)) return NULL;
   return nu_table_keep(p->table, label, NULL) == NUMANN_OK ? at : NULL;
 }
 

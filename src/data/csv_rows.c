@@ -193,8 +193,8 @@ static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const n
   return nu_labels_text(labels, text, n, line, label, err);
 }
 
-static numann_status take_number(const nu_csv_rows *r, const nu_record *record, size_t c, float *slot,
-                                 numann_error *err) {
+static numann_status take_number(const nu_csv_rows *r, const nu_record *record, size_t c,
+                                 float *slot, numann_error *err) {
   double value;
   if (!nu_parse_real(nu_field_text(record, c), record->fields[c].length, &value)) {
     return fail_field(r, record, c, "is not a finite number", err);

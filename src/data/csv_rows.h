@@ -25,12 +25,12 @@ numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record
 /* Read the next record into r->table; *more = false when there was none. */
 numann_status nu_csv_take_next(nu_csv_rows *r, bool *more, numann_error *err);
 
-/* Rows that need no second look, into a table like r->table: csv stops before the first other one, or
- * at the end of its input, which is all in the window and ends with a line. */
+/* Rows that need no second look, into a table like r->table: csv stops before the first other one,
+ * or at the end of its input, which is all in the window and ends with a line. */
 void nu_csv_take_plain(const nu_csv_rows *r, nu_table *table, nu_csv *csv);
 
-/* All records that are left, in blocks, by a team of threads: the same rows and the same first error
- * as by nu_csv_take_next alone. */
+/* All records that are left, in blocks, by a team of threads: the same rows and the same first
+ * error as by nu_csv_take_next alone. */
 numann_status nu_csv_take_all(nu_csv_rows *r, numann_error *err);
 
 #endif

@@ -87,7 +87,8 @@ static numann_status unpack_some(nu_input *in, unsigned char *out, size_t n, siz
 static numann_status get_some(nu_input *in, unsigned char *out, size_t n, size_t *got, bool *ended,
                               numann_error *err) {
   *got = 0;
-  numann_status status = in->gz ? unpack_some(in, out, n, got, err) : read_some(in, out, n, got, err);
+  numann_status status =
+      in->gz ? unpack_some(in, out, n, got, err) : read_some(in, out, n, got, err);
   *ended = status == NUMANN_OK && *got == 0;
   return status;
 }
@@ -120,7 +121,8 @@ void nu_input_read_ahead(nu_input *in) {
   if (ahead->length > 0) return;
   while (ahead->length < ahead->capacity && !in->ended && !ahead->ended && !ahead->error.status) {
     size_t got, room = ahead->capacity - ahead->length;
-    /* gz in the same pieces as ever, so that damaged data give the same content before the damage */
+    /* gz in the same pieces as ever, so that damaged data give the same content before the damage
+     */
     if (in->gz && room > NU_INPUT_WINDOW) room = NU_INPUT_WINDOW;
     unsigned char *to = ahead->buffer + NU_INPUT_REST + ahead->length;
     get_some(in, to, room, &got, &ahead->ended, &ahead->error);
@@ -151,7 +153,8 @@ static numann_status fill_from_ahead(nu_input *in, size_t want, numann_error *er
     nu_input_read_ahead(in);
     in->ended = ahead->ended && ahead->length == 0;
     if (ahead->length > 0) exchange(in);
-    else if (ahead->error.status) return nu_fail(err, ahead->error.status, "%s", ahead->error.message);
+    else if (ahead->error.status)
+      return nu_fail(err, ahead->error.status, "%s", ahead->error.message);
   }
   return NUMANN_OK;
 }

@@ -3,9 +3,9 @@
  * gz is recognised by its first byte and unpacked on the way; its checksum is verified at the end.
  * Nothing is ever allocated by a size that a file declares: the window is of fixed size.
  *
- * Reading ahead: while some threads look at the window, one may read or unpack what follows it into a
- * second buffer, which becomes the window by exchange. What could not be read becomes an error only when
- * the content before it has been used up, as if it had been read then. */
+ * Reading ahead: while some threads look at the window, one may read or unpack what follows it into
+ * a second buffer, which becomes the window by exchange. What could not be read becomes an error
+ * only when the content before it has been used up, as if it had been read then. */
 #ifndef NU_DATA_INPUT_H
 #define NU_DATA_INPUT_H
 
@@ -50,8 +50,8 @@ typedef struct nu_input {
 numann_status nu_input_open(nu_input *in, const char *path, numann_error *err);
 void nu_input_close(nu_input *in);
 
-/* Let the window hold at least `want` <= NU_INPUT_WINDOW bytes, or all that is left; NU_INPUT_REST + 1
- * at most once something is read ahead. */
+/* Let the window hold at least `want` <= NU_INPUT_WINDOW bytes, or all that is left; NU_INPUT_REST
+ * + 1 at most once something is read ahead. */
 numann_status nu_input_fill(nu_input *in, size_t want, numann_error *err);
 
 /* Make room to read `bytes` ahead. The window becomes as large. */

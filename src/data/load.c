@@ -162,9 +162,11 @@ static numann_status read_part(loading *l, size_t part, nu_rows *rows, numann_er
 static numann_status apply(const nu_schema *schema, nu_rows *rows, const char *name, nu_crew *crew,
                            numann_error *err) {
   if (rows->rows == 0) return NUMANN_OK;
-  NU_TRY(nu_scaling_apply(&schema->inputs, rows->inputs, rows->rows, schema->features, name, crew, err));
+  NU_TRY(nu_scaling_apply(&schema->inputs, rows->inputs, rows->rows, schema->features, name, crew,
+                          err));
   if (!rows->targets) return NUMANN_OK;
-  return nu_scaling_apply(&schema->outputs, rows->targets, rows->rows, schema->targets, name, crew, err);
+  return nu_scaling_apply(&schema->outputs, rows->targets, rows->rows, schema->targets, name, crew,
+                          err);
 }
 
 static numann_status fit(loading *l, numann_error *err) {

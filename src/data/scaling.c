@@ -95,8 +95,10 @@ numann_status nu_scaling_fit(nu_scaling *scaling, const float *values, size_t ro
                              nu_crew *crew, const char *key, numann_error *err) {
   const char *method = nu_config_string(crew->config, key);
   if (strcmp(method, "none") == 0) return NUMANN_OK;
-  if (strcmp(method, "standardize") == 0) return fit_columns(scaling, values, rows, n, true, crew, err);
-  if (strcmp(method, "min_max") == 0) return fit_columns(scaling, values, rows, n, false, crew, err);
+  if (strcmp(method, "standardize") == 0)
+    return fit_columns(scaling, values, rows, n, true, crew, err);
+  if (strcmp(method, "min_max") == 0)
+    return fit_columns(scaling, values, rows, n, false, crew, err);
   double divisor = nu_config_real(crew->config, key);
   for (size_t j = 0; j < n; j++) scaling->scale[j] = 1.0 / divisor;
   return NUMANN_OK;

@@ -13,8 +13,8 @@
 numann_status nu_scaling_identity(nu_scaling *out, size_t n, numann_error *err);
 void nu_scaling_clear(nu_scaling *scaling);
 
-/* Set scaling [n] to what the crew's config's key (data.scale, data.scale_targets) asks for on the values
- * [rows][n]. A constant column is shifted to 0 and not stretched. */
+/* Set scaling [n] to what the crew's config's key (data.scale, data.scale_targets) asks for on the
+ * values [rows][n]. A constant column is shifted to 0 and not stretched. */
 numann_status nu_scaling_fit(nu_scaling *scaling, const float *values, size_t rows, size_t n,
                              nu_crew *crew, const char *key, numann_error *err);
 

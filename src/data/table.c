@@ -16,8 +16,9 @@
 #define CHUNK_BYTES_MIN 65536
 #define CHUNK_BYTES_MAX 33554432
 
-/* Not zeroed, as clearing would make all pages resident before they are filled. Large arrays get large
- * pages where the system has them to give: that halves the time to fill them. NULL when refused. */
+/* Not zeroed, as clearing would make all pages resident before they are filled. Large arrays get
+ * large pages where the system has them to give: that halves the time to fill them. NULL when
+ * refused. */
 #define LARGE_PAGE 2097152
 static void *allocate_plainly(size_t bytes) {
   size_t unit = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : 64;
@@ -230,7 +231,8 @@ static void move_piece(size_t i, void *arg) {
   memcpy(next, m->next[i], sizeof next);
   for (size_t r = piece_begin(m, i); r < piece_begin(m, i + 1); r++) {
     size_t p = m->part ? m->part[m->first + r] : 0;
-    put_row(m->table, m->chunk->rows + r * stride, m->first + r, m->class_of, m->parts[p], next[p]++);
+    put_row(m->table, m->chunk->rows + r * stride, m->first + r, m->class_of, m->parts[p],
+            next[p]++);
   }
 }
 

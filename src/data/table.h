@@ -58,14 +58,15 @@ numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
 numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
 
 /* For readers that fill several tables at once and join them in the order of the file. */
-/* An empty table of the shape of `like`, which counts labels only where that still does. Keeps memory. */
+/* An empty table of the shape of `like`, which counts labels only where that still does. Keeps
+ * memory. */
 void nu_table_restart(nu_table *table, const nu_table *like);
 /* Count `rows` more rows, to be filled; *at is the first. */
 numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err);
 /* Where row i is. */
 float *nu_table_row(nu_table *table, size_t i);
-/* Fill the rows from `at` with those of another table; label_of [from->labels.n] are its labels' places
- * in `table`. Threads may fill different rows at the same time. */
+/* Fill the rows from `at` with those of another table; label_of [from->labels.n] are its labels'
+ * places in `table`. Threads may fill different rows at the same time. */
 void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of);
 
 /* Does the value fit a float? Else a message could not be told from a silent infinity. */
