@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <float.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdint.h>
@@ -105,6 +106,60 @@ START_TEST(long_texts_and_exact_midpoints_are_correctly_rounded) {
     exponent[-1] = '1';
     check_parsed(text);
     ck_assert_int_lt(n, 1000);
+  }
+}
+END_TEST
+
+/* Digits as files have them, around what one operation, integers of 128 bits, or neither can convert. */
+START_TEST(digits_and_exponents_of_any_number_are_correctly_rounded) {
+  char text[128];
+  for (uint64_t i = 0; i < 300000; i++) {
+    nu_stream s = stream_of(7);
+    uint64_t digits = (uint64_t)nu_random_bits(s, 4 * i) << 32 | nu_random_bits(s, 4 * i + 1);
+    uint32_t draw = nu_random_bits(s, 4 * i + 2);
+    int n = snprintf(text, sizeof text, "%.*s%" PRIu64, (int)(draw % 3), "-0", digits >> (draw / 4 % 60));
+    if (draw / 256 % 4 == 0) n += snprintf(text + n, sizeof text - (size_t)n, "%05d", (int)(draw >> 16));
+    if (draw / 1024 % 2) n += snprintf(text + n, sizeof text - (size_t)n, ".%03d", (int)(draw >> 23));
+    snprintf(text + n, sizeof text - (size_t)n, "e%d", (int)(nu_random_bits(s, 4 * i + 3) % 80) - 45);
+    check_parsed(text);
+  }
+}
+END_TEST
+
+/* (2q + 1) / 2 for a q of 53 bits lies in the middle of two doubles, and so do its products with 5 and its
+ * quotients by 2: all have few enough digits for integers. One unit more and less must not. */
+START_TEST(midpoints_of_few_digits_are_correctly_rounded) {
+  char text[128];
+  for (uint64_t i = 0; i < 40000; i++) {
+    nu_stream s = stream_of(8);
+    uint64_t q = UINT64_C(1) << 53 | (uint64_t)nu_random_bits(s, 2 * i) << 20 | nu_random_bits(s, 2 * i + 1) >> 12;
+    uint64_t odd = (q | 1) * (i % 3 ? 1 : 125);
+    for (uint64_t digits = odd - 1; digits <= odd + 1; digits++) {
+      snprintf(text, sizeof text, "%" PRIu64 "e%d", digits, (int)(i % 23) - 3);
+      check_parsed(text);
+      snprintf(text, sizeof text, "%" PRIu64 "000000000000000000000001", digits);
+      check_parsed(text);
+      snprintf(text, sizeof text, "%.1Lf", (long double)digits / 2);
+      check_parsed(text);
+    }
+  }
+}
+END_TEST
+
+START_TEST(a_number_ends_where_its_grammar_ends) {
+  static const struct {
+    const char *text;
+    int n; /* bytes of the number; -1: there is none */
+    double value;
+  } rows[] = {{"1,2", 1, 1.0},   {"-1.5e3;", 6, -1500.0}, {"1.5.2", 3, 1.5}, {"12345678901,", 11, 12345678901.0},
+              {"1e5e5", 3, 1e5}, {"7 ", 1, 7.0},          {"1e", -1, 0.0},   {"0.123456789\n", 11, 0.123456789},
+              {",1", -1, 0.0},   {"1e999,", -1, 0.0},     {"3.", 2, 3.0},    {"99999999/", 8, 99999999.0},
+              {"1:2", 1, 1.0},   {"0x10", 1, 0.0},        {".", -1, 0.0},    {"1e+", -1, 0.0}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    double value = 0.0;
+    const char *text = rows[i].text, *behind = nu_scan_real(text, text + strlen(text), &value);
+    ck_assert_msg(rows[i].n < 0 ? !behind : behind == text + rows[i].n, "'%s'", text);
+    ck_assert_msg(value == rows[i].value, "'%s': %g", text, value);
   }
 }
 END_TEST
@@ -243,7 +298,9 @@ int main(void) {
   const TTest *const tests[] = {
       reals_outside_the_grammar_are_refused, reals_are_correctly_rounded_at_the_edges,
       any_double_in_any_form_reads_back_as_strtod_reads_it,
-      long_texts_and_exact_midpoints_are_correctly_rounded, counts_are_plain_digits_that_fit,
+      long_texts_and_exact_midpoints_are_correctly_rounded,
+      digits_and_exponents_of_any_number_are_correctly_rounded, midpoints_of_few_digits_are_correctly_rounded,
+      a_number_ends_where_its_grammar_ends, counts_are_plain_digits_that_fit,
       written_reals_read_back_and_are_short, the_locale_changes_nothing, logarithm_is_within_4_ulp,
       exponential_is_within_4_ulp, cosine_of_pi_is_within_its_bound, power_multiplies};
   Suite *suite = suite_create("number");

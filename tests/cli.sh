@@ -114,6 +114,11 @@ check "shows the layers" has out softmax
 check "gradcheck" run 0 gradcheck configs/iris.yaml
 check "gradcheck is for fp32" run 2 gradcheck configs/iris.yaml --set train.precision=bf16
 check "topo" run 0 topo
+check "bench read" run 0 bench read configs/digits.yaml
+check "bench read --json" run 0 bench read configs/digits.yaml --json
+check "with all rows" same "$(json rows) $(json features)" "1797 64"
+check "bench read of nothing" run 2 bench read
+check "bench peak of something" run 2 bench peak configs/digits.yaml
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1
 check "--help" run 0 --help

@@ -10,6 +10,9 @@
  * No spaces, no hexadecimal, no nan or inf, no comma; the result must be finite. Correctly rounded. */
 bool nu_parse_real(const char *text, size_t n, double *out);
 
+/* The longest such number that text[..end) begins with: behind it, or NULL when there is none. */
+const char *nu_scan_real(const char *text, const char *end, double *out);
+
 /* The whole of text[0..n) must be decimal digits without sign, and fit. "007" is refused. */
 bool nu_parse_count(const char *text, size_t n, uint64_t *out);
 

@@ -99,14 +99,21 @@ static numann_status bench_rows(const nu_arguments *args, numann_error *err) {
 
 static const struct {
   const char *name;
+  size_t operands; /* with the name */
   numann_status (*run)(const nu_arguments *args, numann_error *err);
-} parts[] = {
-    {"peak", bench_peak}, {"step", nu_bench_step}, {"kernels", nu_bench_kernels}, {"rows", bench_rows}};
+} parts[] = {{"peak", 1, bench_peak},
+             {"step", 1, nu_bench_step},
+             {"kernels", 1, nu_bench_kernels},
+             {"read", 2, nu_bench_read},
+             {"rows", 1, bench_rows}};
 
 numann_status nu_command_bench(const nu_arguments *args, numann_error *err) {
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    if (strcmp(args->operands[0], parts[i].name) == 0) return parts[i].run(args, err);
+    if (strcmp(args->operands[0], parts[i].name) != 0) continue;
+    if (args->n_operands == parts[i].operands) return parts[i].run(args, err);
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: bench %s: expected %s", parts[i].name,
+                   parts[i].operands == 1 ? "no further argument" : "a config, whose data are read");
   }
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: bench %s: expected peak, step, kernels or rows", args->operands[0]);
+                 "command line: bench %s: expected peak, step, kernels, read or rows", args->operands[0]);
 }

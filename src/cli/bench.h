@@ -50,6 +50,7 @@ numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann
 double nu_bench_median(double *values, size_t n);
 
 numann_status nu_bench_step(const nu_arguments *args, numann_error *err);
+numann_status nu_bench_read(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_kernels(const nu_arguments *args, numann_error *err);
 
 #endif

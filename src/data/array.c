@@ -74,7 +74,7 @@ static double decode_bits(nu_element element, uint64_t bits) {
   return (double)value;
 }
 
-static void decode(nu_element element, const unsigned char *from, size_t n, double *to) {
+void nu_array_decode(nu_element element, const unsigned char *from, size_t n, double *to) {
   if (element.kind == 'u' && element.bytes == 1) {
     for (size_t i = 0; i < n; i++) to[i] = from[i];
     return;
@@ -114,7 +114,7 @@ numann_status nu_array_row(nu_array *array, double *values, numann_error *err) {
                      in->name, nu_input_offset(in), nu_shape_text(array, shape));
     }
     size_t n = whole < left ? whole : left;
-    decode(array->element, in->window + in->begin, n, values + done);
+    nu_array_decode(array->element, in->window + in->begin, n, values + done);
     in->begin += n * bytes;
     done += n;
   }

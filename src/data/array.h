@@ -35,6 +35,9 @@ numann_status nu_npy_open(nu_array *array, nu_input *in, numann_error *err);
 /* The check that both share, of element and shape against the limits and the length. */
 numann_status nu_array_check(nu_array *array, numann_error *err);
 
+/* n numbers from their bytes, as they are: perhaps not finite. */
+void nu_array_decode(nu_element element, const unsigned char *from, size_t n, double *to);
+
 /* The next row: values [width], all finite. */
 numann_status nu_array_row(nu_array *array, double *values, numann_error *err);
 

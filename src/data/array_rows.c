@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/array.h"
 #include "data/array_rows.h"
-#include "data/columns.h"
 
 #define IDX_FIRST_BYTE 0x00
 #define NPY_FIRST_BYTE 0x93
@@ -22,14 +20,6 @@ static numann_status open_array(nu_array *array, nu_input *in, numann_error *err
                  "%s: neither IDX nor NPY; read a CSV file with data.train.path and target",
                  in->name);
 }
-
-/* Two files read side by side, row by row; `labels` may be missing. */
-typedef struct pair {
-  nu_array inputs, labels;
-  bool has_labels;
-  size_t *slot;   /* of each value of an inputs row; borrowed */
-  double *values; /* [larger width]; owned */
-} pair;
 
 static numann_status fail_value(const nu_array *array, size_t i, const char *problem,
                                 numann_error *err) {
@@ -55,39 +45,59 @@ static numann_status put_values(nu_table *table, const nu_array *array, const do
   return NUMANN_OK;
 }
 
-static numann_status read_row(nu_table *table, pair *p, const size_t *label_slots,
-                              numann_error *err) {
-  float *row = NULL;
+numann_status nu_array_rows_label(nu_array_rows *p, size_t at, numann_error *err) {
   uint32_t label = 0;
-  NU_TRY(nu_table_room(table, &row, err));
-  NU_TRY(nu_array_row(&p->inputs, p->values, err));
-  NU_TRY(put_values(table, &p->inputs, p->values, p->slot, row, &label, err));
-  if (p->has_labels) {
-    NU_TRY(nu_array_row(&p->labels, p->values, err));
-    NU_TRY(put_values(table, &p->labels, p->values, label_slots, row, &label, err));
-  }
-  return nu_table_keep(table, label, err);
+  nu_table *table = p->table;
+  NU_TRY(nu_array_row(&p->labels, p->values, err));
+  NU_TRY(put_values(table, &p->labels, p->values, p->label_slots, nu_table_row(table, at), &label,
+                    err));
+  if (table->targets == 1) table->label_ids[at] = label;
+  return NUMANN_OK;
 }
 
-static numann_status read_rows(nu_table *table, pair *p, numann_error *err) {
+numann_status nu_array_rows_next(nu_array_rows *p, numann_error *err) {
+  float *row = NULL;
+  uint32_t label = 0;
+  NU_TRY(nu_table_room(p->table, &row, err));
+  NU_TRY(nu_array_row(&p->inputs, p->values, err));
+  NU_TRY(put_values(p->table, &p->inputs, p->values, p->slot, row, &label, err));
+  if (p->has_labels) {
+    NU_TRY(nu_array_row(&p->labels, p->values, err));
+    NU_TRY(put_values(p->table, &p->labels, p->values, p->label_slots, row, &label, err));
+  }
+  return nu_table_keep(p->table, label, err);
+}
+
+/* A target among the inputs is a label too, whose place in the file must be known: row by row. */
+static numann_status read_all(nu_array_rows *p, nu_crew *crew, numann_error *err) {
+  bool label_inside = !p->has_labels && p->table->targets == 1;
+  if (!label_inside && p->inputs.width * p->inputs.element.bytes <= NU_INPUT_REST) {
+    NU_TRY(nu_array_rows_all(p, crew, err));
+  } else {
+    for (size_t r = 0; r < p->inputs.rows; r++) NU_TRY(nu_array_rows_next(p, err));
+  }
+  NU_TRY(nu_input_finish(p->inputs.in, err));
+  return p->has_labels ? nu_input_finish(p->labels.in, err) : NUMANN_OK;
+}
+
+static numann_status read_rows(nu_table *table, nu_array_rows *p, nu_crew *crew,
+                               numann_error *err) {
   size_t labels = p->has_labels ? p->labels.width : 0;
   size_t width = p->inputs.width > labels ? p->inputs.width : labels;
+  p->table = table;
   p->values = calloc(width, sizeof *p->values);
-  size_t *label_slots = calloc(labels + 1, sizeof *label_slots);
-  numann_status status = NUMANN_OK;
-  if (!p->values || !label_slots) status = nu_fail_memory(err, width * sizeof(double), "a row");
-  for (size_t i = 0; label_slots && i < labels; i++) label_slots[i] = table->features + i;
-  for (size_t r = 0; status == NUMANN_OK && r < p->inputs.rows; r++) {
-    status = read_row(table, p, label_slots, err);
-  }
-  free(label_slots);
+  p->label_slots = calloc(labels + 1, sizeof *p->label_slots);
+  bool held = p->values && p->label_slots;
+  for (size_t i = 0; held && i < labels; i++) p->label_slots[i] = table->features + i;
+  numann_status status =
+      held ? read_all(p, crew, err) : nu_fail_memory(err, width * sizeof(double), "a row");
+  free(p->label_slots);
   free(p->values);
-  if (status == NUMANN_OK) status = nu_input_finish(p->inputs.in, err);
-  if (status == NUMANN_OK && p->has_labels) status = nu_input_finish(p->labels.in, err);
   return status;
 }
 
-static numann_status check_pair(const pair *p, const nu_schema *schema, numann_error *err) {
+static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema,
+                                numann_error *err) {
   char inputs[NU_SHAPE_TEXT], labels[NU_SHAPE_TEXT];
   if (p->has_labels && p->labels.rows != p->inputs.rows) {
     return nu_fail(err, NUMANN_ERR_DATA,
@@ -112,7 +122,7 @@ static numann_status check_pair(const pair *p, const nu_schema *schema, numann_e
 
 numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *labels,
                                  const nu_request *request, numann_error *err) {
-  pair p = {.has_labels = labels != NULL};
+  nu_array_rows p = {.has_labels = labels != NULL};
   NU_TRY(open_array(&p.inputs, inputs, err));
   if (labels) NU_TRY(open_array(&p.labels, labels, err));
   NU_TRY(check_pair(&p, request->schema, err));
@@ -121,14 +131,14 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
   p.slot = calloc(p.inputs.width, sizeof *p.slot);
   if (!p.slot) return nu_fail_memory(err, p.inputs.width * sizeof *p.slot, "columns");
   for (size_t i = 0; i < p.inputs.width; i++) p.slot[i] = i;
-  numann_status status = read_rows(table, &p, err);
+  numann_status status = read_rows(table, &p, request->crew, err);
   free(p.slot);
   return status;
 }
 
 numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_request *request,
                                   numann_error *err) {
-  pair p = {0};
+  nu_array_rows p = {0};
   nu_layout layout = {0};
   NU_TRY(open_array(&p.inputs, in, err));
   nu_columns columns = {in->name, p.inputs.width, NULL};
@@ -140,7 +150,7 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
     table->features = layout.features;
     table->targets = layout.targets;
     p.slot = layout.slot;
-    status = read_rows(table, &p, err);
+    status = read_rows(table, &p, request->crew, err);
   }
   nu_layout_clear(&layout);
   return status;

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "data/array.h"
+#include "data/columns.h"
 #include "data/input.h"
 #include "data/table.h"
 
@@ -17,5 +19,23 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
 /* An array of inputs, flattened row by row, and one of labels or targets (NULL: none). */
 numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *labels,
                                  const nu_request *request, numann_error *err);
+
+/* Two files read side by side, row by row; `labels` may be missing. */
+typedef struct nu_array_rows {
+  nu_array inputs, labels;
+  bool has_labels;
+  nu_table *table;
+  size_t *slot;        /* of each value of an inputs row; borrowed */
+  size_t *label_slots; /* of each value of a labels row; owned */
+  double *values;      /* [larger width]; owned */
+} nu_array_rows;
+
+/* The next row into the table; the next row's labels alone into row `at`. */
+numann_status nu_array_rows_next(nu_array_rows *rows, numann_error *err);
+numann_status nu_array_rows_label(nu_array_rows *rows, size_t at, numann_error *err);
+
+/* All rows in blocks, by a team of threads: the same rows and first error as by nu_array_rows_next.
+ * For inputs without the single target among them, whose row fits into NU_INPUT_REST. */
+numann_status nu_array_rows_all(nu_array_rows *rows, nu_crew *crew, numann_error *err);
 
 #endif

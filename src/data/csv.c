@@ -8,8 +8,6 @@
 #include "base/memory.h"
 #include "data/array.h"
 
-#define FIELD_MAX 4096
-#define LINE_MAX_BYTES 16777216
 #define END_OF_FILE (-1)
 #define NOTHING (-2)
 
@@ -37,7 +35,7 @@ static numann_status next_special(nu_csv *csv, int *c, numann_error *err) {
     *c = '\n';
   }
   in->begin++;
-  if (++csv->record_bytes > LINE_MAX_BYTES) {
+  if (++csv->record_bytes > NU_LINE_MAX) {
     return fail_here(csv, err, "the line is longer than 16 MiB; is it a CSV file?");
   }
   return NUMANN_OK;
@@ -53,7 +51,7 @@ static inline numann_status next(nu_csv *csv, int *c, numann_error *err) {
     return NUMANN_OK;
   }
   if (in->begin < in->end && in->window[in->begin] > '\r' &&
-      csv->record_bytes < LINE_MAX_BYTES) {
+      csv->record_bytes < NU_LINE_MAX) {
     *c = in->window[in->begin++];
     csv->record_bytes++;
   } else {
@@ -93,7 +91,7 @@ static numann_status reserve_text(nu_record *record, numann_error *err) {
 
 static numann_status append(nu_csv *csv, nu_record *record, nu_field *field, int c,
                             numann_error *err) {
-  if (field->length == FIELD_MAX) {
+  if (field->length == NU_FIELD_MAX) {
     return nu_fail(err, NUMANN_ERR_DATA,
                    "%s:%" PRIu64 ":%" PRIu64 ": the field is longer than 4 KiB; is a quote "
                    "missing?",
@@ -248,8 +246,12 @@ static char find_separator(const unsigned char *begin, const unsigned char *end)
   return fallback ? fallback : ',';
 }
 
+nu_csv nu_csv_at_line(nu_input *in, char separator, uint64_t line) {
+  return (nu_csv){.in = in, .separator = separator, .line = line, .column = 1, .held = NOTHING};
+}
+
 numann_status nu_csv_open(nu_csv *csv, nu_input *in, char separator, numann_error *err) {
-  *csv = (nu_csv){.in = in, .separator = separator, .line = 1, .column = 1, .held = NOTHING};
+  *csv = nu_csv_at_line(in, separator, 1);
   NU_TRY(nu_input_fill(in, NU_INPUT_WINDOW, err));
   const unsigned char *content = in->window + in->begin;
   if (in->end - in->begin >= 3 && memcmp(content, "\xEF\xBB\xBF", 3) == 0) {

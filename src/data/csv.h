@@ -14,6 +14,9 @@
 #include "data/input.h"
 #include "data/table.h"
 
+#define NU_FIELD_MAX 4096
+#define NU_LINE_MAX 16777216
+
 typedef struct nu_field {
   size_t start, length; /* in the record's text */
   uint64_t line, column; /* of its first byte, both counted from 1 */
@@ -37,6 +40,9 @@ typedef struct nu_csv {
 
 /* Start on an input's first byte; separator '\0': found from the first two lines. */
 numann_status nu_csv_open(nu_csv *csv, nu_input *in, char separator, numann_error *err);
+
+/* Start on a line in the middle of an input. */
+nu_csv nu_csv_at_line(nu_input *in, char separator, uint64_t line);
 
 /* The next record; n = 0 at the end of the file. */
 numann_status nu_csv_next(nu_csv *csv, nu_record *record, numann_error *err);

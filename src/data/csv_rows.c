@@ -11,19 +11,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "data/array.h"
-#include "data/columns.h"
-#include "data/csv.h"
-
-typedef struct reader {
-  nu_csv csv;
-  nu_record first, record; /* the first line, and the one being read */
-  nu_columns columns;
-  char **names;            /* [columns.n] of the header, or NULL; owned */
-  nu_layout layout;
-  bool drop_blank, must_keep_rows;
-  nu_table *table;
-  const nu_request *request;
-} reader;
+#include "data/csv_rows.h"
 
 static numann_status find_option(const numann_config *config, char *separator, numann_error *err) {
   const char *text = nu_config_string(config, "data.separator");
@@ -60,7 +48,7 @@ static look look_at(const nu_record *record, size_t i) {
   return is_missing_mark(text, n) ? LOOK_MARK : LOOK_TEXT;
 }
 
-static bool has_known_name(const reader *r) {
+static bool has_known_name(const nu_csv_rows *r) {
   for (size_t i = 0; i < r->first.n; i++) {
     if (look_at(&r->first, i) != LOOK_TEXT) continue;
     if (nu_column_known(nu_field_text(&r->first, i), r->first.fields[i].length, r->request->config,
@@ -74,7 +62,7 @@ static bool has_known_name(const reader *r) {
 /* The first line is a header when it holds a name that config or model know; or when of the columns
  * that hold numbers in the second line at least half hold text in the first. Not one text alone is
  * enough: it may be a fault in a row of numbers. A single line: when all of it is text. */
-static bool guess_header(const reader *r) {
+static bool guess_header(const nu_csv_rows *r) {
   if (has_known_name(r)) return true;
   size_t text = 0, numbers = 0;
   for (size_t i = 0; i < r->first.n; i++) {
@@ -87,13 +75,13 @@ static bool guess_header(const reader *r) {
   return r->record.n > 0 ? text > 0 && text >= numbers : numbers == 0 && text == r->first.n;
 }
 
-static bool has_header(const reader *r) {
+static bool has_header(const nu_csv_rows *r) {
   const char *option = nu_config_string(r->request->config, "data.header");
   if (strcmp(option, "auto") == 0) return guess_header(r);
   return strcmp(option, "true") == 0;
 }
 
-static numann_status take_names(reader *r, numann_error *err) {
+static numann_status take_names(nu_csv_rows *r, numann_error *err) {
   r->names = calloc(r->first.n + 1, sizeof *r->names);
   bool held = r->names != NULL;
   for (size_t i = 0; held && i < r->first.n; i++) {
@@ -110,7 +98,7 @@ static numann_status copy_name(char **names, size_t i, const char *name, numann_
 
 /* Give the table its shape, and the names of its columns when a header tells them apart: else other
  * files must be read by position. */
-static numann_status shape_table(reader *r, numann_error *err) {
+static numann_status shape_table(nu_csv_rows *r, numann_error *err) {
   nu_table *table = r->table;
   table->by_line = true;
   table->features = r->layout.features;
@@ -134,7 +122,7 @@ static numann_status shape_table(reader *r, numann_error *err) {
 }
 
 /* From the first two lines: is there a header, and what is each column for? */
-static numann_status begin(reader *r, numann_error *err) {
+static numann_status begin(nu_csv_rows *r, numann_error *err) {
   const nu_request *request = r->request;
   NU_TRY(nu_csv_next(&r->csv, &r->first, err));
   NU_TRY(nu_csv_next(&r->csv, &r->record, err));
@@ -153,7 +141,7 @@ static numann_status begin(reader *r, numann_error *err) {
   return shape_table(r, err);
 }
 
-static numann_status fail_field(const reader *r, const nu_record *record, size_t c,
+static numann_status fail_field(const nu_csv_rows *r, const nu_record *record, size_t c,
                                 const char *problem, numann_error *err) {
   char column[NU_COLUMN_TEXT], text[NU_EXCERPT], item[NU_EXCERPT];
   const nu_field *field = &record->fields[c];
@@ -167,7 +155,7 @@ static numann_status fail_field(const reader *r, const nu_record *record, size_t
                  nu_excerpt(nu_field_text(record, c), field->length, text), problem, item);
 }
 
-static numann_status fail_blank(const reader *r, const nu_record *record, size_t c,
+static numann_status fail_blank(const nu_csv_rows *r, const nu_record *record, size_t c,
                                 numann_error *err) {
   char column[NU_COLUMN_TEXT];
   const nu_field *field = &record->fields[c];
@@ -178,7 +166,7 @@ static numann_status fail_blank(const reader *r, const nu_record *record, size_t
                  r->must_keep_rows ? "" : ", or leave such rows out with data.blank: drop_row");
 }
 
-static numann_status check_count(const reader *r, const nu_record *record, numann_error *err) {
+static numann_status check_count(const nu_csv_rows *r, const nu_record *record, numann_error *err) {
   if (record->n == r->columns.n) return NUMANN_OK;
   char separator[] = {r->csv.separator, '\0'};
   bool tab = r->csv.separator == '\t', space = r->csv.separator == ' ';
@@ -190,12 +178,11 @@ static numann_status check_count(const reader *r, const nu_record *record, numan
 }
 
 /* The single target may be a class: remember its value, number or text. */
-static numann_status take_label(reader *r, const nu_record *record, size_t c, float *slot,
-                                uint32_t *label, numann_error *err) {
+static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const nu_record *record,
+                                size_t c, float *slot, uint32_t *label, numann_error *err) {
   double value;
   const char *text = nu_field_text(record, c);
   size_t n = record->fields[c].length;
-  nu_labels *labels = &r->table->labels;
   uint64_t line = record->fields[c].line;
   if (nu_parse_real(text, n, &value) && nu_fits_float(value)) {
     *slot = (float)value;
@@ -206,8 +193,8 @@ static numann_status take_label(reader *r, const nu_record *record, size_t c, fl
   return nu_labels_text(labels, text, n, line, label, err);
 }
 
-static numann_status take_number(const reader *r, const nu_record *record, size_t c, float *slot,
-                                 numann_error *err) {
+static numann_status take_number(const nu_csv_rows *r, const nu_record *record, size_t c,
+                                 float *slot, numann_error *err) {
   double value;
   if (!nu_parse_real(nu_field_text(record, c), record->fields[c].length, &value)) {
     return fail_field(r, record, c, "is not a finite number", err);
@@ -218,14 +205,14 @@ static numann_status take_number(const reader *r, const nu_record *record, size_
 }
 
 /* The first column in use whose field is blank; columns.n when there is none. */
-static size_t find_blank(const reader *r, const nu_record *record) {
+static size_t find_blank(const nu_csv_rows *r, const nu_record *record) {
   size_t c = 0;
   while (c < record->n && (r->layout.slot[c] == NU_LEFT_OUT || record->fields[c].length > 0)) c++;
   return c;
 }
 
-static numann_status take_record(reader *r, const nu_record *record, numann_error *err) {
-  nu_table *table = r->table;
+numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record *record,
+                          numann_error *err) {
   uint32_t label = 0;
   float *row = NULL;
   NU_TRY(check_count(r, record, err));
@@ -239,21 +226,29 @@ static numann_status take_record(reader *r, const nu_record *record, numann_erro
     size_t slot = r->layout.slot[c];
     if (slot == NU_LEFT_OUT) continue;
     bool label_column = slot == table->features && table->targets == 1;
-    if (label_column) NU_TRY(take_label(r, record, c, &row[slot], &label, err));
+    if (label_column) NU_TRY(take_label(r, &table->labels, record, c, &row[slot], &label, err));
     else NU_TRY(take_number(r, record, c, &row[slot], err));
   }
   return nu_table_keep(table, label, err);
 }
 
-static numann_status read_all(reader *r, numann_error *err) {
+static numann_status take_record(nu_csv_rows *r, const nu_record *record, numann_error *err) {
+  if (r->table->rows < NU_ROWS_MAX) return nu_csv_take(r, r->table, record, err);
+  return nu_fail(err, NUMANN_ERR_DATA, "%s: more than %u rows", r->csv.in->name, NU_ROWS_MAX);
+}
+
+numann_status nu_csv_take_next(nu_csv_rows *r, bool *more, numann_error *err) {
+  NU_TRY(nu_csv_next(&r->csv, &r->record, err));
+  *more = r->record.n > 0;
+  return *more ? take_record(r, &r->record, err) : NUMANN_OK;
+}
+
+static numann_status read_all(nu_csv_rows *r, numann_error *err) {
   NU_TRY(begin(r, err));
   if (!r->names) NU_TRY(take_record(r, &r->first, err));
-  while (r->record.n > 0) {
-    if (r->table->rows == NU_ROWS_MAX) {
-      return nu_fail(err, NUMANN_ERR_DATA, "%s: more than %u rows", r->csv.in->name, NU_ROWS_MAX);
-    }
+  if (r->record.n > 0) {
     NU_TRY(take_record(r, &r->record, err));
-    NU_TRY(nu_csv_next(&r->csv, &r->record, err));
+    NU_TRY(nu_csv_take_all(r, err));
   }
   if (r->table->rows > 0) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_DATA, "%s: no rows%s; data are expected", r->csv.in->name,
@@ -263,7 +258,7 @@ static numann_status read_all(reader *r, numann_error *err) {
 numann_status nu_csv_read(nu_table *table, nu_input *in, const nu_request *request,
                           numann_error *err) {
   const numann_config *config = request->config;
-  reader r = {.table = table, .request = request};
+  nu_csv_rows r = {.table = table, .request = request};
   char separator;
   NU_TRY(find_option(config, &separator, err));
   /* answers must come one for each row */

@@ -3,6 +3,7 @@
 
 #include "data/input.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,7 +41,7 @@ static numann_status refill_packed(nu_input *in, numann_error *err) {
                    "%s@%" PRIu64 ": the gz file ends early; get a complete copy", in->name,
                    in->packed_read);
   }
-  in->ended = true;
+  in->packed_ended = true;
   return NUMANN_OK;
 }
 
@@ -68,7 +69,7 @@ static numann_status unpack_some(nu_input *in, unsigned char *out, size_t n, siz
                                  numann_error *err) {
   in->gz->next_out = out;
   in->gz->avail_out = (uInt)n;
-  while (in->gz->avail_out == n && !in->ended) {
+  while (in->gz->avail_out == n && !in->packed_ended) {
     if (in->gz->avail_in == 0) {
       NU_TRY(refill_packed(in, err));
       continue;
@@ -82,20 +83,93 @@ static numann_status unpack_some(nu_input *in, unsigned char *out, size_t n, siz
   return NUMANN_OK;
 }
 
+/* The next bytes of content; none at its end, or after an error. */
+static numann_status get_some(nu_input *in, unsigned char *out, size_t n, size_t *got, bool *ended,
+                              numann_error *err) {
+  *got = 0;
+  numann_status status =
+      in->gz ? unpack_some(in, out, n, got, err) : read_some(in, out, n, got, err);
+  *ended = status == NUMANN_OK && *got == 0;
+  return status;
+}
+
+/* ---- reading ahead */
+
+numann_status nu_input_widen(nu_input *in, size_t bytes, numann_error *err) {
+  size_t left = in->end - in->begin, capacity = bytes > left ? bytes : left;
+  unsigned char *window = malloc(NU_INPUT_REST + capacity);
+  in->ahead = (nu_ahead){.buffer = malloc(NU_INPUT_REST + capacity), .capacity = bytes};
+  if (!window || !in->ahead.buffer) {
+    free(window);
+    free(in->ahead.buffer);
+    in->ahead = (nu_ahead){0};
+    return nu_fail_memory(err, 2 * capacity, "reading a file");
+  }
+  memcpy(window + NU_INPUT_REST, in->window + in->begin, left);
+  free(in->window);
+  in->window = window;
+  in->capacity = NU_INPUT_REST + capacity;
+  in->taken += in->begin - NU_INPUT_REST;
+  in->begin = NU_INPUT_REST;
+  in->end = NU_INPUT_REST + left;
+  in->moves++;
+  return NUMANN_OK;
+}
+
+void nu_input_read_ahead(nu_input *in) {
+  nu_ahead *ahead = &in->ahead;
+  if (ahead->length > 0) return;
+  while (ahead->length < ahead->capacity && !in->ended && !ahead->ended && !ahead->error.status) {
+    size_t got, room = ahead->capacity - ahead->length;
+    /* gz in the same pieces as ever, so that damaged data give the same content before the damage
+     */
+    if (in->gz && room > NU_INPUT_WINDOW) room = NU_INPUT_WINDOW;
+    unsigned char *to = ahead->buffer + NU_INPUT_REST + ahead->length;
+    get_some(in, to, room, &got, &ahead->ended, &ahead->error);
+    ahead->length += got;
+  }
+}
+
+/* The buffers change places, and the rest of the window goes before what was read ahead. */
+static void exchange(nu_input *in) {
+  nu_ahead *ahead = &in->ahead;
+  size_t left = in->end - in->begin, begin = NU_INPUT_REST - left;
+  unsigned char *next = ahead->buffer;
+  memcpy(next + begin, in->window + in->begin, left);
+  ahead->buffer = in->window;
+  in->window = next;
+  in->taken += in->begin - begin;
+  in->begin = begin;
+  in->end = NU_INPUT_REST + ahead->length;
+  in->moves++;
+  ahead->length = 0;
+}
+
+/* Once there is a buffer for it, all content passes through what is read ahead. */
+static numann_status fill_from_ahead(nu_input *in, size_t want, numann_error *err) {
+  const nu_ahead *ahead = &in->ahead;
+  assert(want <= NU_INPUT_REST + 1);
+  while (in->end - in->begin < want && !in->ended) {
+    nu_input_read_ahead(in);
+    in->ended = ahead->ended && ahead->length == 0;
+    if (ahead->length > 0) exchange(in);
+    else if (ahead->error.status)
+      return nu_fail(err, ahead->error.status, "%s", ahead->error.message);
+  }
+  return NUMANN_OK;
+}
+
 numann_status nu_input_fill(nu_input *in, size_t want, numann_error *err) {
   if (in->end - in->begin >= want || in->ended) return NUMANN_OK;
+  if (in->ahead.buffer) return fill_from_ahead(in, want, err);
   memmove(in->window, in->window + in->begin, in->end - in->begin);
   in->taken += in->begin;
   in->end -= in->begin;
   in->begin = 0;
+  in->moves++;
   while (in->end < want && !in->ended) {
-    size_t got = 0, room = NU_INPUT_WINDOW - in->end;
-    if (in->gz) {
-      NU_TRY(unpack_some(in, in->window + in->end, room, &got, err));
-    } else {
-      NU_TRY(read_some(in, in->window + in->end, room, &got, err));
-      in->ended = got == 0;
-    }
+    size_t got;
+    NU_TRY(get_some(in, in->window + in->end, in->capacity - in->end, &got, &in->ended, err));
     in->end += got;
   }
   return NUMANN_OK;
@@ -137,6 +211,7 @@ static numann_status start(nu_input *in, numann_error *err) {
   NU_TRY(check_kind(in, err));
   in->window = malloc(NU_INPUT_WINDOW);
   if (!in->window) return nu_fail_memory(err, NU_INPUT_WINDOW, "reading a file");
+  in->capacity = NU_INPUT_WINDOW;
   /* at most what `packed` takes, if these turn out to be gz bytes */
   NU_TRY(read_some(in, in->window, PACKED_BYTES, &in->end, err));
   in->ended = in->end == 0;
@@ -166,6 +241,7 @@ void nu_input_close(nu_input *in) {
   free(in->gz);
   free(in->packed);
   free(in->window);
+  free(in->ahead.buffer);
   if (in->fd >= 0 && !in->standard) close(in->fd);
   *in = (nu_input){.fd = -1};
 }

@@ -69,12 +69,14 @@ typedef struct loading {
   nu_table table;    /* of the training file */
   int32_t *class_of; /* of the table's labels; NULL for regression */
   numann_data *data;
+  nu_crew crew;
 } loading;
 
-static nu_request make_request(const loading *l, size_t part) {
+static nu_request make_request(loading *l, size_t part) {
   const files *f = &l->files[part];
   nu_source source = {f->path ? f->path : f->images, f->labels, true};
-  return (nu_request){source, l->config, part == NU_TRAIN ? NULL : &l->data->schema};
+  const nu_schema *schema = part == NU_TRAIN ? NULL : &l->data->schema;
+  return (nu_request){.source = source, .config = l->config, .schema = schema, .crew = &l->crew};
 }
 
 static numann_status read_training(loading *l, numann_error *err) {
@@ -115,7 +117,7 @@ static numann_status make_classes(int32_t **classes, const loading *l, numann_er
 
 static numann_status distribute(loading *l, const uint8_t *part, numann_error *err) {
   nu_rows *parts[NU_PARTS] = {&l->data->train, &l->data->validation, &l->data->test};
-  return nu_table_distribute(&l->table, part, parts, NU_PARTS, l->class_of, err);
+  return nu_table_distribute(&l->table, part, parts, NU_PARTS, l->class_of, &l->crew, err);
 }
 
 static numann_status split_training(loading *l, numann_error *err) {
@@ -142,7 +144,7 @@ static numann_status read_rows(nu_rows *out, const nu_request *request, size_t *
   NU_TRY(nu_table_read(&table, request, err));
   numann_status status = nu_schema_match(request->schema, &table, &class_of, err);
   if (status == NUMANN_OK) {
-    status = nu_table_distribute(&table, NULL, &out, 1, class_of, err);
+    status = nu_table_distribute(&table, NULL, &out, 1, class_of, request->crew, err);
     *dropped += table.dropped;
   }
   free(class_of);
@@ -157,22 +159,24 @@ static numann_status read_part(loading *l, size_t part, nu_rows *rows, numann_er
   return read_rows(rows, &request, &l->data->rows_dropped, err);
 }
 
-static numann_status apply(const nu_schema *schema, nu_rows *rows, const char *name,
+static numann_status apply(const nu_schema *schema, nu_rows *rows, const char *name, nu_crew *crew,
                            numann_error *err) {
   if (rows->rows == 0) return NUMANN_OK;
-  NU_TRY(nu_scaling_apply(&schema->inputs, rows->inputs, rows->rows, schema->features, name, err));
+  NU_TRY(nu_scaling_apply(&schema->inputs, rows->inputs, rows->rows, schema->features, name, crew,
+                          err));
   if (!rows->targets) return NUMANN_OK;
-  return nu_scaling_apply(&schema->outputs, rows->targets, rows->rows, schema->targets, name, err);
+  return nu_scaling_apply(&schema->outputs, rows->targets, rows->rows, schema->targets, name, crew,
+                          err);
 }
 
 static numann_status fit(loading *l, numann_error *err) {
   numann_data *data = l->data;
   nu_schema *schema = &data->schema;
   NU_TRY(nu_scaling_fit(&schema->inputs, data->train.inputs, data->train.rows, schema->features,
-                        l->config, "data.scale", err));
+                        &l->crew, "data.scale", err));
   if (schema->targets) {
     return nu_scaling_fit(&schema->outputs, data->train.targets, data->train.rows, schema->targets,
-                          l->config, "data.scale_targets", err);
+                          &l->crew, "data.scale_targets", err);
   }
   const char *method = nu_config_string(l->config, "data.scale_targets");
   if (strcmp(method, "none") == 0) return NUMANN_OK;
@@ -190,7 +194,7 @@ static numann_status load_parts(loading *l, numann_error *err) {
   for (size_t p = NU_VALIDATION; p < NU_PARTS; p++) NU_TRY(read_part(l, p, parts[p], err));
   NU_TRY(fit(l, err));
   for (size_t p = 0; p < NU_PARTS; p++) {
-    NU_TRY(apply(&data->schema, parts[p], part_keys[p], err));
+    NU_TRY(apply(&data->schema, parts[p], part_keys[p], &l->crew, err));
   }
   return NUMANN_OK;
 }
@@ -198,7 +202,7 @@ static numann_status load_parts(loading *l, numann_error *err) {
 numann_status numann_data_load(numann_data **out, const numann_config *config, numann_error *err) {
   assert(out && config);
   *out = NULL;
-  loading l = {.config = config, .data = calloc(1, sizeof *l.data)};
+  loading l = {.config = config, .data = calloc(1, sizeof *l.data), .crew = {.config = config}};
   if (!l.data) return nu_fail_memory(err, sizeof *l.data, "data");
   nu_float_env env = nu_float_env_enter();
   numann_status status = load_parts(&l, err);
@@ -214,12 +218,13 @@ numann_status numann_data_load(numann_data **out, const numann_config *config, n
 static numann_status read_and_scale(nu_rows *out, const nu_request *request, numann_error *err) {
   size_t dropped = 0;
   NU_TRY(read_rows(out, request, &dropped, err));
-  return apply(request->schema, out, request->source.path, err);
+  return apply(request->schema, out, request->source.path, request->crew, err);
 }
 
 numann_status nu_data_read(nu_rows *out, const nu_source *source, const nu_schema *schema,
                            const numann_config *config, numann_error *err) {
-  nu_request request = {*source, config, schema};
+  nu_crew crew = {.config = config};
+  nu_request request = {.source = *source, .config = config, .schema = schema, .crew = &crew};
   *out = (nu_rows){0};
   nu_float_env env = nu_float_env_enter();
   numann_status status = read_and_scale(out, &request, err);

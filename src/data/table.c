@@ -1,11 +1,13 @@
 /* Table: rows in chunks, and the move to their parts. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
 #include "data/table.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 
@@ -14,6 +16,20 @@
 #define CHUNK_BYTES_MIN 65536
 #define CHUNK_BYTES_MAX 33554432
 
+/* Not zeroed, as clearing would make all pages resident before they are filled. Large arrays get
+ * large pages where the system has them to give: that halves the time to fill them. NULL when
+ * refused. */
+#define LARGE_PAGE 2097152
+static void *allocate_plainly(size_t bytes) {
+  size_t unit = bytes >= 2 * LARGE_PAGE ? LARGE_PAGE : 64;
+  if (bytes > SIZE_MAX - unit) return NULL;
+  void *memory = aligned_alloc(unit, bytes ? nu_round_up(bytes, unit) : unit);
+#ifdef MADV_HUGEPAGE
+  if (memory && unit == LARGE_PAGE) madvise(memory, nu_round_up(bytes, unit), MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
 static numann_status add_chunk(nu_table *table, numann_error *err) {
   size_t stride = (table->features + table->targets) * sizeof(float);
   size_t bytes = CHUNK_BYTES_MIN;
@@ -21,7 +37,7 @@ static numann_status add_chunk(nu_table *table, numann_error *err) {
   if (bytes > CHUNK_BYTES_MAX) bytes = CHUNK_BYTES_MAX;
   nu_chunk chunk = {.capacity = bytes < stride ? 1 : bytes / stride};
   if (!nu_grow(&table->chunks, &table->chunk_capacity, table->n_chunks + 1, sizeof chunk) ||
-      !(chunk.rows = malloc(chunk.capacity * stride))) {
+      !(chunk.rows = allocate_plainly(chunk.capacity * stride))) {
     return nu_fail_memory(err, chunk.capacity * stride, "data rows");
   }
   table->chunks[table->n_chunks++] = chunk;
@@ -51,7 +67,78 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err) 
   return NUMANN_OK;
 }
 
-bool nu_fits_float(double value) { return value >= -(double)FLT_MAX && value <= (double)FLT_MAX; }
+/* The last chunk is the largest: the others together are hardly more. */
+void nu_table_restart(nu_table *table, const nu_table *like) {
+  table->features = like->features;
+  table->targets = like->targets;
+  table->by_line = like->by_line;
+  table->rows = table->dropped = 0;
+  for (size_t i = 0; i + 1 < table->n_chunks; i++) free(table->chunks[i].rows);
+  if (table->n_chunks > 0) {
+    table->chunks[0] = table->chunks[table->n_chunks - 1];
+    table->chunks[0].used = 0;
+    table->n_chunks = 1;
+  }
+  nu_labels_clear(&table->labels);
+  table->labels.overflow = like->labels.overflow;
+}
+
+numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err) {
+  *at = table->rows;
+  if (table->targets == 1 && !nu_grow(&table->label_ids, &table->label_capacity, table->rows + rows,
+                                      sizeof *table->label_ids)) {
+    return nu_fail_memory(err, (table->rows + rows) * sizeof *table->label_ids, "labels");
+  }
+  while (rows > 0) {
+    float *row;
+    NU_TRY(nu_table_room(table, &row, err));
+    nu_chunk *last = &table->chunks[table->n_chunks - 1];
+    size_t free_rows = last->capacity - last->used, n = rows < free_rows ? rows : free_rows;
+    last->used += n;
+    table->rows += n;
+    rows -= n;
+  }
+  return NUMANN_OK;
+}
+
+/* The chunk of row i, and the row's place in it; the last chunks are looked at first. */
+static nu_chunk *find_chunk(nu_table *table, size_t i, size_t *place) {
+  nu_chunk *chunk = table->chunks + table->n_chunks;
+  size_t first = table->rows;
+  do {
+    first -= (--chunk)->used;
+  } while (first > i);
+  *place = i - first;
+  return chunk;
+}
+
+float *nu_table_row(nu_table *table, size_t i) {
+  size_t place;
+  const nu_chunk *chunk = find_chunk(table, i, &place);
+  return chunk->rows + place * (table->features + table->targets);
+}
+
+/* Copy n rows to row `at` and the following, which may lie in several chunks. */
+static void put_rows(nu_table *table, size_t at, const float *from, size_t n) {
+  size_t stride = table->features + table->targets;
+  for (nu_chunk *chunk = find_chunk(table, at, &at); n > 0; chunk++, at = 0) {
+    size_t fit = chunk->used - at < n ? chunk->used - at : n;
+    memcpy(chunk->rows + at * stride, from, fit * stride * sizeof *from);
+    from += fit * stride;
+    n -= fit;
+  }
+}
+
+void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of) {
+  for (size_t r = 0; table->targets == 1 && r < from->rows; r++) {
+    table->label_ids[at + r] = from->labels.overflow ? 0 : label_of[from->label_ids[r]];
+  }
+  for (size_t i = 0; i < from->n_chunks; i++) {
+    if (from->chunks[i].used == 0) continue;
+    put_rows(table, at, from->chunks[i].rows, from->chunks[i].used);
+    at += from->chunks[i].used;
+  }
+}
 
 const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size) {
   snprintf(text, size, "%s%c%" PRIu64, table->name, table->by_line ? ':' : '@', place);
@@ -81,12 +168,11 @@ void nu_rows_clear(nu_rows *rows) {
   *rows = (nu_rows){0};
 }
 
-/* Like nu_alloc but not zeroed: clearing would make all pages resident before they are filled. */
 static numann_status allocate(void *array, size_t n, size_t width, numann_error *err) {
   size_t bytes;
   void *memory = NULL;
-  if (!nu_size_mul(n, width, &bytes) || !nu_size_mul(bytes, 4, &bytes) || bytes > SIZE_MAX - 64 ||
-      !(memory = aligned_alloc(64, bytes ? nu_round_up(bytes, 64) : 64))) {
+  if (!nu_size_mul(n, width, &bytes) || !nu_size_mul(bytes, 4, &bytes) ||
+      !(memory = allocate_plainly(bytes))) {
     return nu_fail_memory(err, bytes, "data rows");
   }
   memcpy(array, &memory, sizeof memory);
@@ -114,29 +200,62 @@ static void put_row(const nu_table *table, const float *row, size_t index, const
   if (to->labels) to->labels[at] = class_of[table->label_ids[index]];
 }
 
-static void move_rows(nu_table *table, const uint8_t *part, nu_rows *const *parts, size_t *next,
-                      const int32_t *class_of) {
-  size_t index = 0, stride = table->features + table->targets;
-  for (size_t i = 0; i < table->n_chunks; i++) {
-    nu_chunk *chunk = &table->chunks[i];
-    for (size_t r = 0; r < chunk->used; r++, index++) {
-      size_t p = part ? part[index] : 0;
-      put_row(table, chunk->rows + r * stride, index, class_of, parts[p], next[p]++);
+/* A chunk is moved in pieces: the places where each begins are counted before. */
+#define PIECES 32
+typedef struct move {
+  const nu_table *table;
+  const nu_chunk *chunk;
+  size_t first; /* row of the chunk in the table */
+  const uint8_t *part;
+  nu_rows *const *parts;
+  const int32_t *class_of;
+  size_t next[PIECES + 1][NU_PARTS]; /* of each part, where a piece begins */
+} move;
+
+static size_t piece_begin(const move *m, size_t piece) {
+  return m->chunk->used / PIECES * piece + m->chunk->used % PIECES * piece / PIECES;
+}
+
+static void count_pieces(move *m) {
+  for (size_t i = 0; i < PIECES; i++) {
+    memcpy(m->next[i + 1], m->next[i], sizeof m->next[i]);
+    for (size_t r = piece_begin(m, i); r < piece_begin(m, i + 1); r++) {
+      m->next[i + 1][m->part ? m->part[m->first + r] : 0]++;
     }
-    free(chunk->rows);
-    *chunk = (nu_chunk){0};
+  }
+}
+
+static void move_piece(size_t i, void *arg) {
+  const move *m = arg;
+  size_t next[NU_PARTS], stride = m->table->features + m->table->targets;
+  memcpy(next, m->next[i], sizeof next);
+  for (size_t r = piece_begin(m, i); r < piece_begin(m, i + 1); r++) {
+    size_t p = m->part ? m->part[m->first + r] : 0;
+    put_row(m->table, m->chunk->rows + r * stride, m->first + r, m->class_of, m->parts[p],
+            next[p]++);
   }
 }
 
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
-                                  size_t n_parts, const int32_t *class_of, numann_error *err) {
-  size_t count[NU_PARTS] = {0}, next[NU_PARTS] = {0};
+                                  size_t n_parts, const int32_t *class_of, nu_crew *crew,
+                                  numann_error *err) {
+  size_t count[NU_PARTS] = {0}, row_bytes = (table->features + table->targets) * sizeof(float);
   for (size_t r = 0; r < table->rows; r++) count[part ? part[r] : 0]++;
   for (size_t p = 0; p < n_parts; p++) {
     if (count[p] == 0) continue;
     NU_TRY(nu_rows_allocate(parts[p], count[p], table->features, class_of ? 0 : table->targets,
                             class_of != NULL, err));
   }
-  move_rows(table, part, parts, next, class_of);
+  move m = {.table = table, .part = part, .parts = parts, .class_of = class_of};
+  size_t threads = nu_crew_size(crew, table->rows * row_bytes);
+  for (size_t i = 0; i < table->n_chunks; i++) {
+    m.chunk = &table->chunks[i];
+    count_pieces(&m);
+    nu_crew_each(threads, PIECES, move_piece, &m);
+    m.first += m.chunk->used;
+    memcpy(m.next[0], m.next[PIECES], sizeof m.next[0]);
+    free(table->chunks[i].rows);
+    table->chunks[i] = (nu_chunk){0};
+  }
   return NUMANN_OK;
 }

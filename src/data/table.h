@@ -5,11 +5,13 @@
 #ifndef NU_DATA_TABLE_H
 #define NU_DATA_TABLE_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
+#include "data/crew.h"
 #include "data/data.h"
 #include "data/labels.h"
 
@@ -32,11 +34,20 @@ typedef struct nu_table {
   size_t label_capacity;
 } nu_table;
 
+/* How to read large CSV files; for tests. */
+typedef struct nu_reading {
+  size_t threads;
+  size_t part_bytes; /* text that a thread reads at a time; 0: record by record, without parts */
+  size_t parts;      /* in a block, which is what lies in memory */
+} nu_reading;
+
 /* What to read: a file by the config's options, like the schema unless that is NULL. */
 typedef struct nu_request {
   nu_source source;
   const numann_config *config;
   const nu_schema *schema; /* NULL: the training file, which makes the schema */
+  nu_crew *crew;
+  const nu_reading *reading; /* NULL: as suits the machine, the config and the file */
 } nu_request;
 numann_status nu_table_read(nu_table *out, const nu_request *request, numann_error *err);
 void nu_table_clear(nu_table *table);
@@ -45,8 +56,23 @@ void nu_table_clear(nu_table *table);
 numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
 /* Count the row; `label` is its index in labels (targets == 1). */
 numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
+
+/* For readers that fill several tables at once and join them in the order of the file. */
+/* An empty table of the shape of `like`, which counts labels only where that still does. Keeps
+ * memory. */
+void nu_table_restart(nu_table *table, const nu_table *like);
+/* Count `rows` more rows, to be filled; *at is the first. */
+numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err);
+/* Where row i is. */
+float *nu_table_row(nu_table *table, size_t i);
+/* Fill the rows from `at` with those of another table; label_of [from->labels.n] are its labels'
+ * places in `table`. Threads may fill different rows at the same time. */
+void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of);
+
 /* Does the value fit a float? Else a message could not be told from a silent infinity. */
-bool nu_fits_float(double value);
+static inline bool nu_fits_float(double value) {
+  return value >= -(double)FLT_MAX && value <= (double)FLT_MAX;
+}
 
 /* "file:line" or "file@offset" */
 const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size);
@@ -58,7 +84,8 @@ enum { NU_TRAIN, NU_VALIDATION, NU_TEST, NU_PARTS };
  * [n_parts], n_parts <= NU_PARTS; NULL: all go to parts[0]. class_of: [labels.n], the class of each
  * label; NULL: the targets are values. */
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
-                                  size_t n_parts, const int32_t *class_of, numann_error *err);
+                                  size_t n_parts, const int32_t *class_of, nu_crew *crew,
+                                  numann_error *err);
 
 /* Arrays of a nu_rows, not cleared: targets when > 0, else labels when with_labels. */
 numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
