@@ -3,7 +3,7 @@ SPDX-License-Identifier: MIT"""
 import math
 from html import escape
 
-WIDTH, LEFT, RIGHT, TOP, LINE, GAP, FOOT = 860, 250, 70, 86, 17, 13, 62
+WIDTH, LEFT, RIGHT, TOP, LINE, GAP, FOOT = 880, 280, 70, 86, 17, 13, 62
 COLOURS = {"pytorch": "#c2410c", "scikit-learn": "#0369a1", "fann": "#4d7c0f"}
 STYLE = ("text{font:13px system-ui,sans-serif;fill:#1f2937}.title{font-size:17px;font-weight:600}"
          ".name{font-weight:600}.small{font-size:11px;fill:#4b5563}.grid{stroke:#e5e7eb}"
@@ -82,7 +82,7 @@ def axis(scale, bottom):
 
 
 def heading(versions, names, programs):
-    out = [text(16, 28, "Training steps: how many times faster numann is", "title")]
+    out = [text(16, 28, f"How many times faster numann {versions['numann']} trains", "title")]
     x = 16
     for program in programs:
         if program not in versions:
@@ -90,12 +90,12 @@ def heading(versions, names, programs):
         label = f"than {names[program]} {versions[program]}"
         out += [f'<circle cx="{x + 5}" cy="52" r="5" fill="{COLOURS[program]}"/>',
                 text(x + 16, 56, label)]
-        x += 40 + 7.2 * len(label)
+        x += 44 + 6.8 * len(label)
     return out
 
 
 def footer(bottom, pairs):
     return [text(WIDTH - 16, bottom + 34, "samples/s of numann divided by samples/s of the peer, "
                  "logarithmic; to the right numann is faster", "small", "end"),
-            text(WIDTH - 16, bottom + 49, f"median of {pairs} pairs, whiskers: 95 % interval of the "
-                 "median; each peer in its fastest way", "small", "end")]
+            text(WIDTH - 16, bottom + 49, f"median of {pairs} pairs, whiskers: its 95 % interval; "
+                 "each peer in its fastest way", "small", "end")]

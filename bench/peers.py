@@ -3,8 +3,8 @@
 
 First each way of each peer is tried for a moment (results/variants.csv); the fastest of a peer on a
 row takes part. Then come the runs: in each, row by row, every program is measured in turn, in an
-order that changes from run to run, in processes started for that run (results/peers.csv). What is
-measured is written at once; an interrupted call goes on where it stopped. bench/README.md has the
+order that changes from run to run, in processes started for that run (results/peers.csv). A row is
+written when all have measured it; an interrupted call goes on where it stopped. bench/README.md has the
 set-up, bench/plot.py makes the table. SPDX-License-Identifier: MIT
 """
 import argparse
@@ -14,7 +14,7 @@ import os
 import platform
 import re
 import selectors
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VARIANT_FIELDS = ["row", "program", "variant", "threads", "samples_per_s", "least", "most"]
 RUN_FIELDS = ["run", *VARIANT_FIELDS, "fraction_of_peak", "valid"]
-TRY_SECONDS = 0.3
+TRY_SECONDS, TRY_SLICES, RUN_SLICES = 0.3, 2, 5  # slices: at least, where steps are long
 PATIENCE = 300  # seconds until a worker is given up: compiling takes long on a busy machine
 
 
@@ -62,7 +62,7 @@ class Worker:
             self.wait()
             return json.loads(self.process.stdout.readline())
         except (BrokenPipeError, ValueError) as error:
-            raise Failure(self.last_words()) from error
+            raise Failure(f"{self.command[-1]}: {self.last_words()}") from error
 
     def start(self):
         self.errors = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill and block
@@ -183,7 +183,7 @@ class Fann:
     name = "fann"
 
     def __init__(self, args):
-        self.folder = tempfile.mkdtemp(prefix="numann-fann-")
+        self.folder = tempfile.TemporaryDirectory(prefix="numann-fann-")
         self.builds = {}
         flags = {"library": ["-O3", "-march=native"]}
         if args.fann_source:
@@ -195,7 +195,7 @@ class Fann:
     def build(self, name, flags, source):
         what = [f"-I{source}/src/include", f"{source}/src/floatfann.c"] if source else []
         libraries = [] if source else ["-lfloatfann"]
-        program = f"{self.folder}/{name}"
+        program = f"{self.folder.name}/{name}"
         try:
             answer([os.environ.get("CC", "cc"), *flags, str(HERE / "fann_step.c"), *what, *libraries,
                     "-lm", "-o", program])
@@ -223,9 +223,6 @@ class Fann:
 
     def close(self):
         pass
-
-    def __del__(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 PROGRAMS = {program.name: program for program in (Numann, PyTorch, ScikitLearn, Fann)}
@@ -298,7 +295,7 @@ def try_variants(programs, rows, table):
 
 def try_variant(program, row, key, table):
     task = {"row": row, "variant": key["variant"], "threads": key["threads"],
-            "seconds": TRY_SECONDS}
+            "seconds": TRY_SECONDS, "least_slices": TRY_SLICES}
     try:
         found = program.measure(task)
     except Failure as error:
@@ -323,20 +320,23 @@ def run_once(run, programs, rows, best, table, seconds):
     """One run: row by row all programs in turn, the order turned by one from run to run."""
     order = programs[run % len(programs):] + programs[:run % len(programs)]
     for row in rows:
-        for program in order:
-            if (program.name, row["row"]) not in best:
-                continue
-            key = {"run": run, "row": row["row"], "program": program.name}
-            if table.find(**key):
-                continue
-            variant, threads = best[program.name, row["row"]]
-            task = {"row": row, "variant": variant, "threads": threads, "seconds": seconds}
-            found = {"variant": variant, "threads": threads, **program.measure(task)}
-            table.add({**found, **key})
-            say(f"run {run:2} {row['row']:11} {program.name:12} "
-                f"{found['samples_per_s']:12.0f} samples/s")
+        if table.find(run=run, row=row["row"]):
+            continue
+        turn = [program for program in order if (program.name, row["row"]) in best]
+        found = [measure(run, row, program, best[program.name, row["row"]], seconds)
+                 for program in turn]
+        for line in found:  # all or none: what is interrupted is no pair
+            table.add(line)
     for program in programs:
         program.close()
+
+
+def measure(run, row, program, way, seconds):
+    task = {"row": row, "variant": way[0], "threads": way[1], "seconds": seconds,
+            "least_slices": RUN_SLICES}
+    found = {"variant": way[0], "threads": way[1], **program.measure(task)}
+    say(f"run {run:2} {row['row']:11} {program.name:12} {found['samples_per_s']:12.0f} samples/s")
+    return {**found, "run": run, "row": row["row"], "program": program.name}
 
 
 # ---- the machine
@@ -389,6 +389,7 @@ def usable(names, args):
 
 def main():
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         programs = usable(args.programs.split(","), args)

@@ -114,10 +114,9 @@ def table(head, lines):
 def peers_block(results):
     peers = Peers(results / "peers.csv")
     (results / "peers.svg").write_text(chart.ratios(peers, ROWS, NAMES, PEERS, versions(results)))
-    head = ["row", "numann", *(f"{NAMES[p]} | numann is faster by" for p in PEERS)]
+    head = ["row", "numann", *(title for p in PEERS for title in (NAMES[p], f"numann / {NAMES[p]}"))]
     lines = [[row, rate_text(peers.rate(row, "numann")),
               *(cell for peer in PEERS for cell in peer_cells(peers, row, peer))] for row in peers.rows]
-    head = [cell for title in head for cell in title.split(" | ")]
     bad, runs = peers.disturbed()
     return (table(head, lines) + "\n\n" + networks(peers) +
             f"\n\nSamples a second, medians; ratios of {peers.pairs()} pairs, with the 95 % interval of "

@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 
-SLICES, LEAST_SLICES = 15, 5
+SLICES = 15
 
 
 def serve(measure):
@@ -48,10 +48,10 @@ class Done(Exception):
 
 
 class Clock:
-    """Slices of a training. Where one step is longer than a slice, five slices may have to do."""
+    """Slices of a training. Where a step is longer than a slice, the task's least number may do."""
 
     def __init__(self, row, task):
-        self.batch, self.seconds = row.batch, task["seconds"]
+        self.batch, self.seconds, self.least = row.batch, task["seconds"], task["least_slices"]
         self.steps = 0
         self.begun = self.started = None
         self.rates = []
@@ -69,7 +69,7 @@ class Clock:
         self.started, self.steps = now, 0
         measured = len(self.rates) - 1
         late = now - self.begun > 3 * self.seconds
-        if measured >= SLICES or (late and measured >= LEAST_SLICES):
+        if measured >= SLICES or (late and measured >= self.least):
             raise Done
 
     def result(self, version):
