@@ -24,7 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VARIANT_FIELDS = ["row", "program", "variant", "threads", "samples_per_s", "least", "most"]
 RUN_FIELDS = ["run", *VARIANT_FIELDS, "fraction_of_peak", "valid"]
-TRY_SECONDS, TRY_SLICES, RUN_SLICES = 0.3, 2, 5  # slices: at least, where steps are long
+TRY_SECONDS, TRIES, NEAR = 0.3, 3, 0.7  # ways above 0.7 of the fastest are tried three times
+TRY_SLICES, RUN_SLICES = 2, 5  # at least so many, where one step is longer than a slice
 PATIENCE = 300  # seconds until a worker is given up: compiling takes long on a busy machine
 
 
@@ -279,41 +280,55 @@ def read_rows(args):
 
 
 def try_variants(programs, rows, table):
-    """The fastest variant of each program on each row: {(program, row): (variant, threads)}."""
+    """The fastest way of each program on each row: {(program, row): (variant, threads)}."""
     best = {}
     for program in programs:
         for row in rows:
-            for variant, threads in program.variants(row):
-                key = {"row": row["row"], "program": program.name, "variant": variant,
-                       "threads": threads}
-                if program.name != "numann" and not table.find(**key):
-                    try_variant(program, row, key, table)
-            choose(best, program, row, table)
+            ways = program.variants(row)
+            if len(ways) > 1:
+                ways = fastest_first(program, row, ways, table)
+            if ways:
+                best[program.name, row["row"]] = ways[0]
         program.close()
     return best
 
 
-def try_variant(program, row, key, table):
-    task = {"row": row, "variant": key["variant"], "threads": key["threads"],
-            "seconds": TRY_SECONDS, "least_slices": TRY_SLICES}
+def fastest_first(program, row, ways, table):
+    """Every way is tried once; those near the fastest are tried again, lest a disturbance decide."""
+    for way in ways:
+        try_until(program, row, way, 1, table)
+    rates = {way: best_rate(program, row, way, table) for way in ways}
+    near = [way for way in ways if rates[way] > NEAR * max(rates.values())]
+    for tries in range(2, TRIES + 1):
+        for way in near:
+            try_until(program, row, way, tries, table)
+    return sorted(near, key=lambda way: -best_rate(program, row, way, table))
+
+
+def way_key(program, row, way):
+    return {"row": row["row"], "program": program.name, "variant": way[0], "threads": way[1]}
+
+
+def best_rate(program, row, way, table):
+    tried = table.find(**way_key(program, row, way))
+    return max(float(line["samples_per_s"]) for line in tried)
+
+
+def try_until(program, row, way, tries, table):
+    """One more try, unless the table has as many already; a way that fails has the rate 0."""
+    key = way_key(program, row, way)
+    if len(table.find(**key)) >= tries:
+        return
+    task = {"row": row, "variant": way[0], "threads": way[1], "seconds": TRY_SECONDS,
+            "least_slices": TRY_SLICES}
     try:
         found = program.measure(task)
     except Failure as error:
-        say(f"{key}: {error}")
+        say(f"{program.name}, {row['row']}, {way[0]}: {error}")
         found = {"samples_per_s": 0.0}
     table.add({**found, **key})
-    say(f"try  {row['row']:11} {program.name:12} {key['variant']:16} {key['threads']} threads "
-        f"{found['samples_per_s']:12.0f} samples/s")
-
-
-def choose(best, program, row, table):
-    if program.name == "numann":
-        best[program.name, row["row"]] = ("auto", 0)
-        return
-    tried = table.find(row=row["row"], program=program.name)
-    fastest = max(tried, key=lambda r: float(r["samples_per_s"]), default=None)
-    if fastest and float(fastest["samples_per_s"]) > 0:
-        best[program.name, row["row"]] = (fastest["variant"], int(fastest["threads"]))
+    say(f"try    {row['row']:11} {program.name:12} {found['samples_per_s']:12.0f} samples/s, "
+        f"{way[0]}, {way[1]} threads")
 
 
 def run_once(run, programs, rows, best, table, seconds):
