@@ -37,14 +37,14 @@ class Scale:
         return [v for v in values if self.low <= math.log10(v) <= self.high]
 
 
-def ratios(peers, rows, names, programs, versions):
+def ratios(peers, names, programs, versions):
     """numann's rate over each peer's, a group a row, the interval as a whisker."""
     groups = [(row, [(p, peers.ratio(row, p)) for p in programs if peers.ratio(row, p)])
               for row in peers.rows]
     scale = Scale([value for _, found in groups for _, ratio in found for value in ratio])
     marks, y = [], TOP
     for row, found in groups:
-        marks += group(row, rows[row], found, y, scale)
+        marks += group(row, peers.words[row], found, y, scale)
         y += LINE * max(len(found), 2) + GAP
     body = axis(scale, y) + marks + heading(versions, names, programs) + footer(y, peers.pairs())
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + FOOT}" role="img" '
@@ -53,9 +53,8 @@ def ratios(peers, rows, names, programs, versions):
 
 
 def group(row, words, found, y, scale):
-    network, rest = words.split(", ", 1)
-    out = [text(16, y + 12, row, "name"), text(LEFT - 12, y + 12, network, "small", "end"),
-           text(LEFT - 12, y + 12 + LINE, rest, "small", "end")]
+    out = [text(16, y + 12, row, "name"), text(LEFT - 12, y + 12, words[0], "small", "end"),
+           text(LEFT - 12, y + 12 + LINE, words[1], "small", "end")]
     for i, (program, ratio) in enumerate(found):
         out += mark(program, ratio, y + 8 + i * LINE, scale)
     return out

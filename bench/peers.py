@@ -275,8 +275,16 @@ def read_rows(args):
         sizes, batch = [int(n) for n in row["layers"].split(",")], int(row["batch"])
         targets = sizes[-1] if row["loss"] == "squared_error" else 1
         row["rows"] = batch * max(2 * cache // (4 * (sizes[0] + targets)) // batch + 1, 8)
-    names = args.rows.split(",") if args.rows else [row["row"] for row in rows]
-    return [row for row in rows if row["row"] in names]
+    return rows
+
+
+def chosen(rows, names):
+    """Those of --rows, all without it."""
+    known = [row["row"] for row in rows]
+    for name in names.split(",") if names else []:
+        if name not in known:
+            raise Failure(f"--rows {name}: no such row; there are {', '.join(known)}")
+    return [row for row in rows if not names or row["row"] in names.split(",")]
 
 
 def try_variants(programs, rows, table):
@@ -362,7 +370,7 @@ def processor():
     return found.group(1) if found else platform.processor()
 
 
-def describe(args, programs):
+def describe(args, programs, rows):
     """What the numbers depend on, for results/peers.json."""
     topo = json.loads(answer([args.numann, "topo", "--json"]))
     return {
@@ -370,7 +378,7 @@ def describe(args, programs):
         "l3_bytes": topo["l3_bytes"], "memory_bytes": topo["memory_bytes"],
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[1]} libc",
         "compiler": answer([os.environ.get("CC", "cc"), "--version"]).splitlines()[0],
-        "python": platform.python_version(), "seconds": args.seconds,
+        "python": platform.python_version(), "seconds": args.seconds, "rows": rows,
         "versions": {program.name: program.version() for program in programs},
     }
 
@@ -409,7 +417,8 @@ def main():
     try:
         programs = usable(args.programs.split(","), args)
         rows = read_rows(args)
-        keep_description(args.out / "peers.json", describe(args, programs), args.fresh)
+        keep_description(args.out / "peers.json", describe(args, programs, rows), args.fresh)
+        rows = chosen(rows, args.rows)
         tried = Table(args.out / "variants.csv", VARIANT_FIELDS, args.fresh)
         measured = Table(args.out / "peers.csv", RUN_FIELDS, args.fresh)
         best = try_variants(programs, rows, tried)

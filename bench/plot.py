@@ -6,6 +6,7 @@ that writes it. A block whose files are missing stays as it is. SPDX-License-Ide
 """
 import argparse
 import csv
+import itertools
 import json
 import math
 import re
@@ -18,20 +19,12 @@ import chart
 HERE = Path(__file__).resolve().parent
 NAMES = {"numann": "numann", "pytorch": "PyTorch", "scikit-learn": "scikit-learn", "fann": "FANN"}
 PEERS = ["pytorch", "scikit-learn", "fann"]
-ROWS = {  # name: network, batch, optimiser in words, as in src/cli/bench_rows.c
-    "tiny": "4-16-3, sigmoid, squared error, SGD, batch 16",
-    "online": "784-300-10, sigmoid, squared error, SGD, batch 1",
-    "classic": "784-300-10, sigmoid, squared error, SGD, batch 20",
-    "mnist": "784-512-512-10, ReLU, cross-entropy, momentum, batch 128",
-    "mnist-adam": "784-512-512-10, ReLU, cross-entropy, Adam, batch 128",
-    "tabular": "28-300x4-2, tanh, cross-entropy, SGD, batch 1000",
-    "deep": "784-256x10-10, ReLU, cross-entropy, SGD, batch 256",
-    "fullbatch": "64-128-10, tanh, cross-entropy, SGD, batch 8192",
-    "wide": "1024-4096-4096-1024, ReLU, squared error, SGD, batch 1024",
-}
-
 
 # ---- reading and statistics
+
+def description(results):
+    return json.loads((results / "peers.json").read_text())
+
 
 def read(path):
     with path.open(newline="") as file:
@@ -50,14 +43,26 @@ def interval(values):
     return statistics.median(values), values[k - 1], values[n - k]
 
 
+def words(row):
+    """A row as a reader sees it: the network, then its setting."""
+    sizes = [(size, len(list(same))) for size, same in itertools.groupby(row["layers"].split(","))]
+    # Two equal layers stand as they are, more as in 784-256x10-10.
+    layers = ["-".join([size] * n) if n < 3 else f"{size}x{n}" for size, n in sizes]
+    terms = [{"relu": "ReLU"}.get(row["activation"], row["activation"]),
+             {"cross_entropy": "cross-entropy"}.get(row["loss"], row["loss"].replace("_", " ")),
+             {"sgd": "SGD", "adam": "Adam"}.get(row["optimizer"], row["optimizer"])]
+    return "-".join(layers), ", ".join([*terms, f"batch {row['batch']}"])
+
+
 class Peers:
     """results/peers.csv: rates by row and program, and ratios of the pairs of one run."""
 
-    def __init__(self, path):
+    def __init__(self, results):
         self.found = {}
-        for line in read(path):
+        for line in read(results / "peers.csv"):
             self.found.setdefault((line["row"], line["program"]), {})[int(line["run"])] = line
-        self.rows = [row for row in ROWS if (row, "numann") in self.found]
+        self.words = {row["row"]: words(row) for row in description(results)["rows"]}
+        self.rows = [row for row in self.words if (row, "numann") in self.found]
 
     def lines(self, row, program):
         return self.found.get((row, program), {})
@@ -112,33 +117,39 @@ def table(head, lines):
 # ---- blocks
 
 def peers_block(results):
-    peers = Peers(results / "peers.csv")
-    (results / "peers.svg").write_text(chart.ratios(peers, ROWS, NAMES, PEERS, versions(results)))
+    peers = Peers(results)
+    (results / "peers.svg").write_text(chart.ratios(peers, NAMES, PEERS, versions(results)))
     head = ["row", "numann", *(title for p in PEERS for title in (NAMES[p], f"numann / {NAMES[p]}"))]
-    lines = [[row, rate_text(peers.rate(row, "numann")),
+    lines = [[row, rate_cell(peers, row, "numann"),
               *(cell for peer in PEERS for cell in peer_cells(peers, row, peer))] for row in peers.rows]
     bad, runs = peers.disturbed()
     return (table(head, lines) + "\n\n" + networks(peers) +
             f"\n\nSamples a second, medians; ratios of {peers.pairs()} pairs, with the 95 % interval of "
             "their median. A dash: the peer cannot express the row. During "
-            f"{bad} of numann's {runs} measurements the machine's peak moved by more than 5 %: they were "
-            "not quiet, and are counted all the same.")
+            f"{bad} of numann's {runs} measurements the machine's peak moved by more than 5 %: they "
+            "were not quiet, and are counted all the same.")
 
 
 def peer_cells(peers, row, peer):
     if not peers.lines(row, peer):
         return ["-", "-"]
-    line = next(iter(peers.lines(row, peer).values()))
-    how = f"{line['variant']}, {line['threads']} thread{'s' if line['threads'] != '1' else ''}"
-    return [f"{rate_text(peers.rate(row, peer))}<br>{how}", ratio_text(peers.ratio(row, peer))]
+    return [rate_cell(peers, row, peer), ratio_text(peers.ratio(row, peer))]
+
+
+def rate_cell(peers, row, program):
+    """The rate, and the way: the one of most runs, where the program chooses anew in each."""
+    ways = [(line["variant"], line["threads"]) for line in peers.lines(row, program).values()]
+    variant, threads = statistics.mode(ways)
+    return (f"{rate_text(peers.rate(row, program))}<br>{variant}, {threads} "
+            f"thread{'s' if threads != '1' else ''}")
 
 
 def networks(peers):
-    return "\n".join(f"- {row}: {ROWS[row]}" for row in peers.rows)
+    return "\n".join(f"- {row}: {', '.join(peers.words[row])}" for row in peers.rows)
 
 
 def versions(results):
-    found = json.loads((results / "peers.json").read_text())["versions"]
+    found = description(results)["versions"]
     return {name: text.split("\n")[0].replace("numann ", "") for name, text in found.items()}
 
 
@@ -149,7 +160,8 @@ def variants_block(results):
     for x in lines:
         key = x["program"], x["variant"], int(x["threads"]), x["row"]
         rates[key] = max(rates.get(key, 0.0), float(x["samples_per_s"]))
-    rows = [row for row in ROWS if any(x["row"] == row for x in lines)]
+    tried = {x["row"] for x in lines}
+    rows = [row["row"] for row in description(results)["rows"] if row["row"] in tried]
     cells = [[f"{NAMES[way[0]]} {way[1]}, {way[2]}",
               *(rate_text(rates[(*way, row)]) if rates.get((*way, row)) else "-" for row in rows)]
              for way in ways]
@@ -157,7 +169,7 @@ def variants_block(results):
 
 
 def machine_block(results):
-    found = json.loads((results / "peers.json").read_text())
+    found = description(results)
     rows = [("processor", f"{found['processor']}, {found['cores']} cores"),
             ("caches", f"L2 {found['l2_bytes'] >> 10} KiB a core, "
                        f"L3 {found['l3_bytes'] >> 20} MiB"),
@@ -199,7 +211,7 @@ def median_text(lines, key):
 BLOCKS = {  # name in README.md: function, files that it reads
     "machine": (machine_block, ["peers.json"]),
     "peers": (peers_block, ["peers.csv", "peers.json"]),
-    "variants": (variants_block, ["variants.csv"]),
+    "variants": (variants_block, ["variants.csv", "peers.json"]),
     "time-to-accuracy": (accuracy_block, ["time_to_accuracy.csv"]),
 }
 

@@ -3,7 +3,8 @@
 
 The seconds run from the first step to the end of the evaluation that first reaches the accuracy.
 Beside them stand the whole process, from its start over reading the data to the written model, and
-its peak memory. Results go to results/time_to_accuracy.csv, a row a training. SPDX-License-Identifier: MIT
+its peak memory. Results go to results/time_to_accuracy.csv, a row a training.
+SPDX-License-Identifier: MIT
 """
 import argparse
 import csv
