@@ -46,7 +46,7 @@ def ratios(peers, names, programs, versions):
     for row, found in groups:
         marks += group(row, peers.words[row], found, y, scale)
         y += LINE * max(len(found), 2) + GAP
-    body = axis(scale, y) + marks + heading(versions, names, programs) + footer(y, peers.pairs())
+    body = axis(scale, y) + marks + heading(versions, names, programs) + footer(y, *peers.pairs())
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + FOOT}" role="img" '
             f'aria-label="numann beside its peers"><style>{STYLE}</style>'
             f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
@@ -93,8 +93,8 @@ def heading(versions, names, programs):
     return out
 
 
-def footer(bottom, pairs):
+def footer(bottom, pairs, interval):
     return [text(WIDTH - 16, bottom + 34, "samples/s of numann divided by samples/s of the peer, "
                  "logarithmic; to the right numann is faster", "small", "end"),
-            text(WIDTH - 16, bottom + 49, f"median of {pairs} pairs, whiskers: its 95 % interval; "
+            text(WIDTH - 16, bottom + 49, f"median of {pairs} pairs, whiskers: its {interval}; "
                  "each peer in its fastest way", "small", "end")]

@@ -79,11 +79,12 @@ class Peers:
         return interval(pairs) if pairs else None
 
     def pairs(self):
-        """How many pairs stand behind a ratio, in words."""
+        """How many pairs stand behind a ratio, and what its interval is, in words."""
         counts = [len(self.lines(row, peer).keys() & self.lines(row, "numann").keys())
                   for row in self.rows for peer in PEERS if self.lines(row, peer)]
         least, most = min(counts, default=0), max(counts, default=0)
-        return f"{least}" if least == most else f"{least} to {most}"
+        count = f"{least}" if least == most else f"{least} to {most}"
+        return count, "95 % interval" if least >= 6 else "least and most"
 
     def disturbed(self):
         ours = [x for row in self.rows for x in self.lines(row, "numann").values()]
@@ -122,12 +123,11 @@ def peers_block(results):
     head = ["row", "numann", *(title for p in PEERS for title in (NAMES[p], f"numann / {NAMES[p]}"))]
     lines = [[row, rate_cell(peers, row, "numann"),
               *(cell for peer in PEERS for cell in peer_cells(peers, row, peer))] for row in peers.rows]
-    bad, runs = peers.disturbed()
-    return (table(head, lines) + "\n\n" + networks(peers) +
-            f"\n\nSamples a second, medians; ratios of {peers.pairs()} pairs, with the 95 % interval of "
-            "their median. A dash: the peer cannot express the row. During "
-            f"{bad} of numann's {runs} measurements the machine's peak moved by more than 5 %: they "
-            "were not quiet, and are counted all the same.")
+    (pairs, kind), (bad, runs) = peers.pairs(), peers.disturbed()
+    note = (f"Samples a second, medians. Ratios: the median of {pairs} pairs, with its {kind}. A dash: the "
+            f"peer cannot express the row. During {bad} of numann's {runs} measurements the machine's "
+            "peak moved by more than 5 %: they were not quiet, and are counted all the same.")
+    return "\n\n".join([table(head, lines), networks(peers), note])
 
 
 def peer_cells(peers, row, peer):
