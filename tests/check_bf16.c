@@ -76,12 +76,16 @@ static void forward(scalar_step *s, size_t l) {
 /* (4.1), by the kernel that fp32 uses as well: the output row has no product. */
 static void output(scalar_step *s, const float *targets) {
   size_t l = s->network->n_layers - 1, n = s->network->layers[l].neurons;
-  float scratch[WIDTH];
+  float *scratch = nu_alloc(nu_output_scratch(n), sizeof *scratch);
   for (size_t r = 0; r < s->rows; r++) {
-    nu_kernels_named("base")->output(s->network->layers[l].activation, s->network->loss, n,
-                                     s->a[l + 1] + r * WIDTH, targets + r * n, s->delta[l + 1] + r * WIDTH,
-                                     scratch);
+    float target[WIDTH] = {0};
+    double loss;
+    memcpy(target, targets + r * n, n * sizeof *target);
+    nu_kernels_named("base")->output(&(nu_output){
+        s->network->layers[l].activation, s->network->loss, n, 1, s->a[l + 1] + r * WIDTH,
+        s->delta[l + 1] + r * WIDTH, WIDTH, target, &loss, scratch});
   }
+  free(scratch);
 }
 
 /* (4.3): delta of layer l from the layer above; f' from the activation before rounding. */

@@ -173,8 +173,8 @@ static void chain(const nu_chain *c) {
 }
 
 /* One square of vectors: each round is a perfect shuffle of all rows, and log2(lanes) of them turn rows
- * into columns. */
-INLINE void transpose_square(size_t columns, const float *from, size_t fromstride, float *to,
+ * into columns. Rows from `columns` on count as zero; the first `stored` columns are written. */
+INLINE void transpose_square(size_t columns, size_t stored, const float *from, size_t fromstride, float *to,
                              size_t tostride) {
   vec a[NU_LANES], b[NU_LANES];
   NU_UNROLL for (size_t c = 0; c < NU_LANES; c++)
@@ -186,7 +186,9 @@ INLINE void transpose_square(size_t columns, const float *from, size_t fromstrid
     }
     NU_UNROLL for (size_t i = 0; i < NU_LANES; i++) a[i] = b[i];
   }
-  NU_UNROLL for (size_t j = 0; j < NU_LANES; j++) v_store(to + j * tostride, a[j]);
+  NU_UNROLL for (size_t j = 0; j < NU_LANES; j++) {
+    if (j < stored) v_store(to + j * tostride, a[j]);
+  }
 }
 
 static void transpose(size_t n, size_t columns, const float *from, size_t fromstride, float *to,
@@ -194,7 +196,7 @@ static void transpose(size_t n, size_t columns, const float *from, size_t fromst
   size_t padded = (columns + NU_HALF_PANEL - 1) / NU_HALF_PANEL * NU_HALF_PANEL;
   for (size_t j = 0; j < n; j += NU_LANES) {
     for (size_t c = 0; c < padded; c += NU_LANES) {
-      transpose_square(c < columns ? columns - c : 0, from + c * fromstride + j, fromstride,
+      transpose_square(c < columns ? columns - c : 0, NU_LANES, from + c * fromstride + j, fromstride,
                        to + j * tostride + c, tostride);
     }
   }

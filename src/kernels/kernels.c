@@ -77,78 +77,7 @@ static void derive(nu_activation f, size_t rows, size_t n, const float *a, float
   }
 }
 
-/* ---- the output row: activation, loss, delta */
-
-/* z becomes softmax(z); shifted[i] = z_i - max z stays. Returns ln of the sum of e^shifted. */
-static double softmax(size_t n, size_t padded, float *z, float *shifted) {
-  float largest = z[0], sum = 0.0f;
-  for (size_t i = 1; i < n; i++) largest = z[i] > largest || z[i] != z[i] ? z[i] : largest;
-  for (size_t i = 0; i < padded; i += NU_LANES) {
-    vec s = v_load(z + i) - largest;
-    v_store(shifted + i, s);
-    v_store(z + i, v_exp(s));
-  }
-  for (size_t i = 0; i < n; i++) sum += z[i];
-  for (size_t i = 0; i < padded; i += NU_LANES) v_store(z + i, v_load(z + i) / sum);
-  return nu_real_log(sum);
-}
-
-/* -sum t ln y = sum t (ln sum - shifted), which does not lose small y. */
-static double cross_entropy(size_t n, double log_sum, const float *shifted, const float *target) {
-  double loss = 0.0;
-  for (size_t i = 0; i < n; i++) loss += target[i] * (log_sum - shifted[i]);
-  return loss;
-}
-
-/* -t ln y - (1 - t) ln (1 - y) = max(z, 0) - t z + ln(1 + e^-|z|), from z as y may round to 1. */
-static double binary_cross_entropy(size_t n, const float *z, const float *target) {
-  double loss = 0.0;
-  for (size_t i = 0; i < n; i++) {
-    double logit = z[i], magnitude = logit < 0.0 ? -logit : logit;
-    double positive = logit < 0.0 ? 0.0 : logit;
-    double tail = magnitude < 700.0 ? nu_real_log(1.0 + nu_real_exp(-magnitude)) : 0.0;
-    loss += positive - target[i] * logit + (magnitude == magnitude ? tail : magnitude);
-  }
-  return loss;
-}
-
-/* (4.9) */
-static double squared_error(size_t n, const float *y, const float *target) {
-  double loss = 0.0;
-  for (size_t i = 0; i < n; i++) {
-    double error = (double)target[i] - y[i];
-    loss += 0.5 * error * error;
-  }
-  return loss;
-}
-
-/* t - y: the whole delta for the matching pairs (softmax with cross-entropy, sigmoid with binary
- * cross-entropy) and for the perceptron rule; times f' it is (4.1). */
-static void difference(size_t n, size_t padded, const float *y, const float *target, float *delta) {
-  for (size_t i = 0; i < n; i++) delta[i] = target[i] - y[i];
-  for (size_t i = n; i < padded; i++) delta[i] = 0.0f;
-}
-
-static double output(nu_activation f, nu_loss loss, size_t n, float *z, const float *target,
-                     float *delta, float *scratch) {
-  size_t padded = nu_padded(n);
-  double log_sum = 0.0, value = 0.0;
-  if (f == NU_SOFTMAX) {
-    log_sum = softmax(n, padded, z, scratch);
-  } else {
-    memcpy(scratch, z, n * sizeof *z);
-    activate(f, 1, padded, z, padded);
-  }
-  if (!target) return 0.0;
-  if (loss == NU_CROSS_ENTROPY) value = cross_entropy(n, log_sum, scratch, target);
-  if (loss == NU_BINARY_CROSS_ENTROPY) value = binary_cross_entropy(n, scratch, target);
-  if (loss == NU_SQUARED_ERROR) value = squared_error(n, z, target);
-  if (delta) {
-    difference(n, padded, z, target, delta);
-    if (loss == NU_SQUARED_ERROR) derive(f, 1, padded, z, delta, padded);
-  }
-  return value;
-}
+#include "kernels/output.h"
 
 /* ---- gradients */
 

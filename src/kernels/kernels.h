@@ -102,6 +102,20 @@ typedef struct nu_chain {
   const nu_target *target;  /* NULL, or (4.12) only: xrow 1, fresh, outrow = width, one panel */
 } nu_chain;
 
+/* The output layer on `rows` rows: with delta their delta = -dE/dz (4.1) and zeros beyond n, else
+ * y = f(z) in place of z, zeros beyond n; with target each row's loss (4.9). */
+typedef struct nu_output {
+  nu_activation activation;
+  nu_loss loss;
+  size_t n, rows;
+  float *z;            /* [rows][stride], nu_padded(n) of each in use */
+  float *delta;        /* as z; or NULL */
+  size_t stride;
+  const float *target; /* [rows][nu_padded(n)]; NULL: neither loss nor delta */
+  double *row_loss;    /* [rows] */
+  float *scratch;      /* [nu_output_scratch(n)] */
+} nu_output;
+
 typedef struct nu_kernels {
   const char *isa; /* "base", "neon", "avx2", "avx512", "avx512bf16" */
 
@@ -126,11 +140,7 @@ typedef struct nu_kernels {
   /* d[i][0..n) *= f'(z) with f' computed from a = f(z): (1.4), (4.3); as activate, and a as d. */
   void (*derive)(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride);
 
-  /* One output row: z [nu_padded(n)] becomes y = f(z) in place; delta, as long, = -dE/dz (4.1) against
-   * target [n] and zeros beyond n. Returns the row's loss (4.9). delta NULL: only y and the loss;
-   * target NULL: only y (returns 0). scratch: as z. */
-  double (*output)(nu_activation f, nu_loss loss, size_t n, float *z, const float *target,
-                   float *delta, float *scratch);
+  void (*output)(const nu_output *output);
 
   /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P/2. */
   void (*add)(size_t n, float *left, const float *right);
@@ -154,6 +164,8 @@ size_t nu_stride(size_t features);
 size_t nu_panels(size_t neurons);
 size_t nu_panel_width(size_t neurons, size_t p);
 size_t nu_padded(size_t neurons);
+/* Floats that `output` needs for a layer of n neurons: three blocks of as many rows as a vector has lanes. */
+size_t nu_output_scratch(size_t n);
 /* Floats of a layer's engine form: nu_padded(neurons) * (inputs + 1). Panel p starts at
  * p * (inputs + 1) * P. */
 size_t nu_engine_size(size_t inputs, size_t neurons);

@@ -9,6 +9,7 @@
 size_t nu_stride(size_t features) { return nu_round_up(features + 1, P); }
 size_t nu_panels(size_t neurons) { return (neurons + P - 1) / P; }
 size_t nu_padded(size_t neurons) { return nu_round_up(neurons, NU_HALF_PANEL); }
+size_t nu_output_scratch(size_t n) { return 3 * NU_HALF_PANEL * nu_padded(n); }
 size_t nu_engine_size(size_t inputs, size_t neurons) { return nu_padded(neurons) * (inputs + 1); }
 
 size_t nu_panel_width(size_t neurons, size_t p) {

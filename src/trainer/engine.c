@@ -10,7 +10,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Floats that the largest user of a thread's scratch needs. */
 static size_t scratch_size(const nu_engine *engine, nu_engine_use use) {
-  size_t size = nu_stride(engine->outputs);
+  size_t size = nu_output_scratch(engine->outputs);
   if (use == NU_ENGINE_PREDICT) return size;
   return larger(size, larger(nu_gradient_scratch(engine), nu_product_scratch(engine)));
 }
@@ -106,7 +106,7 @@ static bool create(nu_engine *engine, const numann_network *network, nu_engine_u
     if (!create_layer(&engine->layers[l], &network->layers[l], engine->rows, use)) return false;
   }
   engine->inputs = nu_alloc(engine->rows * engine->input_stride, sizeof(float));
-  engine->targets = nu_alloc(engine->rows * engine->outputs, sizeof(float));
+  engine->targets = nu_alloc(engine->rows * nu_padded(engine->outputs), sizeof(float));
   engine->row_loss = nu_alloc(engine->plan->batch, sizeof(double));
   if (!engine->inputs || !engine->targets || !engine->row_loss) return false;
   set_ones(engine->inputs, engine->rows, engine->input_stride, engine->features);

@@ -57,7 +57,7 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
            engine->features * sizeof(float));
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
                    (nu_range){0, engine->input_stride});
-    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * engine->outputs);
+    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * nu_padded(engine->outputs));
   }
   nu_meet_on_rows(engine, team);
 }
@@ -74,15 +74,18 @@ void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu
 void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk, bool targets) {
   const nu_engine_layer *layer = &engine->layers[engine->n_layers - 1];
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
-  double *row_loss = engine->row_loss + chunk->rows.begin;
-  for (size_t i = mine.begin; i < mine.end; i++) {
-    row_loss[i - chunk->held.begin] = engine->kernels->output(
-        layer->activation, engine->loss, layer->neurons, layer->activations + i * layer->stride,
-        targets ? engine->targets + i * engine->outputs : NULL,
-        layer->deltas ? layer->deltas + i * layer->stride : NULL, engine->threads[thread].scratch);
-    nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, (nu_range){i, i + 1},
-                   (nu_range){0, layer->stride});
-  }
+  engine->kernels->output(&(nu_output){
+      .activation = layer->activation,
+      .loss = engine->loss,
+      .n = layer->neurons,
+      .rows = mine.end - mine.begin,
+      .z = layer->activations + mine.begin * layer->stride,
+      .delta = layer->deltas ? layer->deltas + mine.begin * layer->stride : NULL,
+      .stride = layer->stride,
+      .target = targets ? engine->targets + mine.begin * nu_padded(layer->neurons) : NULL,
+      .row_loss = engine->row_loss + chunk->rows.begin + mine.begin - chunk->held.begin,
+      .scratch = engine->threads[thread].scratch});
+  nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, mine, (nu_range){0, layer->stride});
   if (!layer->deltas) return;
   if (chunk->last) nu_team_barrier(team);
   else nu_meet_on_rows(engine, team);

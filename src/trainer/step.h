@@ -42,7 +42,7 @@ typedef struct nu_engine_layer {
 
 /* What belongs to one thread. */
 typedef struct nu_engine_thread {
-  float *scratch;  /* slots of the tree, stripes of weights, or an output row; owned */
+  float *scratch;  /* slots of the tree, stripes of weights, or blocks of output rows; owned */
   float *pairs;    /* pairs of rows for the gradient (narrow.c); owned, NULL in fp32 */
   nu_merge *merges; /* [groups * roots of one + 1]: what joins the groups; owned, NULL without groups */
   bool not_finite; /* an update gave a weight that is not finite */
@@ -71,7 +71,7 @@ typedef struct nu_engine {
   size_t input_stride;
   bool pairs;              /* products read pairs of bf16 */
   float *input_pairs;      /* [rows][input_stride / 2]: inputs as pairs; NULL in fp32 */
-  float *targets;          /* [rows][outputs]; NULL where only predicting */
+  float *targets;          /* [rows][nu_padded(outputs)]; NULL where only predicting */
   double *row_loss;        /* [rows of the largest batch] */
   nu_engine_thread *threads; /* [plan->threads], owned */
   nu_engine_group *groups;   /* [plan->groups], owned; NULL where each batch is one chunk of one group */
