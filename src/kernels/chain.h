@@ -62,16 +62,18 @@ INLINE void update_tile(size_t rows, size_t vectors, const nu_chain *c, size_t o
   }
 }
 
-/* Into the nearest cache while the chains run. */
-INLINE void fetch_target(size_t rows, size_t vectors, const nu_target *t, size_t outrow, size_t out) {
-  for (size_t i = 0; i < rows; i++) {
-    for (size_t v = 0; v < vectors; v++) {
-      size_t at = out + i * outrow + v * NU_LANES;
-      __builtin_prefetch(t->w + at, 1);
-      if (t->m1) __builtin_prefetch(t->m1 + at, 1);
-      if (t->m2) __builtin_prefetch(t->m2 + at, 1);
-    }
+INLINE void fetch(size_t rows, size_t vectors, const float *at, size_t outrow) {
+  NU_UNROLL for (size_t i = 0; i < rows; i++) {
+    NU_UNROLL for (size_t v = 0; v < vectors; v++) __builtin_prefetch(at + i * outrow + v * NU_LANES, 1);
   }
+}
+
+/* Into the nearest cache while the chains run; shorter ones are over before it has come. */
+INLINE void fetch_target(size_t rows, size_t vectors, const nu_chain *c, size_t outrow, size_t out) {
+  if (c->k < AHEAD) return;
+  fetch(rows, vectors, c->target->w + out, outrow);
+  if (c->target->m1) fetch(rows, vectors, c->target->m1 + out, outrow);
+  if (c->target->m2) fetch(rows, vectors, c->target->m2 + out, outrow);
 }
 
 /* `rows` x `vectors` vectors of out in registers through the whole chain; both are constants wherever
@@ -81,7 +83,7 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, family f, const
   vec right[NU_TILE_VECTORS];
   tile_sums sum;
   const size_t xrow = f.xrow, outrow = f.outrow, xcol = c->xcol, yrow = c->yrow;
-  if (f.gradient && c->target) fetch_target(rows, vectors, c->target, outrow, out);
+  if (f.gradient && c->target) fetch_target(rows, vectors, c, outrow, out);
   NU_UNROLL for (size_t i = 0; i < rows; i++) {
     const float *at = c->out + out + i * outrow;
     NU_UNROLL for (size_t v = 0; v < vectors; v++)
