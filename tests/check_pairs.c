@@ -147,24 +147,30 @@ START_TEST(chain_equals_the_scalar_chain) {
 END_TEST
 
 /* Operands that make fused and unfused, one order and the other, flushed and not differ: any bits at all
- * (subnormals, infinities, NaN), tiny ones, products about 2^-126, and sums that all but cancel. */
+ * (subnormals, infinities, NaN), tiny ones, products about 2^-126, sums that all but cancel, and
+ * sums that a tiny product takes from 2^-126 by less than a rounding. */
 static void draw_hard(uint64_t trial, uint64_t i, uint32_t *x, uint32_t *y, uint32_t *sum) {
   uint64_t at = (trial * P + i) * 4;
   *x = draw_bits(5, at);
   *y = draw_bits(5, at + 1);
   *sum = draw_bits(5, at + 2);
-  uint32_t more = draw_bits(5, at + 3);
-  if (trial % 5 == 1) *x &= 0x80ff80ffu;
-  if (trial % 5 == 2) {
+  uint32_t more = draw_bits(5, at + 3), kind = (uint32_t)(trial % 6);
+  if (kind == 1) *x &= 0x80ff80ffu;
+  if (kind == 2) {
     *x = (*x & 0x807f807fu) | 0x20002000u;
     *y = (*y & 0x807f807fu) | (0x1f801f80u + more % 8 * 0x800080u);
     *sum &= 0x80ffffffu;
   }
-  if (trial % 5 > 2) {
+  if (kind == 3 || kind == 4) {
     *x = (*x & 0x807f807fu) | 0x3f803f80u;
     *y = (*y & 0x807f807fu) | 0x3f803f80u;
     uint32_t odd_product = bits_of(-(of_bits(*x & 0xffff0000u) * of_bits(*y & 0xffff0000u)));
-    *sum = trial % 5 == 3 ? odd_product + more % 5 - 2 : (*sum & 0x807fffffu) | (0x70 + more % 0x20) << 23;
+    *sum = kind == 3 ? odd_product + more % 5 - 2 : (*sum & 0x807fffffu) | (0x70 + more % 0x20) << 23;
+  }
+  if (kind == 5) {
+    *x &= more % 2 ? 0xbfff0000u : 0x0000bfffu;
+    *y &= 0x3fff3fffu;
+    *sum = (*sum & 0x80000000u) + 0x00800000u + more / 2 % 2;
   }
 }
 

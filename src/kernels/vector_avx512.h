@@ -1,5 +1,6 @@
-/* AVX-512, with or without its bf16 instructions: 16 lanes. A tile of 12 rows x 2 vectors leaves 8 registers for what comes in; one of 8 rows
- * loses 3 % in the short chains of a gradient's grains, where starting and ending a tile counts.
+/* AVX-512, with or without its bf16 instructions: 16 lanes. A tile of 12 rows x 2 vectors leaves 8
+ * registers for what comes in; one of 8 rows loses 3 % in the short chains of a gradient's grains, where
+ * starting and ending a tile counts.
  * SPDX-License-Identifier: MIT */
 #ifndef NU_KERNELS_VECTOR_AVX512_H
 #define NU_KERNELS_VECTOR_AVX512_H

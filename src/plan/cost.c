@@ -11,11 +11,14 @@
  * l2_bytes, l3_bytes, NODE_THREADS, REMOTE, TURN_S. Other machines differ by factors that mostly cancel:
  * what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
-    {"avx512", .flops = 116e9, .activation = 0.5e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
+    {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.5e-9, .barrier = 0.15e-6,
+     .barrier_thread = 0.05e-6, .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9,
+     .shared_bytes = 5e9},
+    {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.5e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
      .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
-    {"avx2", .flops = 116e9, .activation = 0.7e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
+    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.7e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
      .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
-    {"base", .flops = 0.9e9, .activation = 60e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
+    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 60e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
      .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
 };
 #define ISA_RATES (sizeof isa_rates / sizeof *isa_rates)
@@ -98,6 +101,7 @@ static double streaming_rate(const work *w) {
 static double chain_seconds(const work *w, double m, double k, double columns) {
   double tiles = (double)(size_t)(m / TILE_ROWS), rest = m - tiles * TILE_ROWS;
   double rows = tiles * TILE_ROWS + (rest > 0.0 ? 0.8 * rest + 0.2 * TILE_ROWS : 0.0);
+  if (w->plan->precision == NU_BF16) k /= w->rates->pairs;
   return 2.0 * rows * (k + CHAIN_START) * columns / (w->rates->flops * CHAIN_RATE);
 }
 

@@ -65,6 +65,21 @@ static size_t batch_bytes(const numann_plan *plan, const numann_network *network
          plan->batch * sizeof(double);
 }
 
+/* What the products of bf16 read (trainer/narrow.c): half as much again of weights and rows, and in each
+ * thread the pairs of rows of its deltas and of one region. */
+static size_t pairs_bytes(const numann_plan *plan, const numann_network *network) {
+  if (plan->precision != NU_BF16) return 0;
+  size_t held = nu_plan_held(plan, plan->batch), panels = 0;
+  size_t grain_pairs = (smaller(plan->grain, plan->batch) + 1) / 2;
+  size_t pairs = smaller(plan->chunk, nu_plan_grains(plan, plan->batch)) * grain_pairs;
+  for (size_t l = 0; l < network->n_layers; l++) {
+    panels = larger(panels, nu_share(nu_panels(network->layers[l].neurons), plan->threads / plan->groups, 0).end);
+  }
+  size_t columns = plan->blocks.inputs + plan->blocks.inputs / 4 + NU_PANEL + panels * NU_PANEL;
+  return (engine_floats(network) / 2 + held * row_floats(network, 2) / 2 + plan->threads * pairs * columns) *
+         sizeof(float);
+}
+
 /* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
 static size_t count_roots(nu_range grains) {
   size_t n = 0;
@@ -143,6 +158,7 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "weights, as files hold them", (2 + r->best) * logical);
   add(&memory, "moments of the optimiser, both forms", plan->moments * (engine + logical));
   add(&memory, "rows of a batch: activations, deltas", batch_bytes(plan, network));
+  add(&memory, "pairs of bf16", pairs_bytes(plan, network));
   add(&memory, "gradient", gradient_bytes(plan, network));
   add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
   add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));

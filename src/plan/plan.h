@@ -38,6 +38,7 @@ typedef struct nu_blocks {
 typedef struct nu_rates {
   const char *isa;                          /* static storage */
   double flops;                             /* fused multiply-adds in registers, flops a second */
+  double pairs;                             /* those on pairs of bf16, so many times as fast */
   double activation;                        /* seconds for one sigmoid or tanh */
   double barrier, barrier_thread;           /* seconds of a barrier, and for each thread of it */
   double l2_bytes, l3_bytes, memory_bytes;  /* bytes a second that one thread reads from there */
