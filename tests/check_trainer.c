@@ -84,7 +84,7 @@ static const char *const variants[] = {
     "train.optimizer.name=rmsprop train.batch=1 train.epochs=1",
     "train.optimizer.name=adam train.schedule.name=cosine train.schedule.warmup=1",
     "train.optimizer.name=adamw train.optimizer.weight_decay=0.1 train.grain=auto",
-    "train.precision=bf16 train.optimizer.name=momentum train.grain=7",
+    "train.precision=bf16 train.optimizer.name=momentum train.optimizer.weight_decay=0.01 train.grain=7",
     "train.precision=bf16 train.optimizer.name=adam train.clip_norm=0.5 train.batch=full"};
 
 START_TEST(weights_do_not_depend_on_threads_or_strategy) {
