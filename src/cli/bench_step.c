@@ -16,7 +16,9 @@
 #include "numann.h"
 #include "plan/plan.h"
 
-enum { SLICES = 15 };
+/* Slices of training; a network whose steps are long ends with fewer, once three times --seconds have passed. */
+enum { SLICES = 15, FEWEST_SLICES = 5 };
+#define LOOK_SECONDS 1e-3 /* between two looks at the clock, about */
 #define PEAK_SECONDS 0.03
 #define PEAK_SPREAD 0.05 /* more makes a run invalid: the machine was not quiet */
 
@@ -31,9 +33,11 @@ typedef struct bench {
   numann_trainer *trainer;
   size_t rows;          /* of the generated data */
   double slice_seconds;
+  uint64_t stride;      /* steps between two looks at the clock */
+  size_t slices;        /* measured */
   double started, ended; /* of the running slice: at its first and last looked-at step */
   uint64_t first_step, last_step;
-  double rates[SLICES], peaks[SLICES]; /* samples/s; flops/s */
+  double rates[SLICES], peaks[SLICES]; /* [slices]: samples/s; flops/s */
   const char *isa;
 } bench;
 
@@ -88,8 +92,7 @@ static numann_status prepare(bench *b, const nu_arguments *args, numann_error *e
 /* Small steps are not all looked at, so that the clock costs nothing beside them. */
 static numann_action on_step(void *arg, const numann_progress *progress) {
   bench *b = arg;
-  uint64_t stride = 4096 / b->plan->batch + 1;
-  if (progress->step % stride && b->plan->batch < 4096) return NUMANN_CONTINUE;
+  if (progress->step % b->stride) return NUMANN_CONTINUE;
   double now = nu_clock_seconds();
   if (b->started == 0.0) {
     b->started = now;
@@ -113,8 +116,11 @@ static numann_status run_slice(bench *b, double *rate, numann_error *err) {
 static numann_status measure(bench *b, numann_error *err) {
   nu_bench_peak peak = {.pairs = b->plan->precision == NU_BF16};
   double warm_up;
+  b->stride = 1 + (uint64_t)(LOOK_SECONDS / b->plan->seconds);
   NU_TRY(run_slice(b, &warm_up, err));
-  for (size_t i = 0; i < SLICES; i++) {
+  double end = nu_clock_seconds() + 3.0 * SLICES * b->slice_seconds;
+  for (size_t i = 0; i < SLICES && (i < FEWEST_SLICES || nu_clock_seconds() < end); i++) {
+    b->slices = i + 1;
     NU_TRY(nu_bench_measure_peak(&peak, b->plan->threads, PEAK_SECONDS, err));
     b->peaks[i] = peak.flops;
     NU_TRY(run_slice(b, &b->rates[i], err));
@@ -139,9 +145,9 @@ typedef struct result {
 } result;
 
 static result evaluate(bench *b) {
-  double median = nu_bench_median(b->rates, SLICES);
-  nu_bench_median(b->peaks, SLICES); /* sorts */
-  double peak = b->peaks[SLICES - 1];
+  double median = nu_bench_median(b->rates, b->slices);
+  nu_bench_median(b->peaks, b->slices); /* sorts */
+  double peak = b->peaks[b->slices - 1];
   result r = {.rate = median, .gflops = median * flops_a_row(b) / 1e9, .peak = peak / 1e9,
               .spread = 1.0 - b->peaks[0] / peak};
   r.fraction = r.gflops / r.peak;
@@ -165,7 +171,7 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
   nu_json_string(json, "precision", nu_config_string(b->config, "train.precision"));
   nu_json_real(json, "samples_per_s", r->rate);
   nu_json_real(json, "samples_per_s_least", b->rates[0]);
-  nu_json_real(json, "samples_per_s_most", b->rates[SLICES - 1]);
+  nu_json_real(json, "samples_per_s_most", b->rates[b->slices - 1]);
   nu_json_real(json, "gflops", r->gflops);
   nu_json_real(json, "peak_gflops", r->peak);
   nu_json_real(json, "fraction_of_peak", r->fraction);
@@ -181,8 +187,8 @@ static void write_text(const bench *b, const result *r, nu_text *out) {
   nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", b->plan->threads,
                b->plan->threads == 1 ? "" : "s", numann_plan_strategy(b->plan),
                nu_kernels_select()->isa, b->rows);
-  nu_text_addf(out, "%12.0f samples/s  (%.0f to %.0f in %d slices)\n", r->rate, b->rates[0],
-               b->rates[SLICES - 1], SLICES);
+  nu_text_addf(out, "%12.0f samples/s  (%.0f to %.0f in %zu slices)\n", r->rate, b->rates[0],
+               b->rates[b->slices - 1], b->slices);
   nu_text_addf(out, "%12.1f GFLOP/s    of %.1f peak: fraction %.3f\n", r->gflops, r->peak, r->fraction);
   if (r->valid) return;
   nu_text_addf(out, "not valid: %s\n",
