@@ -168,6 +168,32 @@ def variants_block(results):
     return table(["program, way, threads", *rows], cells)
 
 
+def fractions_block(results):
+    found, rows = {}, {}
+    for line in read(results / "fractions.csv"):
+        key = line["row"] if line["precision"] == "fp32" else f"{line['row']}, {line['precision']}"
+        rows[key] = None
+        found.setdefault((key, line["threads"]), []).append(line)
+    threads = sorted({t for _, t in found}, key=int)
+    head = ["row", *(f"{t} thread{'s' if t != '1' else ''}: {what}" for t in threads
+                     for what in ("samples/s", "fraction of the peak"))]
+    cells = [[row, *(cell for t in threads for cell in fraction_cells(found.get((row, t), [])))]
+             for row in rows]
+    runs = {len(lines) for lines in found.values()}
+    kind = "95 % interval" if min(runs) >= 6 else "least and most"
+    bad = sum(x["valid"] == "0" for lines in found.values() for x in lines)
+    return table(head, cells) + (f"\n\nMedians of {min(runs)} runs, the fraction with its {kind}; in {bad} of "
+                                 f"{sum(map(len, found.values()))} measurements the peak moved by more than 5 %.")
+
+
+def fraction_cells(lines):
+    if not lines:
+        return ["-", "-"]
+    rate = statistics.median(float(x["samples_per_s"]) for x in lines)
+    middle, least, most = interval([float(x["fraction_of_peak"]) for x in lines])
+    return [rate_text(rate), f"**{middle:.3f}** ({least:.3f} to {most:.3f})"]
+
+
 def machine_block(results):
     found = description(results)
     rows = [("processor", f"{found['processor']}, {found['cores']} cores"),
@@ -210,6 +236,7 @@ def median_text(lines, key):
 
 BLOCKS = {  # name in README.md: function, files that it reads
     "machine": (machine_block, ["peers.json"]),
+    "fractions": (fractions_block, ["fractions.csv"]),
     "peers": (peers_block, ["peers.csv", "peers.json"]),
     "variants": (variants_block, ["variants.csv", "peers.json"]),
     "time-to-accuracy": (accuracy_block, ["time_to_accuracy.csv"]),
