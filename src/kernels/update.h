@@ -27,7 +27,6 @@ INLINE update_lanes spread(const nu_update *u) {
 /* The new w; the formulas and their sources stand in trainer/optimizer.h. */
 INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_at, float *m2_at) {
   vec g = G * u->mean, m1, m2;
-  if (rule == NU_SGD) return v_fma(u->step, G, v_fma(u->shrink, w, w)); /* (4.5), (4.8) */
   if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
   else g = v_fma(u->decay, w, g);
   switch (rule) {
@@ -50,7 +49,8 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float 
       w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       v_store(m2_at, m2);
       break;
-    default: break;
+    default: /* NU_SGD: (4.5), (4.8) */
+      return v_fma(u->step, G, v_fma(u->shrink, w, w));
   }
   v_store(m1_at, m1);
   return w;
