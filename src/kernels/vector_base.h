@@ -25,7 +25,8 @@ static inline vec v_fma(vec a, vec b, vec c) {
 typedef double dvec __attribute__((vector_size(8 * NU_LANES)));
 typedef int64_t lvec __attribute__((vector_size(8 * NU_LANES)));
 
-static inline vec v_fma(vec a, vec b, vec c) {
+/* Not inlined: in every tile of every rule it would make a compiler work for most of a minute. */
+static __attribute__((noinline)) vec v_fma(vec a, vec b, vec c) {
   dvec p = __builtin_convertvector(a, dvec) * __builtin_convertvector(b, dvec);
   dvec addend = __builtin_convertvector(c, dvec);
   dvec s = p + addend;
