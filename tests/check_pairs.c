@@ -9,12 +9,11 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "kernel_support.h"
 #include "kernels/kernels.h"
 #include "machine/float_env.h"
 
 #define P NU_PANEL
-#define GUARD 16
-static const float guard_value = -123.456f;
 
 static float of_bits(uint32_t bits) {
   float value;
@@ -30,19 +29,6 @@ static uint32_t bits_of(float value) {
 
 static uint32_t draw_bits(uint32_t counter, uint64_t index) {
   return nu_random_bits((nu_stream){43, NU_PURPOSE_GENERATE, counter}, index);
-}
-
-static float *guarded(size_t n) {
-  float *all = nu_alloc(n + 2 * GUARD, sizeof(float));
-  for (size_t i = 0; i < n + 2 * GUARD; i++) all[i] = guard_value;
-  return all + GUARD;
-}
-
-static void check_guards(const float *inner, size_t n) {
-  for (size_t i = 0; i < GUARD; i++) {
-    ck_assert_msg(inner[-1 - (long)i] == guard_value && inner[n + i] == guard_value,
-                  "a kernel wrote outside its output");
-  }
 }
 
 /* Pairs of bf16 of both signs between 2^-8 and 2^8, in words whose bits are often no usable float. */
