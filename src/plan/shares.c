@@ -54,6 +54,16 @@ nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
 
 bool nu_plan_shares_rows(const numann_plan *plan) { return plan->groups < plan->threads; }
 
+bool nu_plan_meets_after_forward(const numann_plan *plan, size_t panels, bool last) {
+  return !(last && nu_plan_is_thin(plan, panels)); /* the output goes by the rows that its thread computed */
+}
+
+bool nu_plan_meets_after_delta(const numann_plan *plan, size_t panels, size_t above, bool first) {
+  bool others_read_it = !first || nu_plan_is_thin(plan, panels);
+  bool others_read_weights = !nu_plan_is_thin(plan, above);
+  return others_read_it || others_read_weights;
+}
+
 /* ---- chunks */
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }

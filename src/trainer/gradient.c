@@ -52,10 +52,8 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
 
 typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
 
-/* Regions of the layer: rows of tiles stay whole, and a short rest joins the last one. */
-static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, size_t begin, size_t most,
-                         bool decays) {
-  size_t step = engine->plan->blocks.inputs;
+/* Regions of the layer, `step` inputs each: rows of tiles stay whole, and a short rest joins the last one. */
+static size_t region_end(const nu_engine_layer *layer, size_t step, size_t begin, size_t most, bool decays) {
   size_t end = most - begin < step + step / 4 ? most : begin + step;
   bool mixed = begin < layer->inputs && end > layer->inputs;
   return mixed && decays ? layer->inputs : end;
@@ -99,12 +97,12 @@ static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
   return part_of(layer, thin, nu_share(units_of(layer, thin), threads, thread));
 }
 
-static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine,
+static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine, size_t step,
                             const nu_update *update, region_fn *fn, void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
   bool decays = update && update->decay != 0.0f;
   for (size_t begin = mine.inputs.begin, end; begin < mine.inputs.end; begin = end) {
-    end = region_end(engine, layer, begin, mine.inputs.end, decays);
+    end = region_end(layer, step, begin, mine.inputs.end, decays);
     for (size_t p = mine.panels.begin; p < mine.panels.end; p++) {
       region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, end}};
       fn(engine, thread, &at, arg);
@@ -201,6 +199,11 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   if (job->closes && job->update) nu_narrow_weights(engine, layer, at->panel, at->inputs);
 }
 
+/* Nothing of a batch of one row waits in a tree: its regions need no scratch, and are as long as panels. */
+static size_t gradient_step(const nu_engine *engine, const nu_chunk *chunk) {
+  return chunk->batch == 1 && !engine->pairs ? SIZE_MAX / 2 : engine->plan->blocks.inputs;
+}
+
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update) {
   size_t group = nu_plan_group(engine->plan, thread);
@@ -208,7 +211,7 @@ void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const n
   part mine = part_in_group(engine, l, thread);
   gradient_job job = {l, chunk, mine, roots_of((nu_range){first, chunk->grains.begin}),
                       chunk->last && engine->plan->groups == 1, update};
-  for_each_region(engine, l, thread, mine, update, gradient_region, &job);
+  for_each_region(engine, l, thread, mine, gradient_step(engine, chunk), update, gradient_region, &job);
 }
 
 /* A scratch slot for every level of the tree of a chunk. */
@@ -258,8 +261,9 @@ static void join_region(const nu_engine *engine, size_t thread, const region *at
 void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update) {
   nu_merge *merges = engine->threads[thread].merges;
   join_job job = {merges, list_merges(engine, rows, merges), update};
+  size_t step = engine->plan->blocks.inputs;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, join_region, &job);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, join_region, &job);
   }
 }
 
@@ -293,8 +297,9 @@ static void take_step(const nu_engine *engine, size_t thread, const region *at, 
 
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
   nu_update own = *update;
+  size_t step = engine->plan->blocks.inputs;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, take_step, &own);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, take_step, &own);
   }
 }
 

@@ -72,9 +72,11 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
 /* ---- the phases */
 
 void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk) {
-  for (size_t l = 0; l < engine->n_layers; l++) {
+  size_t n = engine->n_layers;
+  for (size_t l = 0; l < n; l++) {
     nu_forward_layer(engine, l, thread, chunk);
-    nu_meet_on_rows(engine, team);
+    if (nu_plan_meets_after_forward(engine->plan, engine->layers[l].panels, l + 1 == n))
+      nu_meet_on_rows(engine, team);
   }
 }
 
@@ -98,15 +100,16 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
   else nu_meet_on_rows(engine, team);
 }
 
-/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when all
- * threads have it, the gradient of layer l, which may change those weights. */
+/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when all threads
+ * that read them have it, the gradient of layer l, which may change those weights. */
 void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
                         const nu_update *update) {
   engine->threads[thread].not_finite = false;
   for (size_t l = engine->n_layers; l-- > 0;) {
     if (l > 0) {
       nu_delta_layer(engine, l - 1, thread, chunk);
-      nu_meet_on_rows(engine, team);
+      if (nu_plan_meets_after_delta(engine->plan, engine->layers[l - 1].panels, engine->layers[l].panels, l == 1))
+        nu_meet_on_rows(engine, team);
     }
     nu_gradient_layer(engine, l, thread, chunk, update);
   }
