@@ -24,13 +24,15 @@ nu_range nu_plan_members(const numann_plan *plan, size_t group) {
 
 /* The inverse of nu_plan_members: the first groups have one thread more. */
 size_t nu_plan_group(const numann_plan *plan, size_t thread) {
+  if (plan->groups == plan->threads) return thread;
   size_t size = plan->threads / plan->groups, longer = plan->threads % plan->groups;
   size_t in_longer = longer * (size + 1);
   return thread < in_longer ? thread / (size + 1) : longer + (thread - in_longer) / size;
 }
 
-/* Share of n items that a thread has among its group. */
+/* Share of n items that a thread has among its group; no division in groups of one, where steps are short. */
 static nu_range share_in_group(const numann_plan *plan, size_t n, size_t thread) {
+  if (plan->groups == plan->threads) return (nu_range){0, n};
   nu_range members = nu_plan_members(plan, nu_plan_group(plan, thread));
   return nu_share(n, members.end - members.begin, thread - members.begin);
 }

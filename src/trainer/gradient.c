@@ -124,11 +124,10 @@ static size_t push_grain(nu_tree *tree, size_t g, bool last, size_t left[NU_TREE
 }
 
 /* Which subtree roots the grains of a group left: the tree's own bookkeeping, without the sums. */
-static nu_tree roots_of(nu_range grains) {
-  nu_tree tree = {.depth = 0};
+static void find_roots(nu_tree *tree, nu_range grains) {
   size_t left[NU_TREE_DEPTH];
-  for (size_t g = grains.begin; g < grains.end; g++) push_grain(&tree, g, false, left);
-  return tree;
+  tree->depth = 0;
+  for (size_t g = grains.begin; g < grains.end; g++) push_grain(tree, g, false, left);
 }
 
 size_t nu_gradient_roots(const numann_plan *plan, size_t rows) {
@@ -150,7 +149,7 @@ typedef struct gradient_job {
   size_t l;
   const nu_chunk *chunk;
   part mine;               /* the thread's */
-  nu_tree before;          /* what earlier chunks of the batch left */
+  const nu_tree *before;   /* what earlier chunks of the batch left */
   bool closes;             /* the batch's last chunk, of the only group */
   const nu_update *update; /* NULL: not fused */
 } gradient_job;
@@ -172,7 +171,8 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   size_t slots[NU_TREE_DEPTH];
   const float *left[NU_TREE_DEPTH];
   const nu_engine_layer *layer = at->layer;
-  nu_tree tree = job->before;
+  nu_tree tree;
+  nu_tree_copy(&tree, job->before);
   nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
   nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
                       moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
@@ -209,8 +209,9 @@ void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const n
   size_t group = nu_plan_group(engine->plan, thread);
   size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
   part mine = part_in_group(engine, l, thread);
-  gradient_job job = {l, chunk, mine, roots_of((nu_range){first, chunk->grains.begin}),
-                      chunk->last && engine->plan->groups == 1, update};
+  nu_tree before;
+  find_roots(&before, (nu_range){first, chunk->grains.begin});
+  gradient_job job = {l, chunk, mine, &before, chunk->last && engine->plan->groups == 1, update};
   for_each_region(engine, l, thread, mine, gradient_step(engine, chunk), update, gradient_region, &job);
 }
 
@@ -232,7 +233,8 @@ static size_t list_merges(const nu_engine *engine, size_t rows, nu_merge *merges
   nu_tree tree = {.depth = 0};
   size_t n = 0;
   for (size_t group = 0; group < engine->plan->groups; group++) {
-    nu_tree roots = roots_of(nu_plan_group_grains(engine->plan, rows, group));
+    nu_tree roots;
+    find_roots(&roots, nu_plan_group_grains(engine->plan, rows, group));
     for (size_t r = 0; r < roots.depth; r++) {
       nu_node node = roots.nodes[r];
       nu_tree_push(&tree, (nu_node){node.level, node.index, group * NU_TREE_DEPTH + r});

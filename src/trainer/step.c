@@ -56,7 +56,7 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 1024 / engine->features;
-  size_t next_chunk = chunk->rows.end - chunk->rows.begin;
+  size_t next_chunk = chunk->rows.end - chunk->rows.begin, target_stride = nu_padded(engine->outputs);
   for (size_t i = mine.begin; i < mine.end; i++) {
     size_t row = row_of(batch, first + i);
     fetch_row(engine, batch, first + i + (i + ahead < mine.end ? ahead : next_chunk));
@@ -64,7 +64,7 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
            engine->features * sizeof(float));
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
                    (nu_range){0, engine->input_stride});
-    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * nu_padded(engine->outputs));
+    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * target_stride);
   }
   nu_meet_on_rows(engine, team);
 }
