@@ -10,7 +10,7 @@
 #include "numann.h"
 
 enum { SLICES = 15, FEWEST_SLICES = 3 };
-#define PEAK_SECONDS 0.03
+#define PEAK_SECONDS 0.02
 
 /* ---- one step: nu_engine_* of trainer/step.c and step() of trainer/trainer.c, with a clock between */
 

@@ -17,7 +17,7 @@
 /* Slices of training; a network whose steps are long ends with fewer, once three times --seconds have passed. */
 enum { SLICES = 15, FEWEST_SLICES = 3 };
 #define LOOK_SECONDS 1e-3 /* between two looks at the clock, about */
-#define PEAK_SECONDS 0.03
+#define PEAK_SECONDS 0.02
 
 typedef struct bench {
   nu_bench_setup setup;
