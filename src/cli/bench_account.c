@@ -87,16 +87,18 @@ static flops flops_of_kind(const nu_phase_bench *b, size_t first) {
 
 static void account_chains(const nu_phase_bench *b, account *a) {
   const nu_alone *alone = &b->alone;
+  bool fused_here = b->fused && b->engine.plan->groups == 1;
   const struct {
     size_t kind, rest;
     double functions;
   } table[] = {{NU_FORWARD_OF(0), FORWARD_REST, alone->activation},
                {NU_DELTA_OF(0), DELTA_REST, alone->derivative},
-               {NU_GRADIENT_OF(0), GRADIENT_REST, b->fused && b->engine.plan->groups == 1 ? alone->optimizer : 0.0}};
+               {NU_GRADIENT_OF(0), GRADIENT_REST, fused_here ? alone->optimizer : 0.0}};
   double useful = 0.0, padded = 0.0;
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     flops found = flops_of_kind(b, table[i].kind);
-    a->seconds[table[i].rest] = time_of_kind(b, table[i].kind) - found.padded / b->peak - table[i].functions;
+    double needed = found.padded / b->peak + table[i].functions;
+    a->seconds[table[i].rest] = time_of_kind(b, table[i].kind) - needed;
     useful += found.useful;
     padded += found.padded;
   }
@@ -109,7 +111,8 @@ static account account_of(const nu_phase_bench *b) {
   const nu_alone *alone = &b->alone;
   const double *phase = b->times.phase;
   account a = {.seconds = {[ACTIVATION] = alone->activation, [DERIVATIVE] = alone->derivative,
-                           [OUTPUT] = alone->output, [OPTIMIZER] = alone->optimizer, [GATHER] = alone->gather}};
+                           [OUTPUT] = alone->output, [OPTIMIZER] = alone->optimizer,
+                           [GATHER] = alone->gather}};
   bool joined = b->engine.plan->groups > 1; /* the update of several groups stands where they join */
   double apart = b->fused ? 0.0 : alone->optimizer;
   account_chains(b, &a);
@@ -131,8 +134,9 @@ static bool is_valid(const nu_phase_bench *b) { return b->spread <= NU_BENCH_PEA
 
 /* ---- phases as lines */
 
-static const char *const once[NU_FORWARD] = {[NU_GATHER] = "gather", [NU_OUTPUT] = "output", [NU_UPDATE] = "update",
-                                             [NU_JOIN] = "join", [NU_WAIT] = "wait", [NU_LOOP] = "loop"};
+static const char *const once[NU_FORWARD] = {
+    [NU_GATHER] = "gather", [NU_OUTPUT] = "output", [NU_UPDATE] = "update",
+    [NU_JOIN] = "join",     [NU_WAIT] = "wait",     [NU_LOOP] = "loop"};
 static const char *const of_layer[] = {"forward", "delta", "gradient"};
 
 typedef struct line {
@@ -221,10 +225,14 @@ void nu_account_text(const nu_phase_bench *b, nu_text *out) {
   add_phases(b, out);
   nu_text_add(out, "\nwhere the time goes\n");
   for (size_t i = 0; i < ITEMS; i++) {
-    if (a.seconds[i] != 0.0) nu_text_addf(out, "%6.1f%%  %s\n", 100.0 * a.seconds[i] / b->times.step, items[i].words);
-    if (i == GATHER) nu_text_addf(out, "         ... all that a step needs: ceiling %.3f of the peak\n", a.ceiling);
+    double percent = 100.0 * a.seconds[i] / b->times.step;
+    if (percent != 0.0) nu_text_addf(out, "%6.1f%%  %s\n", percent, items[i].words);
+    if (i != GATHER) continue;
+    nu_text_addf(out, "         ... all that a step needs: ceiling %.3f of the peak\n", a.ceiling);
   }
-  nu_text_addf(out, "\nfraction of the peak (%.1f GFLOP/s) %.3f, of the ceiling %.3f; useful over padded flops %.3f\n",
+  nu_text_addf(out,
+               "\nfraction of the peak (%.1f GFLOP/s) %.3f, of the ceiling %.3f; useful over padded flops %.3f\n",
                b->peak / 1e9, a.fraction, a.fraction / a.ceiling, a.padding);
-  if (!is_valid(b)) nu_text_add(out, "not valid: the peak moved by more than 5 %, so the machine was not quiet\n");
+  if (is_valid(b)) return;
+  nu_text_add(out, "not valid: the peak moved by more than 5 %, so the machine was not quiet\n");
 }

@@ -1,5 +1,4 @@
-/* What the functions of a step take alone: their time is part of the ceiling that the padded arithmetic and they
- * set together. SPDX-License-Identifier: MIT */
+/* What the functions of a step take alone: with the padded arithmetic they set the ceiling. SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -72,10 +71,11 @@ static void probe_functions(probe *p, nu_alone *out) {
 static void probe_optimizer(probe *p, nu_alone *out) {
   const nu_engine *engine = &p->bench->engine;
   p->update = nu_optimizer_step(&p->bench->optimizer, 0, engine->plan->batch, 0.0);
+  double threads = (double)engine->plan->threads;
   for (size_t l = 0; l < engine->n_layers; l++) {
     size_t size = nu_engine_size(engine->layers[l].inputs, engine->layers[l].neurons);
     p->n = least(REGION, size);
-    out->optimizer += (double)size / (double)p->n / (double)engine->plan->threads * seconds_of(call_update, p);
+    out->optimizer += (double)size / (double)p->n / threads * seconds_of(call_update, p);
   }
 }
 
@@ -116,7 +116,8 @@ typedef struct job {
 static void run(nu_team *team, size_t thread, void *arg) {
   const job *j = arg;
   float *at = j->blocks + thread * 4 * BLOCK;
-  probe p = {.bench = j->bench, .thread = thread, .a = at, .b = at + BLOCK, .c = at + 2 * BLOCK, .d = at + 3 * BLOCK};
+  probe p = {.bench = j->bench, .thread = thread, .a = at, .b = at + BLOCK, .c = at + 2 * BLOCK,
+             .d = at + 3 * BLOCK};
   nu_alone alone = {0};
   for (size_t i = 0; i < 4 * BLOCK; i++) at[i] = 1e-3f * (float)(i % 7);
   nu_team_barrier(team);

@@ -76,7 +76,8 @@ static void go_backward(nu_phase_bench *b, nu_team *team, size_t thread, const n
 }
 
 /* The update where it is not fused. */
-static void go_on(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step, size_t rows, stopwatch *watch) {
+static void go_on(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step, size_t rows,
+                  stopwatch *watch) {
   const nu_optimizer *optimizer = &b->optimizer;
   double norm = optimizer->clip_norm > 0.0 ? nu_engine_norm(&b->engine, team, thread) : 0.0;
   nu_update update = nu_optimizer_step(optimizer, step, rows, norm);
@@ -146,7 +147,8 @@ static int compare(const void *a, const void *b) {
 }
 
 /* Slices of steps and of the peak in turn; the median slice stays. */
-static numann_status run_slices(nu_phase_bench *b, nu_phase_times *slices, double seconds, numann_error *err) {
+static numann_status run_slices(nu_phase_bench *b, nu_phase_times *slices, double seconds,
+                                numann_error *err) {
   nu_bench_peak peak = {.pairs = b->engine.pairs};
   double peaks[SLICES], slice = seconds / SLICES;
   size_t n = 0;
@@ -181,7 +183,8 @@ static numann_status prepare(nu_phase_bench *b, const nu_arguments *args, numann
   NU_TRY(nu_bench_prepare(s, args, err));
   NU_TRY(nu_optimizer_create(&b->optimizer, s->config, s->rows / s->plan->batch, err));
   b->fused = s->plan->fuse && b->optimizer.clip_norm == 0.0;
-  NU_TRY(nu_engine_create(&b->engine, s->network, s->plan, b->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT, err));
+  nu_engine_use use = b->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT;
+  NU_TRY(nu_engine_create(&b->engine, s->network, s->plan, use, err));
   if (nu_optimizer_has_moment1(&b->optimizer)) NU_TRY(nu_engine_add(&b->engine, NU_MOMENT1, err));
   if (nu_optimizer_has_moment2(&b->optimizer)) NU_TRY(nu_engine_add(&b->engine, NU_MOMENT2, err));
   b->order = nu_alloc(s->rows, sizeof *b->order);

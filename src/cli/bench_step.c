@@ -122,7 +122,9 @@ static result evaluate(bench *b) {
   double shuffle = nu_bench_median(b->shuffles_s, b->slices);
   nu_bench_median(b->peaks, b->slices); /* sorts */
   double peak = b->peaks[b->slices - 1];
-  result r = {.rate = median, .gflops = median * nu_bench_flops_a_row(&b->setup) / 1e9, .peak = peak / 1e9,
+  result r = {.rate = median,
+              .gflops = median * nu_bench_flops_a_row(&b->setup) / 1e9,
+              .peak = peak / 1e9,
               .spread = 1.0 - b->peaks[0] / peak,
               .shuffle = shuffle * median / (double)b->setup.rows};
   r.fraction = r.gflops / r.peak;
@@ -148,8 +150,9 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
 
 static void write_text(const bench *b, const result *r, nu_text *out) {
   nu_bench_describe(&b->setup, out);
-  nu_text_addf(out, "%12.0f samples/s  (%.0f to %.0f in %zu slices; %.1f %% of the time is the shuffle)\n", r->rate,
-               b->rates[0], b->rates[b->slices - 1], b->slices, 100.0 * r->shuffle);
+  nu_text_addf(out,
+               "%12.0f samples/s  (%.0f to %.0f in %zu slices; %.1f %% of the time is the shuffle)\n",
+               r->rate, b->rates[0], b->rates[b->slices - 1], b->slices, 100.0 * r->shuffle);
   nu_text_addf(out, "%12.1f GFLOP/s    of %.1f peak: fraction %.3f\n", r->gflops, r->peak, r->fraction);
   if (r->valid) return;
   nu_text_addf(out, "not valid: %s\n",

@@ -10,8 +10,8 @@
 #define ENOUGH_CHAINS 8
 
 /* Adds the last links to `sum`, as many as the parts share evenly; returns how many. */
-INLINE size_t split_links(size_t rows, size_t vectors, const nu_chain *c, family f, const float *x, const float *y,
-                          tile_sums sum) {
+INLINE size_t split_links(size_t rows, size_t vectors, const nu_chain *c, family f, const float *x,
+                          const float *y, tile_sums sum) {
   const size_t tile = rows * vectors, parts = tile < ENOUGH_CHAINS ? ENOUGH_CHAINS / tile : 1;
   if (parts == 1 || f.pairs) return 0;
   vec part[ENOUGH_CHAINS];
@@ -20,7 +20,8 @@ INLINE size_t split_links(size_t rows, size_t vectors, const nu_chain *c, family
   for (size_t p = left; p < c->k; p += parts) {
     NU_UNROLL for (size_t i = 0; i < parts * tile; i++) {
       size_t link = p + i / tile, row = i % tile / vectors, v = i % vectors;
-      part[i] = v_fma(v_set(x[row * f.xrow + link * c->xcol]), v_load(y + link * c->yrow + v * NU_LANES), part[i]);
+      vec at_x = v_set(x[row * f.xrow + link * c->xcol]);
+      part[i] = v_fma(at_x, v_load(y + link * c->yrow + v * NU_LANES), part[i]);
     }
   }
   NU_UNROLL for (size_t i = 0; i < parts * tile; i++) sum[i % tile / vectors][i % vectors] += part[i];
