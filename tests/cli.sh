@@ -118,6 +118,33 @@ check "bench read" run 0 bench read configs/digits.yaml
 check "bench read --json" run 0 bench read configs/digits.yaml --json
 check "with all rows" same "$(json rows) $(json features)" "1797 64"
 check "bench read of nothing" run 2 bench read
+shares_of() {
+  sed 's/.*"shares": {\([^}]*\)}.*/\1/' out | tr ',' '\n' |
+    awk -F: -v want="$1" '{ sum += $2 } END { exit !(NR == 17 && sum > want - 1e-6 && sum < want + 1e-6) }'
+}
+few="--layers 5,7,3 --batch 4 --seconds 0.002"
+# 7 and 3 neurons are padded to 16, and each layer's bias is an input more: useful over padded, for a row
+padding=$(awk 'BEGIN { print substr((4 * 35 + 6 * 21) / (2 * 16 * (6 + 6 + 3 + 8 + 8)), 1, 6) }')
+# shellcheck disable=SC2086 # words
+check "bench step" run 0 bench step $few --threads 1 --json
+check "with its shuffle charged" test "$(json shuffle_share)" != 0.0
+for threads in 1 3; do
+  # shellcheck disable=SC2086
+  check "bench phases, $threads threads" run 0 bench phases $few --threads $threads
+  check "says the ceiling" has out "ceiling 0\.[0-9]* of the peak"
+  # shellcheck disable=SC2086
+  check "bench phases --json" run 0 bench phases $few --threads $threads --json
+  check "its shares are the whole step" shares_of 1
+  check "counts the padding" same "$(json useful_over_padded | cut -c1-6)" "$padding"
+done
+# shellcheck disable=SC2086
+check "bench phases, several groups, bf16" run 0 bench phases $few --threads 3 --json \
+  --set parallel.strategy=samples --set train.grain=1 --set train.precision=bf16
+check "its shares are the whole step" shares_of 1
+# shellcheck disable=SC2086
+check "bench phases, update apart" run 0 bench phases $few --json --set train.clip_norm=1
+check "its shares are the whole step" shares_of 1
+check "bench phases of something" run 2 bench phases configs/digits.yaml
 check "bench peak of something" run 2 bench peak configs/digits.yaml
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1

@@ -29,6 +29,12 @@ INLINE vec multiply_add(bool pairs, vec x, vec y, vec sum) {
 
 typedef vec tile_sums[NU_HALF_TILE_ROWS][NU_TILE_VECTORS];
 
+#ifdef NU_FREE_ORDER
+#include "kernels/free_order.h"
+#else
+#define split_links(rows, vectors, c, f, x, y, sum) 0
+#endif
+
 /* The last links of a gradient's chains: the weights take the step with the sums in registers. */
 INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_chain *c, size_t outrow,
                            tile_sums sum, size_t out) {
@@ -89,7 +95,8 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, family f, const
   }
   /* From two bases so few distances are needed that they stay in registers. */
   const float *low = x, *high = v_another_base(x + rows / 2 * xrow);
-  for (size_t p = 0; p < c->k; p++, low += xcol, high += xcol) {
+  const size_t links = c->k - split_links(rows, vectors, c, f, x, y, sum);
+  for (size_t p = 0; p < links; p++, low += xcol, high += xcol) {
     NU_UNROLL for (size_t s = 0; s < steps_of(f.pairs); s++) {
       NU_UNROLL for (size_t v = 0; v < vectors; v++)
         right[v] = operand(f.pairs, s, v_load(y + p * yrow + v * NU_LANES));

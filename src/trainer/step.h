@@ -125,7 +125,11 @@ void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update)
 /* After a barrier: did any thread's update give a weight that is not finite? */
 bool nu_engine_not_finite(const nu_engine *engine);
 
-/* ---- between step.c, product.c and gradient.c */
+/* ---- between step.c, product.c and gradient.c; `numann bench phases` times these one by one */
+
+/* What nu_engine_gather and nu_engine_output do before their barriers. */
+void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk);
+void nu_output_rows(const nu_engine *engine, size_t thread, const nu_chunk *chunk, bool targets);
 
 /* A barrier of the threads that share rows; none where each has its own. */
 void nu_meet_on_rows(const nu_engine *engine, nu_team *team);
