@@ -1,0 +1,209 @@
+/* Measuring the rates of this machine: short slices on the team that trains. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "machine/team.h"
+#include "plan/calibration.h"
+
+/* All slices together take a tenth to a fifth of a second. */
+enum {
+  PEAK_SLICES = 24,  /* the best counts: a slice that was interrupted says nothing */
+  PEAK_ROUNDS = 2000,
+  PASSES = 8,        /* over a buffer, and of an activation */
+  BARRIERS = 100,    /* of a slice, */
+  BARRIER_SLICES = 8,
+  SWAPS = 24,        /* of a slice, */
+  SWAP_SLICES = 25,  /* whose median counts: what disturbs these is what is measured */
+  ROWS = 96,
+  SWAP_FLOATS = 24 * 1024 /* 96 KiB: a layer's activations of some batch, in the second-level cache */
+};
+#define USUAL_L2 (1u << 20)
+#define USUAL_L3 (8u << 20)
+#define MOST_BYTES (128u << 20) /* that the look at the memory takes */
+
+typedef struct measurement {
+  const nu_kernels *kernels;
+  size_t threads;
+  double *flops, *pairs; /* [threads], of each one's best slice; one block, owned by `flops` */
+  float *swapped;        /* [threads][SWAP_FLOATS] that others read; owned */
+  float *kept;           /* [threads][SWAP_FLOATS] of each thread alone; in the same block */
+  double barrier, shared_bytes;
+} measurement;
+
+static double larger(double a, double b) { return a > b ? a : b; }
+static double smaller(double a, double b) { return a < b ? a : b; }
+
+/* ---- alone: activations and reads */
+
+static double activation_seconds(const nu_kernels *kernels, nu_activation f, float *a) {
+  double best = 1.0;
+  for (size_t i = 0; i < PASSES; i++) {
+    for (size_t j = 0; j < ROWS * NU_PANEL; j++) a[j] = 0.01f * (float)(j % 400) - 2.0f;
+    double start = nu_clock_seconds();
+    kernels->activate(f, ROWS, NU_PANEL, a, NU_PANEL);
+    best = smaller(best, nu_clock_seconds() - start);
+  }
+  return best / (ROWS * NU_PANEL);
+}
+
+/* Bytes a second that sums over arrays of together `bytes` bytes read and write. */
+static double streaming_rate(const nu_kernels *kernels, float *buffer, size_t bytes, size_t passes) {
+  size_t n = bytes / (2 * sizeof *buffer) / NU_PANEL * NU_PANEL;
+  double best = 1e9;
+  for (size_t i = 0; i < passes; i++) {
+    double start = nu_clock_seconds();
+    kernels->add(n, buffer, buffer + n);
+    best = smaller(best, nu_clock_seconds() - start);
+  }
+  return 3.0 * sizeof *buffer * (double)n / best;
+}
+
+typedef struct lonely {
+  const nu_kernels *kernels;
+  const nu_machine *machine;
+  nu_rates *rates;
+  float *buffer; /* [bytes] */
+  size_t bytes;
+} lonely;
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static void measure_alone(nu_team *team, size_t thread, void *arg) {
+  (void)team;
+  (void)thread;
+  lonely *m = arg;
+  size_t l2 = m->machine->l2_bytes ? m->machine->l2_bytes : USUAL_L2;
+  size_t l3 = m->machine->l3_bytes ? m->machine->l3_bytes : USUAL_L3;
+  memset(m->buffer, 0, m->bytes); /* first touch */
+  m->rates->memory_bytes = streaming_rate(m->kernels, m->buffer, m->bytes, 1);
+  m->rates->l3_bytes = streaming_rate(m->kernels, m->buffer, least(m->bytes, l3 / 4), 3);
+  m->rates->l2_bytes = streaming_rate(m->kernels, m->buffer, least(m->bytes, l2 / 2), PASSES);
+  m->rates->activation = 0.5 * (activation_seconds(m->kernels, NU_SIGMOID, m->buffer) +
+                                activation_seconds(m->kernels, NU_TANH, m->buffer));
+}
+
+/* ---- together: arithmetic, barriers, and what another thread has just written */
+
+static double best_peak(const nu_kernels *kernels, bool pairs) {
+  float result;
+  double best = 0.0;
+  for (size_t i = 0; i < PEAK_SLICES; i++) {
+    double start = nu_clock_seconds();
+    double flops = kernels->peak(pairs, PEAK_ROUNDS, &result);
+    best = larger(best, flops / (nu_clock_seconds() - start));
+  }
+  return best;
+}
+
+static double best_barrier(nu_team *team) {
+  double best = 1.0;
+  for (size_t i = 0; i < BARRIER_SLICES; i++) {
+    nu_team_barrier(team);
+    double start = nu_clock_seconds();
+    for (size_t b = 0; b < BARRIERS; b++) nu_team_barrier(team);
+    best = smaller(best, nu_clock_seconds() - start);
+  }
+  return best / BARRIERS;
+}
+
+/* As in a layer: all write their share, meet, and read a share, their own or the next thread's. */
+static void swap(nu_team *team, size_t thread, const measurement *m, size_t distance) {
+  float *mine = m->swapped + thread * SWAP_FLOATS, *kept = m->kept + thread * SWAP_FLOATS;
+  const float *read = m->swapped + (thread + distance) % m->threads * SWAP_FLOATS;
+  m->kernels->add(SWAP_FLOATS, mine, kept);
+  nu_team_barrier(team);
+  m->kernels->add(SWAP_FLOATS, kept, read);
+  nu_team_barrier(team);
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Seconds of a swap, for thread 0. */
+static double median_swap(nu_team *team, size_t thread, measurement *m, size_t distance) {
+  double slices[SWAP_SLICES];
+  for (size_t i = 0; i < SWAP_SLICES; i++) {
+    double start = nu_clock_seconds();
+    for (size_t s = 0; s < SWAPS; s++) swap(team, thread, m, distance);
+    slices[i] = (nu_clock_seconds() - start) / SWAPS;
+  }
+  qsort(slices, SWAP_SLICES, sizeof *slices, compare);
+  return slices[SWAP_SLICES / 2];
+}
+
+static void measure_together(nu_team *team, size_t thread, void *arg) {
+  measurement *m = arg;
+  memset(m->swapped + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->swapped);
+  memset(m->kept + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->kept);
+  nu_team_barrier(team);
+  m->flops[thread] = best_peak(m->kernels, false);
+  m->pairs[thread] = best_peak(m->kernels, true);
+  if (m->threads == 1) return;
+  double barrier = best_barrier(team);
+  double own = median_swap(team, thread, m, 0), others = median_swap(team, thread, m, 1);
+  if (thread != 0) return;
+  m->barrier = barrier;
+  m->shared_bytes = SWAP_FLOATS * sizeof *m->swapped / larger(others - own, 1e-9);
+}
+
+/* ---- the whole */
+
+/* The threads work at the pace of the slowest. The share of a barrier that grows with the threads is
+ * taken from what `rates` held. */
+static void take_together(nu_rates *rates, const measurement *m) {
+  double flops = m->flops[0], pairs = m->pairs[0];
+  for (size_t t = 1; t < m->threads; t++) {
+    flops = smaller(flops, m->flops[t]);
+    pairs = smaller(pairs, m->pairs[t]);
+  }
+  rates->flops = flops;
+  rates->pairs = pairs / flops;
+  if (m->threads == 1) return;
+  double factor = m->barrier / (rates->barrier + rates->barrier_thread * (double)m->threads);
+  rates->barrier *= factor;
+  rates->barrier_thread *= factor;
+  rates->shared_bytes = m->shared_bytes;
+}
+
+static numann_status run_together(nu_rates *rates, const nu_kernels *kernels, size_t threads,
+                                  numann_error *err) {
+  measurement m = {.kernels = kernels, .threads = threads};
+  m.flops = nu_alloc(2 * threads, sizeof *m.flops);
+  m.swapped = nu_alloc(2 * threads, SWAP_FLOATS * sizeof *m.swapped);
+  numann_status status = NUMANN_ERR_MEMORY;
+  if (m.flops && m.swapped) {
+    m.pairs = m.flops + threads;
+    m.kept = m.swapped + threads * SWAP_FLOATS;
+    status = nu_team_run(threads, measure_together, &m, err);
+    if (status == NUMANN_OK) take_together(rates, &m);
+  } else {
+    nu_fail_memory(err, 2 * threads * SWAP_FLOATS * sizeof *m.swapped, "the calibration");
+  }
+  free(m.flops);
+  free(m.swapped);
+  return status;
+}
+
+static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
+                               numann_error *err) {
+  size_t l3 = machine->l3_bytes ? machine->l3_bytes : USUAL_L3;
+  lonely m = {.kernels = kernels,
+              .machine = machine,
+              .rates = rates,
+              .bytes = least(2 * l3, MOST_BYTES)};
+  m.buffer = nu_alloc(1, m.bytes);
+  if (!m.buffer) return nu_fail_memory(err, m.bytes, "the calibration");
+  numann_status status = nu_team_run(1, measure_alone, &m, err);
+  free(m.buffer);
+  return status;
+}
+
+numann_status nu_rates_measure(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
+                               numann_error *err) {
+  NU_TRY(run_alone(rates, kernels, machine, err));
+  return run_together(rates, kernels, machine->threads_limit, err);
+}
