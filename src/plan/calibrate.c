@@ -9,16 +9,20 @@
 
 /* All slices together take a tenth to a fifth of a second. */
 enum {
-  PEAK_SLICES = 24,  /* the best counts: a slice that was interrupted says nothing */
+  PEAK_SLICES = 24, /* the best counts: a slice that was interrupted says nothing */
   PEAK_ROUNDS = 2000,
-  PASSES = 8,        /* over a buffer, and of an activation */
-  BARRIERS = 100,    /* of a slice, */
+  PASSES = 8, /* over a buffer, and of an activation */
+  TEAMS = 4,  /* one after the other: where barriers were once disturbed they stay slow for a while */
+  BARRIERS = 50, /* of a slice */
   BARRIER_SLICES = 8,
-  SWAPS = 24,        /* of a slice, */
-  SWAP_SLICES = 25,  /* whose median counts: what disturbs these is what is measured */
+  SWAPS = 8, /* of a slice, */
+  SWAP_SLICES = 20, /* of a team; their median counts: two threads that share a core for a moment exchange
+                       faster than two cores ever do */
   ROWS = 96,
   SWAP_FLOATS = 24 * 1024 /* 96 KiB: a layer's activations of some batch, in the second-level cache */
 };
+#define SHARING_SECONDS 0.1 /* on a machine that others use, no further team begins */
+#define DISTURBED 3.0       /* times as long as it should take */
 #define USUAL_L2 (1u << 20)
 #define USUAL_L3 (8u << 20)
 #define MOST_BYTES (128u << 20) /* that the look at the memory takes */
@@ -29,7 +33,9 @@ typedef struct measurement {
   double *flops, *pairs; /* [threads], of each one's best slice; one block, owned by `flops` */
   float *swapped;        /* [threads][SWAP_FLOATS] that others read; owned */
   float *kept;           /* [threads][SWAP_FLOATS] of each thread alone; in the same block */
-  double barrier, shared_bytes;
+  double barrier;        /* seconds of the best slice */
+  size_t slices;         /* of swaps; */
+  double own[TEAMS * SWAP_SLICES], others[TEAMS * SWAP_SLICES]; /* seconds, with which thread's share */
 } measurement;
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -118,36 +124,50 @@ static void swap(nu_team *team, size_t thread, const measurement *m, size_t dist
   nu_team_barrier(team);
 }
 
+static double swap_seconds(nu_team *team, size_t thread, const measurement *m, size_t distance) {
+  double start = nu_clock_seconds();
+  for (size_t s = 0; s < SWAPS; s++) swap(team, thread, m, distance);
+  return (nu_clock_seconds() - start) / SWAPS;
+}
+
+static void measure_sharing(nu_team *team, size_t thread, void *arg) {
+  measurement *m = arg;
+  double barrier = best_barrier(team);
+  if (thread == 0) m->barrier = smaller(m->barrier, barrier);
+  for (size_t i = 0; i < SWAP_SLICES; i++) {
+    double own = swap_seconds(team, thread, m, 0), others = swap_seconds(team, thread, m, 1);
+    if (thread != 0) continue;
+    m->own[m->slices] = own;
+    m->others[m->slices++] = others;
+  }
+}
+
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-/* Seconds of a swap, for thread 0. */
-static double median_swap(nu_team *team, size_t thread, measurement *m, size_t distance) {
-  double slices[SWAP_SLICES];
-  for (size_t i = 0; i < SWAP_SLICES; i++) {
-    double start = nu_clock_seconds();
-    for (size_t s = 0; s < SWAPS; s++) swap(team, thread, m, distance);
-    slices[i] = (nu_clock_seconds() - start) / SWAPS;
-  }
-  qsort(slices, SWAP_SLICES, sizeof *slices, compare);
-  return slices[SWAP_SLICES / 2];
+static double median(double *values, size_t n) {
+  qsort(values, n, sizeof *values, compare);
+  return values[n / 2];
 }
 
-static void measure_together(nu_team *team, size_t thread, void *arg) {
+static void measure_peaks(nu_team *team, size_t thread, void *arg) {
   measurement *m = arg;
-  memset(m->swapped + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->swapped);
+  memset(m->swapped + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->swapped); /* first touch */
   memset(m->kept + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->kept);
   nu_team_barrier(team);
   m->flops[thread] = best_peak(m->kernels, false);
   m->pairs[thread] = best_peak(m->kernels, true);
-  if (m->threads == 1) return;
-  double barrier = best_barrier(team);
-  double own = median_swap(team, thread, m, 0), others = median_swap(team, thread, m, 1);
-  if (thread != 0) return;
-  m->barrier = barrier;
-  m->shared_bytes = SWAP_FLOATS * sizeof *m->swapped / larger(others - own, 1e-9);
+}
+
+static numann_status measure_together(measurement *m, numann_error *err) {
+  NU_TRY(nu_team_run(m->threads, measure_peaks, m, err));
+  if (m->threads == 1) return NUMANN_OK;
+  double end = nu_clock_seconds() + SHARING_SECONDS;
+  for (size_t i = 0; i < TEAMS && nu_clock_seconds() < end; i++)
+    NU_TRY(nu_team_run(m->threads, measure_sharing, m, err));
+  return NUMANN_OK;
 }
 
 /* ---- the whole */
@@ -166,20 +186,32 @@ static void take_together(nu_rates *rates, const measurement *m) {
   double factor = m->barrier / (rates->barrier + rates->barrier_thread * (double)m->threads);
   rates->barrier *= factor;
   rates->barrier_thread *= factor;
-  rates->shared_bytes = m->shared_bytes;
+}
+
+/* What a swap with another thread takes longer than one with oneself, which the second-level cache and
+ * two barriers explain unless other programs had their part in it. */
+static numann_status take_sharing(nu_rates *rates, measurement *m, numann_error *err) {
+  double own = median(m->own, m->slices), others = median(m->others, m->slices);
+  double bytes = SWAP_FLOATS * sizeof *m->swapped;
+  double explained = 6.0 * bytes / rates->l2_bytes + 2.0 * m->barrier;
+  if (own > DISTURBED * explained)
+    return nu_fail(err, NUMANN_ERR_MEMORY, "other programs disturbed it too much");
+  rates->shared_bytes = bytes / larger(others - own, 1e-9);
+  return NUMANN_OK;
 }
 
 static numann_status run_together(nu_rates *rates, const nu_kernels *kernels, size_t threads,
                                   numann_error *err) {
-  measurement m = {.kernels = kernels, .threads = threads};
+  measurement m = {.kernels = kernels, .threads = threads, .barrier = 1.0};
   m.flops = nu_alloc(2 * threads, sizeof *m.flops);
   m.swapped = nu_alloc(2 * threads, SWAP_FLOATS * sizeof *m.swapped);
   numann_status status = NUMANN_ERR_MEMORY;
   if (m.flops && m.swapped) {
     m.pairs = m.flops + threads;
     m.kept = m.swapped + threads * SWAP_FLOATS;
-    status = nu_team_run(threads, measure_together, &m, err);
+    status = measure_together(&m, err);
     if (status == NUMANN_OK) take_together(rates, &m);
+    if (status == NUMANN_OK && threads > 1) status = take_sharing(rates, &m, err);
   } else {
     nu_fail_memory(err, 2 * threads * SWAP_FLOATS * sizeof *m.swapped, "the calibration");
   }

@@ -47,13 +47,24 @@ static void use_kept(nu_calibration *c, const char *path, const nu_machine *mach
   say_kept(c, age, path);
 }
 
+static numann_status measure(nu_rates *rates, const nu_machine *machine, numann_error *err) {
+  const nu_kernels *kernels;
+  NU_TRY(nu_kernels_choose(&kernels, err));
+  NU_TRY(nu_rates_measure(rates, kernels, machine, err));
+  const nu_rate_field *flaw = nu_rates_flaw(rates);
+  return flaw ? nu_fail(err, NUMANN_ERR_MEMORY, "%s came out as %g", flaw->name, nu_rate(rates, flaw))
+              : NUMANN_OK;
+}
+
 /* Those of now, if they can be measured; else those that *c has. */
 static void use_measured(nu_calibration *c, const char *path, const nu_machine *machine) {
-  const nu_kernels *kernels = nu_kernels_named(c->rates.isa);
   nu_rates rates = *nu_rates_of(c->rates.isa);
   numann_error flaw;
-  if (!kernels || nu_rates_measure(&rates, kernels, machine, &flaw) != NUMANN_OK) return;
-  if (nu_rates_flaw(&rates)) return; /* disturbed beyond all measure */
+  size_t used = strlen(c->why);
+  if (measure(&rates, machine, &flaw) != NUMANN_OK) {
+    snprintf(c->why + used, sizeof c->why - used, "; measuring them anew failed: %s", flaw.message);
+    return;
+  }
   c->rates = rates;
   c->origin = NU_RATES_MEASURED;
   if (!path) {
