@@ -31,7 +31,7 @@ const nu_rate_field *nu_rates_flaw(const nu_rates *rates);
 char *nu_calibration_path(const nu_machine *machine, const char *isa);
 
 /* age: seconds since the rates were measured. *rates is untouched on a failure, which says what is wrong
- * (NUMANN_ERR_DATA: damaged, of another machine or version, or too old; else there is no such file). */
+ * (NUMANN_ERR_DATA: damaged, of another machine or version, or too old; NUMANN_ERR_IO: there is none). */
 numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path, const nu_machine *machine,
                                   numann_error *err);
 /* Replaces the file at once or not at all, and makes its folders. NUMANN_ERR_IO. */

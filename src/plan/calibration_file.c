@@ -143,6 +143,7 @@ numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path
   char *text;
   size_t size;
   json_error_t flaw;
+  if (access(path, R_OK) != 0) return nu_fail(err, NUMANN_ERR_IO, "%s: %s", path, strerror(errno));
   NU_TRY(nu_file_read(path, MOST_FILE, NUMANN_ERR_DATA, &text, &size, err));
   json_t *file = json_loadb(text, size, JSON_REJECT_DUPLICATES, &flaw);
   free(text);
