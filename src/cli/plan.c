@@ -256,9 +256,11 @@ static void add_choice(const outlook *o, nu_text *out) {
 static void add_rates(const outlook *o, nu_text *out) {
   const nu_rates *r = &o->calibration.rates;
   nu_text_addf(out, "rates    %s\n", o->calibration.why);
-  nu_text_addf(out, "         %.3g GFLOP/s a thread; %.3g GB/s from L2, %.3g L3, %.3g memory, %.3g another "
-               "thread's\n", r->flops / 1e9, r->l2_bytes / 1e9, r->l3_bytes / 1e9, r->memory_bytes / 1e9,
-               r->shared_bytes / 1e9);
+  nu_text_addf(out,
+               "         a thread: %.3g GFLOP/s, %.3g GB/s from L2, %.3g from L3, %.3g from other threads; a "
+               "barrier %.2f us\n",
+               r->flops / 1e9, r->l2_bytes / 1e9, r->l3_bytes / 1e9, r->shared_bytes / 1e9,
+               1e6 * (r->barrier + r->barrier_thread * (double)o->plan.threads));
 }
 
 static void add_alternatives(const outlook *o, nu_text *out) {

@@ -7,25 +7,24 @@
 #include "machine/team.h"
 #include "plan/calibration.h"
 
-/* All slices together take a tenth to a fifth of a second. */
+/* All slices together take about a tenth of a second. The memory is not measured: what that takes, a small
+ * training would not, and it seldom decides. */
 enum {
   PEAK_SLICES = 24, /* the best counts: a slice that was interrupted says nothing */
   PEAK_ROUNDS = 2000,
   PASSES = 8, /* over a buffer, and of an activation */
   TEAMS = 4,  /* one after the other: where barriers were once disturbed they stay slow for a while */
-  BARRIERS = 50, /* of a slice */
-  BARRIER_SLICES = 8,
-  SWAPS = 8, /* of a slice, */
+  BARRIERS = 20, /* of a slice */
+  SWAPS = 8,     /* of a slice, */
   SWAP_SLICES = 20, /* of a team; their median counts: two threads that share a core for a moment exchange
                        faster than two cores ever do */
   ROWS = 96,
   SWAP_FLOATS = 24 * 1024 /* 96 KiB: a layer's activations of some batch, in the second-level cache */
 };
-#define SHARING_SECONDS 0.1 /* on a machine that others use, no further team begins */
+#define SHARING_SECONDS 0.1 /* enough where others use the machine as well */
 #define DISTURBED 3.0       /* times as long as it should take */
 #define USUAL_L2 (1u << 20)
-#define USUAL_L3 (8u << 20)
-#define MOST_BYTES (128u << 20) /* that the look at the memory takes */
+#define MOST_BYTES (16u << 20) /* so that a small training does not grow by its calibration */
 
 typedef struct measurement {
   const nu_kernels *kernels;
@@ -33,6 +32,8 @@ typedef struct measurement {
   double *flops, *pairs; /* [threads], of each one's best slice; one block, owned by `flops` */
   float *swapped;        /* [threads][SWAP_FLOATS] that others read; owned */
   float *kept;           /* [threads][SWAP_FLOATS] of each thread alone; in the same block */
+  double end;            /* no slice begins after it: */
+  bool late;
   double barrier;        /* seconds of the best slice */
   size_t slices;         /* of swaps; */
   double own[TEAMS * SWAP_SLICES], others[TEAMS * SWAP_SLICES]; /* seconds, with which thread's share */
@@ -68,24 +69,18 @@ static double streaming_rate(const nu_kernels *kernels, float *buffer, size_t by
 
 typedef struct lonely {
   const nu_kernels *kernels;
-  const nu_machine *machine;
   nu_rates *rates;
-  float *buffer; /* [bytes] */
-  size_t bytes;
+  float *buffer;   /* [l3] */
+  size_t l2, l3;   /* bytes that the second and only the third level hold */
 } lonely;
-
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 static void measure_alone(nu_team *team, size_t thread, void *arg) {
   (void)team;
   (void)thread;
   lonely *m = arg;
-  size_t l2 = m->machine->l2_bytes ? m->machine->l2_bytes : USUAL_L2;
-  size_t l3 = m->machine->l3_bytes ? m->machine->l3_bytes : USUAL_L3;
-  memset(m->buffer, 0, m->bytes); /* first touch */
-  m->rates->memory_bytes = streaming_rate(m->kernels, m->buffer, m->bytes, 1);
-  m->rates->l3_bytes = streaming_rate(m->kernels, m->buffer, least(m->bytes, l3 / 4), 3);
-  m->rates->l2_bytes = streaming_rate(m->kernels, m->buffer, least(m->bytes, l2 / 2), PASSES);
+  memset(m->buffer, 0, m->l3); /* first touch */
+  m->rates->l3_bytes = streaming_rate(m->kernels, m->buffer, m->l3, PASSES / 2);
+  m->rates->l2_bytes = streaming_rate(m->kernels, m->buffer, m->l2, PASSES);
   m->rates->activation = 0.5 * (activation_seconds(m->kernels, NU_SIGMOID, m->buffer) +
                                 activation_seconds(m->kernels, NU_TANH, m->buffer));
 }
@@ -103,15 +98,11 @@ static double best_peak(const nu_kernels *kernels, bool pairs) {
   return best;
 }
 
-static double best_barrier(nu_team *team) {
-  double best = 1.0;
-  for (size_t i = 0; i < BARRIER_SLICES; i++) {
-    nu_team_barrier(team);
-    double start = nu_clock_seconds();
-    for (size_t b = 0; b < BARRIERS; b++) nu_team_barrier(team);
-    best = smaller(best, nu_clock_seconds() - start);
-  }
-  return best / BARRIERS;
+static double barrier_seconds(nu_team *team) {
+  nu_team_barrier(team);
+  double start = nu_clock_seconds();
+  for (size_t b = 0; b < BARRIERS; b++) nu_team_barrier(team);
+  return (nu_clock_seconds() - start) / BARRIERS;
 }
 
 /* As in a layer: all write their share, meet, and read a share, their own or the next thread's. */
@@ -131,15 +122,21 @@ static double swap_seconds(nu_team *team, size_t thread, const measurement *m, s
   return (nu_clock_seconds() - start) / SWAPS;
 }
 
+/* Thread 0 writes m->late between two barriers, the others read it between the next two. */
 static void measure_sharing(nu_team *team, size_t thread, void *arg) {
   measurement *m = arg;
-  double barrier = best_barrier(team);
-  if (thread == 0) m->barrier = smaller(m->barrier, barrier);
-  for (size_t i = 0; i < SWAP_SLICES; i++) {
+  bool late = false;
+  for (size_t i = 0; i < SWAP_SLICES && !late; i++) {
+    double barrier = barrier_seconds(team);
     double own = swap_seconds(team, thread, m, 0), others = swap_seconds(team, thread, m, 1);
-    if (thread != 0) continue;
-    m->own[m->slices] = own;
-    m->others[m->slices++] = others;
+    if (thread == 0) {
+      m->barrier = smaller(m->barrier, barrier);
+      m->own[m->slices] = own;
+      m->others[m->slices++] = others;
+      m->late = nu_clock_seconds() > m->end;
+    }
+    nu_team_barrier(team);
+    late = m->late;
   }
 }
 
@@ -165,8 +162,8 @@ static void measure_peaks(nu_team *team, size_t thread, void *arg) {
 static numann_status measure_together(measurement *m, numann_error *err) {
   NU_TRY(nu_team_run(m->threads, measure_peaks, m, err));
   if (m->threads == 1) return NUMANN_OK;
-  double end = nu_clock_seconds() + SHARING_SECONDS;
-  for (size_t i = 0; i < TEAMS && nu_clock_seconds() < end; i++)
+  m->end = nu_clock_seconds() + SHARING_SECONDS;
+  for (size_t i = 0; i < TEAMS && !m->late; i++)
     NU_TRY(nu_team_run(m->threads, measure_sharing, m, err));
   return NUMANN_OK;
 }
@@ -223,13 +220,11 @@ static numann_status run_together(nu_rates *rates, const nu_kernels *kernels, si
 
 static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
                                numann_error *err) {
-  size_t l3 = machine->l3_bytes ? machine->l3_bytes : USUAL_L3;
-  lonely m = {.kernels = kernels,
-              .machine = machine,
-              .rates = rates,
-              .bytes = least(2 * l3, MOST_BYTES)};
-  m.buffer = nu_alloc(1, m.bytes);
-  if (!m.buffer) return nu_fail_memory(err, m.bytes, "the calibration");
+  size_t l2 = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;
+  size_t l3 = machine->l3_bytes / 4 > 2 * l2 ? machine->l3_bytes / 4 : 2 * l2;
+  lonely m = {.kernels = kernels, .rates = rates, .l2 = l2 / 2, .l3 = l3 < MOST_BYTES ? l3 : MOST_BYTES};
+  m.buffer = nu_alloc(1, m.l3);
+  if (!m.buffer) return nu_fail_memory(err, m.l3, "the calibration");
   numann_status status = nu_team_run(1, measure_alone, &m, err);
   free(m.buffer);
   return status;

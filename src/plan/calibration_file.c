@@ -27,8 +27,7 @@ const nu_rate_field nu_rate_fields[] = {
     FIELD(flops, 1e6, 1e14),          FIELD(pairs, 0.1, 100),
     FIELD(activation, 1e-12, 1e-5),   FIELD(barrier, 1e-10, 1e-2),
     FIELD(barrier_thread, 1e-10, 1e-2), FIELD(l2_bytes, 1e8, 1e13),
-    FIELD(l3_bytes, 1e8, 1e13),       FIELD(memory_bytes, 1e7, 1e13),
-    FIELD(shared_bytes, 1e7, 1e11)};
+    FIELD(l3_bytes, 1e8, 1e13),       FIELD(shared_bytes, 1e7, 1e11)};
 const size_t nu_n_rate_fields = sizeof nu_rate_fields / sizeof *nu_rate_fields;
 
 double nu_rate(const nu_rates *rates, const nu_rate_field *field) {

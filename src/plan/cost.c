@@ -5,11 +5,11 @@
 
 /* ---- measured constants */
 
-/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured by `numann bench
- * peak` and `bench kernels`: flops, activation, memory_bytes, CHAIN_RATE, UPDATE_S, MOMENT_S. Adjusted to
- * whole steps of `bench step` (docs/plan.md): barrier, shared_bytes and the other constants. Assumed:
- * l2_bytes, l3_bytes, NODE_THREADS, REMOTE, TURN_S. Other machines differ by factors that mostly cancel:
- * what is decided is which of two plans is faster, not how fast. */
+/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured as calibrate.c does, or
+ * by `numann bench kernels`: the rates of avx512bf16, CHAIN_RATE, UPDATE_S, MOMENT_S; barrier and shared_bytes
+ * lie between those of two cores with a common cache and without. Adjusted to whole steps of `bench step`
+ * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S. Other machines differ by
+ * factors that mostly cancel: what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
     {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.5e-9, .barrier = 0.09e-6,
      .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,

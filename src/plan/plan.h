@@ -33,8 +33,8 @@ typedef struct nu_blocks {
   size_t inputs; /* inputs of a region of the gradient, whose tree and update are done at once */
 } nu_blocks;
 
-/* Rates of one thread and of a team: what an estimate stands on. Measured constants by instruction
- * set (cost.c). */
+/* Rates of one thread and of a team: what an estimate stands on. Constants by instruction set (cost.c), or
+ * measured on this machine (calibration.h). */
 typedef struct nu_rates {
   const char *isa;                          /* static storage */
   double flops;                             /* fused multiply-adds in registers, flops a second */
