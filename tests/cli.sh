@@ -81,6 +81,11 @@ check "that is obeyed" same "$(json threads)" 4096
 check "with one warning" same "$(grep -c 'warning:.*more threads than cores' err)" 1
 check "groups are obeyed" run 0 plan --row mnist --json --threads 6 --set parallel.strategy=hybrid --set parallel.groups=3
 check "so" same "$(json groups) $(json strategy)" "3 hybrid"
+check "shipped rates" run 0 plan configs/digits.yaml --json --set parallel.calibration=off
+check "are said to be so" same "$(json origin)" shipped
+check "rates measured on order" run 0 plan configs/digits.yaml --set parallel.calibration=refresh
+check "says what came of it" has out '^rates .*measur'
+check "without a warning" test ! -s err
 check "plan of nothing" run 2 plan
 check "plan of two things" run 2 plan configs/digits.yaml --row mnist
 check "says which" has err 'digits.yaml and --row'
@@ -230,6 +235,7 @@ cat >table <<'END'
 2|threads|train small.yaml --threads 99999
 2|out|train small.yaml --out=
 2|strategy|train small.yaml --set parallel.strategy=sideways
+2|auto|train small.yaml --set parallel.calibration=on
 2|activation|train small.yaml --set network.layers.0.activation=rellu
 2|did you mean|train small.yaml --set network.layers.0.activation=sofmax
 2|loss|train small.yaml --set train.loss=squared

@@ -63,9 +63,11 @@ static const nu_command commands[NU_COMMANDS] = {
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
          "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
          "memory by purpose. Nothing is trained. Times are estimates, the memory is counted. --row\n"
-         "plans a network of `numann bench rows` instead of a config's.\n",
+         "plans a network of `numann bench rows` instead of a config's. The rates that the estimates\n"
+         "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
          "numann plan configs/digits.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
+         "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n",
          nu_command_plan},
     [NU_COMMAND_BENCH] =

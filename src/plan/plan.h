@@ -34,8 +34,8 @@ typedef struct nu_blocks {
   size_t packed; /* bytes of packed inputs of regions that pass together */
 } nu_blocks;
 
-/* Rates of one thread and of a team: what an estimate stands on. Measured constants by instruction
- * set (cost.c). */
+/* Rates of one thread and of a team: what an estimate stands on. Constants by instruction set (cost.c), or
+ * measured on this machine (calibration.h). */
 typedef struct nu_rates {
   const char *isa;                          /* static storage */
   double flops;                             /* fused multiply-adds in registers, flops a second */
