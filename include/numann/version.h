@@ -6,7 +6,7 @@
 
 /* Raised with any change of a summation order, a polynomial or a random stream. Two builds with the
  * same numerics version give the same bits; a resume under another one is refused. */
-#define NUMANN_NUMERICS_VERSION 2
+#define NUMANN_NUMERICS_VERSION 3
 
 /* "0.1.0"; static storage. */
 NUMANN_API const char *numann_version(void);
