@@ -163,7 +163,7 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
   nu_json_string(json, "loss", b->row.loss);
   nu_json_string(json, "optimizer", b->row.optimizer);
   nu_json_count(json, "batch", b->plan->batch);
-  nu_json_count(json, "threads", b->plan->threads);
+  nu_json_count(json, "threads", numann_plan_threads(b->plan));
   nu_json_count(json, "threads_limit", b->plan->threads_limit);
   nu_json_string(json, "strategy", numann_plan_strategy(b->plan));
   nu_json_count(json, "groups", b->plan->groups);

@@ -32,6 +32,7 @@
 /* Every member that all threads write has a cache line of its own. */
 struct nu_team {
   size_t threads;
+  size_t working; /* of them: those that call fn and meet */
   nu_team_fn *fn;
   void *arg;
   _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
@@ -104,11 +105,11 @@ static void wait_for_release(nu_team *team, unsigned phase) {
 }
 
 void nu_team_barrier(nu_team *team) {
-  if (team->threads == 1) return;
+  if (team->working == 1) return;
   /* The phase cannot move on before this thread has arrived. */
   unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
   size_t before = atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
-  if (before + 1 == team->threads)
+  if (before + 1 == team->working)
     release_team(team, phase);
   else
     wait_for_release(team, phase);
@@ -170,7 +171,7 @@ static nu_float_env current_env(void) {
   return env;
 }
 
-/* The one parallel region. Returns how many threads it had; fn ran on all of them or on none. */
+/* The one parallel region. Returns how many threads it had; fn ran on all that work or on none. */
 static size_t run_region(nu_team *team) {
   size_t given = 0;
 #pragma omp parallel num_threads((int)team->threads) default(none) shared(team, given)
@@ -178,7 +179,7 @@ static size_t run_region(nu_team *team) {
     size_t members = (size_t)omp_get_num_threads();
     size_t thread = (size_t)omp_get_thread_num();
     if (thread == 0) given = members;
-    if (members == team->threads) run_member(team, thread);
+    if (members == team->threads && thread < team->working) run_member(team, thread);
   }
   return given;
 }
@@ -194,7 +195,7 @@ static unsigned choose_spins(size_t threads) {
 static numann_status run_threads(nu_team *team, numann_error *err) {
   nu_float_env callers = current_env();
   NU_TRY(ensure_threads(team->threads, err));
-  atomic_init(&team->spins, choose_spins(team->threads));
+  atomic_init(&team->spins, choose_spins(team->working));
   int dynamic = omp_get_dynamic();
   omp_set_dynamic(0);
   size_t given = run_region(team);
@@ -208,8 +209,12 @@ static numann_status run_threads(nu_team *team, numann_error *err) {
 }
 
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err) {
-  assert(threads >= 1 && threads <= INT_MAX);
-  nu_team team = {.threads = threads, .fn = fn, .arg = arg};
+  return nu_team_run_some(threads, threads, fn, arg, err);
+}
+
+numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err) {
+  assert(working >= 1 && working <= threads && threads <= INT_MAX);
+  nu_team team = {.threads = threads, .working = working, .fn = fn, .arg = arg};
   if (threads == 1) {
     run_member(&team, 0);
     return NUMANN_OK;
