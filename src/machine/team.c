@@ -164,13 +164,6 @@ static void run_member(nu_team *team, size_t thread) {
   nu_float_env_leave(&env);
 }
 
-/* The calling thread's state as it is. */
-static nu_float_env current_env(void) {
-  nu_float_env env = nu_float_env_enter();
-  nu_float_env_leave(&env);
-  return env;
-}
-
 /* The one parallel region. Returns how many threads it had; fn ran on all that work or on none. */
 static size_t run_region(nu_team *team) {
   size_t given = 0;
@@ -190,17 +183,18 @@ static unsigned choose_spins(size_t threads) {
   return threads <= (size_t)omp_get_num_procs() ? MOST_SPINS : 0;
 }
 
-/* The caller's float state is put back once more at the end, because a runtime that starts up may
- * raise flags; it is not changed before, because new threads inherit it and outlive the team. */
+/* New threads inherit the float state and outlive the team, perhaps into the caller's own regions: so it
+ * must be the caller's, not that of a numann function around. It is put back at the end also because a
+ * runtime that starts up may raise flags. */
 static numann_status run_threads(nu_team *team, numann_error *err) {
-  nu_float_env callers = current_env();
   NU_TRY(ensure_threads(team->threads, err));
+  nu_float_env here = nu_float_env_suspend();
   atomic_init(&team->spins, choose_spins(team->working));
   int dynamic = omp_get_dynamic();
   omp_set_dynamic(0);
   size_t given = run_region(team);
   omp_set_dynamic(dynamic);
-  nu_float_env_leave(&callers);
+  nu_float_env_resume(&here);
   if (given == team->threads) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MEMORY,
                  "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
