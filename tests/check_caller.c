@@ -102,8 +102,9 @@ static bool call(journey *j, const char *entry, numann_status status, const numa
   if (*j->wrong) return false;
   if (status != NUMANN_OK) snprintf(j->wrong, sizeof j->wrong, "%s: %.400s", entry, err->message);
   else if (!same_state(&now, &j->want))
-    snprintf(j->wrong, sizeof j->wrong, "%s: control %lx, was %lx; rounding %d, was %d; mask %s", entry, now.control,
-             j->want.control, now.rounding, j->want.rounding, CPU_EQUAL(&now.mask, &j->want.mask) ? "kept" : "changed");
+    snprintf(j->wrong, sizeof j->wrong, "%s: control %lx, was %lx; rounding %d, was %d; mask %s", entry,
+             now.control, j->want.control, now.rounding, j->want.rounding,
+             CPU_EQUAL(&now.mask, &j->want.mask) ? "kept" : "changed");
   return !*j->wrong;
 }
 #define CALL(entry) (call(j, #entry, entry, &err))
@@ -113,7 +114,8 @@ static void path_of(char path[192], const journey *j, const char *name) {
 }
 
 static const char config_text[] =
-    "data: {train: {path: rows.csv, target: -1}, header: false, scale: standardize, validation: {fraction: 0.3}}\n"
+    "data: {train: {path: rows.csv, target: -1}, header: false, scale: standardize,\n"
+    "       validation: {fraction: 0.3}}\n"
     "network:\n  layers:\n    - {neurons: 19, activation: tanh}\n    - {neurons: 3, activation: softmax}\n"
     "train:\n  loss: cross_entropy\n  optimizer: {name: adam, learning_rate: 0.0137}\n"
     "  schedule: {name: exponential, factor: 0.7}\n  early_stopping: {patience: 2, min_improvement: 0.013}\n"
@@ -144,7 +146,8 @@ static void write_rows(const journey *j) {
 
 static numann_action keep_epoch(void *arg, const numann_epoch *epoch) {
   journey *j = arg;
-  double log[4] = {epoch->train_loss, epoch->learning_rate, epoch->validation_loss, epoch->validation_accuracy};
+  double log[4] = {epoch->train_loss, epoch->learning_rate, epoch->validation_loss,
+                   epoch->validation_accuracy};
   memcpy(j->log[j->epochs++], log, sizeof log);
   return NUMANN_CONTINUE;
 }
@@ -169,7 +172,8 @@ static void save_and_load(journey *j, const numann_network *network, const numan
   numann_error err;
   numann_network *loaded = NULL;
   path_of(path, j, "model.safetensors");
-  if (CALL(numann_model_save(path, network, data, config, &err)) && CALL(numann_model_load(&loaded, path, &err)) &&
+  if (CALL(numann_model_save(path, network, data, config, &err)) &&
+      CALL(numann_model_load(&loaded, path, &err)) &&
       CALL(numann_predict(loaded, 3, ROWS, inputs, j->loaded_answers, &err))) {
     keep_file(j, path);
   }
@@ -234,7 +238,9 @@ static journey *new_journey(const caller *who, unsigned seed, const char *folder
 /* In a thread of its own, which takes its state with it. */
 static void run_journeys(journey **journeys, int n) {
   pthread_t threads[2];
-  for (int i = 0; i < n; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, travel_thread, journeys[i]), 0);
+  for (int i = 0; i < n; i++) {
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, travel_thread, journeys[i]), 0);
+  }
   for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
   for (int i = 0; i < n; i++) ck_assert_msg(!*journeys[i]->wrong, "%s", journeys[i]->wrong);
 }

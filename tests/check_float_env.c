@@ -1,4 +1,5 @@
-/* The floating-point state of numann: in every thread, and only while it computes. SPDX-License-Identifier: MIT */
+/* The floating-point state of numann: in every thread, and only while it computes.
+ * SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <check.h>
@@ -129,13 +130,14 @@ typedef struct tiny_case {
   bool flushed;
 } tiny_case;
 /* A subnormal result, a subnormal input; and, so that the test can fail, a small normal result. */
-static const tiny_case tiny_cases[] = {{"1e-30", 1e-10f, true}, {"1e30", 1e-40f, true}, {"1e-30", 1e-5f, false}};
+static const tiny_case tiny_cases[] = {
+    {"1e-30", 1e-10f, true}, {"1e30", 1e-40f, true}, {"1e-30", 1e-5f, false}};
 #define TINY_CASES ((int)(sizeof tiny_cases / sizeof *tiny_cases))
 
 static const char *const tiny_text =
     "data: {train: {path: memory}}\n"
     "network: {initializer: constant, layers: [{neurons: 1, activation: identity}]}\n"
-    "train: {loss: squared_error, optimizer: {learning_rate: 1e-30}, batch: full, grain: 4, epochs: 1, seed: 1}\n";
+    "train: {loss: squared_error, optimizer: {learning_rate: 1e-30}, batch: full, grain: 4, epochs: 1}\n";
 
 static numann_action keep_losses(void *arg, const numann_epoch *epoch) {
   double *loss = arg;
@@ -191,7 +193,9 @@ START_TEST(every_thread_that_trains_and_predicts_flushes) {
     train_tiny(&job, team_sizes[t]);
     ck_assert_msg((job.loss[0] == 0.0) == c->flushed, "%zu threads: loss %g", team_sizes[t], job.loss[0]);
     must(numann_predict(job.network, team_sizes[t], ROWS, inputs, answers, &err), &err);
-    for (int i = 0; i < ROWS; i++) ck_assert_msg((answers[i] == 0.0f) == c->flushed, "row %d: %g", i, (double)answers[i]);
+    for (int i = 0; i < ROWS; i++) {
+      ck_assert_msg((answers[i] == 0.0f) == c->flushed, "row %d: %g", i, (double)answers[i]);
+    }
     end_tiny(&job);
   }
 }
@@ -208,7 +212,8 @@ START_TEST(every_thread_that_evaluates_flushes) {
   for (int i = 0; i < 2 * ROWS; i++) ck_assert_int_gt(dprintf(file, "%s,0\n", _i ? "1e-5" : "1e-10"), 0);
   ck_assert_int_eq(close(file), 0);
   snprintf(text, sizeof text,
-           "data: {train: {path: %s, target: -1}, header: false, targets: values, validation: {fraction: 0.5}}\n%s",
+           "data: {train: {path: %s, target: -1}, header: false, targets: values,\n"
+           "       validation: {fraction: 0.5}}\n%s",
            name, strchr(tiny_text, '\n') + 1);
   for (int t = 0; t < TEAM_SIZES; t++) {
     tiny_job job = {.loss = {-1.0, -1.0}};

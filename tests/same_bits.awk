@@ -34,7 +34,8 @@ function write_config(name, size, layers, q, values,    l, out, i, target) {
   print "network:\n  layers:" >(name ".yaml")
   for (l = 2; l <= layers; l++)
     print "    - {neurons: " size[l] ", activation: " (l == layers ? out : q[12]) "}" >(name ".yaml")
-  print "train: {loss: " q[16] ", optimizer: {name: " q[20] ", learning_rate: " q[28] "}, batch: " q[24] ", epochs: 1}" >(name ".yaml")
+  print "train: {loss: " q[16] ", optimizer: {name: " q[20] ", learning_rate: " q[28] "}, batch: " q[24] ",\n" \
+    "        epochs: 1}" >(name ".yaml")
   close(name ".yaml")
 }
 

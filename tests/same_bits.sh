@@ -96,7 +96,8 @@ sample_row() { # N ROW SET...
   n=$1 row=$2
   shift 2
   fused=$(nth $((n / 3)) true false)
-  one "$row" "$row.yaml" "$(nth "$n" $all_threads)" "$(nth "$n" $all_strategies)" "$(nth "$n" $(sets_for "$row"))" "$@"
+  one "$row" "$row.yaml" "$(nth "$n" $all_threads)" "$(nth "$n" $all_strategies)" \
+    "$(nth "$n" $(sets_for "$row"))" "$@"
   fused=true
 }
 
@@ -134,7 +135,7 @@ renew() {
     echo "# weights_sha256 of the rows in same_bits.sh, on x86-64. To renew: NUMANN_RENEW=1 tests/same_bits.sh"
     printf 'numerics\t%s\n' "$numerics"
     while read -r row; do
-      "$NUMANN" train "$row.yaml" --out run --overwrite --quiet --json "$@" >out || exit 99
+      "$NUMANN" train "$row.yaml" --out run --overwrite --quiet --json >out || exit 99
       printf '%s\t%s\n' "$row" "$(json weights_sha256)"
     done <rows
   } >"$hashes"

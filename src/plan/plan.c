@@ -153,7 +153,8 @@ static void explain_choice(numann_plan *plan, const search *s) {
   const char *strategy = s->request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered";
   double us = plan->seconds * 1e6;
   if (plan->idle) {
-    snprintf(plan->why, sizeof plan->why, "%zu threads as ordered, of which %zu share the work, %s: about %.0f us a step",
+    snprintf(plan->why, sizeof plan->why,
+             "%zu threads as ordered, of which %zu share the work, %s: about %.0f us a step",
              s->request->threads, plan->threads, strategy, us);
   } else if (s->request->threads) {
     snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step", plan->threads,

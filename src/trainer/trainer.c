@@ -364,7 +364,8 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
     trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_team_run_some(numann_plan_threads(trainer->plan), trainer->plan->threads, epoch_worker, trainer, err));
+    NU_TRY(nu_team_run_some(numann_plan_threads(trainer->plan), trainer->plan->threads, epoch_worker,
+                            trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));
