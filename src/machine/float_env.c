@@ -71,24 +71,24 @@ static void write_own(void) {
 #endif
 
 /* Facts about this thread: how many pairs are open, and what the outermost one found. */
-static _Thread_local size_t depth;
-static _Thread_local nu_float_env callers;
+static _Thread_local size_t env_depth;
+static _Thread_local nu_float_env env_outside;
 
 nu_float_env nu_float_env_enter(void) {
   nu_float_env env = read_state();
-  if (depth++ == 0) callers = env;
+  if (env_depth++ == 0) env_outside = env;
   write_own();
   return env;
 }
 
 void nu_float_env_leave(const nu_float_env *env) {
-  depth--;
+  env_depth--;
   write_state(env);
 }
 
 nu_float_env nu_float_env_suspend(void) {
   nu_float_env env = read_state();
-  if (depth > 0) write_state(&callers);
+  if (env_depth > 0) write_state(&env_outside);
   return env;
 }
 
