@@ -43,7 +43,7 @@ support() {
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_kernels | check_output | check_pairs) echo tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
-    check_trainer) echo tests/training.o ;;
+    check_trainer | check_calibration) echo tests/training.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
     check_checkpoint*) echo tests/checkpoint_sample.o ;;
   esac
