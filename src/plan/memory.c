@@ -34,7 +34,7 @@ static size_t outputs_of(const numann_network *network) {
 /* ---- data */
 
 static size_t data_bytes(const numann_network *network, const nu_memory_request *r, size_t rows) {
-  return rows * (features_of(network) + r->target_floats) * sizeof(float);
+  return rows * (features_of(network) * r->input_bytes + r->target_floats * sizeof(float));
 }
 
 /* What reading takes at its fullest moment: the parts come one after the other, each through pieces that

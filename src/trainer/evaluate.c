@@ -70,6 +70,12 @@ static numann_status forward_rows(const numann_network *network, size_t threads,
   return status;
 }
 
+numann_status nu_predict(const numann_network *network, size_t threads, const nu_rows *rows,
+                         float *outputs, numann_error *err) {
+  forward_job job = {.data = rows, .outputs = outputs};
+  return forward_rows(network, threads, &job, err);
+}
+
 numann_status numann_predict(const numann_network *network, size_t threads, size_t rows,
                              const float *inputs, float *outputs, numann_error *err) {
   union {
@@ -77,8 +83,7 @@ numann_status numann_predict(const numann_network *network, size_t threads, size
     float *to;
   } x = {inputs}; /* nu_rows owns elsewhere; here it only borrows */
   nu_rows data = {.rows = rows, .inputs = x.to};
-  forward_job job = {.data = &data, .outputs = outputs};
-  return forward_rows(network, threads, &job, err);
+  return nu_predict(network, threads, &data, outputs, err);
 }
 
 /* ---- evaluation */

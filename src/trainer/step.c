@@ -37,24 +37,31 @@ static size_t row_of(const nu_batch *batch, size_t i) {
   return batch->order ? batch->order[batch->first + i] : batch->first + i;
 }
 
-/* Shuffled rows lie where no hardware looks ahead: this one is on its way while some 4 KB before it are
- * copied. */
-static void fetch_row(const nu_rows *data, size_t row, size_t features) {
-  const float *at = data->inputs + row * features;
-  for (size_t j = 0; j < features; j += 16) __builtin_prefetch(at + j);
+/* Shuffled rows lie where no hardware looks ahead: this one is on its way while as many bytes before it
+ * are copied. */
+#define AHEAD_BYTES 4096
+static void fetch_row(const nu_rows *data, size_t row, size_t row_bytes) {
+  const char *rows = data->bytes ? (const char *)data->bytes : (const char *)data->inputs;
+  for (size_t j = 0; j < row_bytes; j += 64) __builtin_prefetch(rows + row * row_bytes + j);
   if (data->labels) __builtin_prefetch(data->labels + row);
+}
+
+static void put_inputs(const nu_engine *engine, const nu_rows *data, size_t row, float *to) {
+  size_t n = engine->features;
+  if (data->inputs) memcpy(to, data->inputs + row * n, n * sizeof *to);
+  else engine->kernels->scale(n, data->bytes + row * n, data->scaling.shift, data->scaling.scale, to);
 }
 
 void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
                       const nu_chunk *chunk) {
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
-  size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 1024 / engine->features;
+  size_t first = chunk->rows.begin - chunk->held.begin, row_bytes = engine->features * (data->bytes ? 1 : sizeof(float));
+  size_t ahead = 1 + AHEAD_BYTES / row_bytes;
   for (size_t i = mine.begin; i < mine.end; i++) {
     size_t row = row_of(batch, first + i);
-    if (i + ahead < mine.end) fetch_row(data, row_of(batch, first + i + ahead), engine->features);
-    memcpy(engine->inputs + i * engine->input_stride, data->inputs + row * engine->features,
-           engine->features * sizeof(float));
+    if (i + ahead < mine.end) fetch_row(data, row_of(batch, first + i + ahead), row_bytes);
+    put_inputs(engine, data, row, engine->inputs + i * engine->input_stride);
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
                    (nu_range){0, engine->input_stride});
     if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * nu_padded(engine->outputs));
