@@ -81,9 +81,10 @@ static void derive(nu_activation f, size_t rows, size_t n, const float *a, float
 
 /* ---- rows of bytes */
 
+/* By way of int, as gcc has no vectors for the direct conversion. */
 static void scale(size_t n, const uint8_t *restrict from, const double *restrict shift,
                   const double *restrict by, float *restrict to) {
-  for (size_t i = 0; i < n; i++) to[i] = (float)(((double)from[i] - shift[i]) * by[i]);
+  for (size_t i = 0; i < n; i++) to[i] = (float)(((double)(int)from[i] - shift[i]) * by[i]);
 }
 
 /* ---- gradients */

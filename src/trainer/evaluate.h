@@ -24,6 +24,11 @@ numann_status nu_predict(const numann_network *network, size_t threads, const nu
 /* On up to `threads` threads; same bits for any. */
 numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
                           const nu_schema *schema, size_t threads, numann_error *err);
+/* The same with an engine that has the network's weights already. */
+struct nu_engine;
+numann_status nu_evaluate_engine(nu_evaluation *out, const struct nu_engine *engine,
+                                 const numann_network *network, const nu_rows *rows,
+                                 const nu_schema *schema, size_t threads, numann_error *err);
 void nu_evaluation_clear(nu_evaluation *evaluation);
 
 /* Of class c; NaN where nothing was answered c, or nothing is c. */
