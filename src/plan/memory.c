@@ -11,7 +11,10 @@
  * thread's stack; and what reading a file holds beside the rows (data/table.c, data/input.c). */
 #define PROGRAM_BYTES (9500u << 10)
 #define THREAD_BYTES (96u << 10)
-#define READING_BYTES (33u << 20)
+#define READING_BYTES (1u << 20)
+/* Rows are read into pieces that double in size from here to there. */
+#define PIECE_LEAST (64u << 10)
+#define PIECE_MOST (32u << 20)
 /* Rows that a thread evaluates together (trainer/evaluate.c). */
 #define EVALUATED_ROWS 256
 
@@ -37,15 +40,24 @@ static size_t data_bytes(const numann_network *network, const nu_memory_request 
   return rows * (features_of(network) * r->input_bytes + r->target_floats * sizeof(float));
 }
 
-/* What reading takes at its fullest moment: the parts come one after the other, each through pieces that
- * double in size up to READING_BYTES (data/table.c). Rows that are copied stand there twice. */
+static size_t largest_piece(size_t bytes) {
+  size_t most = 0;
+  for (size_t piece = PIECE_LEAST; bytes > 0; piece = smaller(2 * piece, PIECE_MOST)) {
+    most = larger(most, smaller(bytes, piece));
+    bytes -= smaller(bytes, piece);
+  }
+  return most;
+}
+
+/* What reading takes at its fullest moment: the parts come one after the other, and of each the rows of one
+ * piece stand there twice, while they move to their place. Rows that are copied all do. */
 static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
   const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
   size_t before = 0, most = 0;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     size_t bytes = data_bytes(network, r, rows[i]);
     before += bytes;
-    most = larger(most, before + (r->copied ? bytes : smaller(bytes / 2, READING_BYTES)));
+    most = larger(most, before + (r->copied ? bytes : largest_piece(bytes) + READING_BYTES));
   }
   return most;
 }
