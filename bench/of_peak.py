@@ -1,50 +1,55 @@
 #!/usr/bin/env python3
-"""Whole training steps as a fraction of the arithmetic peak of the same run, row by row, into
-bench/results/fractions.csv: interleaved runs of `numann bench step`. SPDX-License-Identifier: MIT
+"""Whole training steps as a fraction of the arithmetic peak, and what threads bring.
+
+In each run, row by row: `numann bench step` with one thread, with all cores, and as it comes (auto); wide
+in bf16 as well. Results go to results/fractions.csv; an interrupted call goes on where it stopped.
+SPDX-License-Identifier: MIT
 """
 import argparse
-import csv
-import json
-import subprocess
+import os
 import sys
-from pathlib import Path
 
-RESULTS = Path(__file__).resolve().parent / "results"
-KEYS = ["row", "threads", "strategy", "precision", "isa", "samples_per_s", "gflops", "peak_gflops",
-        "fraction_of_peak", "peak_spread", "valid"]
+from measure import RESULTS, Failure, Table, bench, chosen_rows, say, turned
 
-
-def numann(args, *words):
-    out = subprocess.run([args.numann, "bench", *words, "--json"], check=True, capture_output=True)
-    return json.loads(out.stdout)
+FIELDS = ["run", "row", "asked", "threads", "strategy", "precision", "isa", "samples_per_s", "gflops",
+          "peak_gflops", "fraction_of_peak", "peak_spread", "shuffle_share", "valid"]
 
 
-def settings(args):
-    """Every row on each number of threads, and in bf16 where that pays most."""
-    for row in (r["row"] for r in numann(args, "rows")):
-        for threads in args.threads.split(","):
-            yield row, ["--row", row, "--threads", threads]
-    yield "wide", ["--row", "wide", "--threads", args.threads.split(",")[-1], "--set", "train.precision=bf16"]
+def settings(row, cores):
+    """What is measured beside each other: (threads asked for, options)."""
+    ways = [(n, []) for n in dict.fromkeys(["1", str(cores), "auto"])]
+    if row == "wide":
+        ways.append((str(cores), ["--set", "train.precision=bf16"]))
+    return ways
+
+
+def measure(args, run, row, cores):
+    found = []
+    for asked, options in turned(settings(row, cores), run):
+        threads = [] if asked == "auto" else ["--threads", asked]
+        line = bench(args.numann, "step", "--row", row, *threads, *options, "--seconds", args.seconds)
+        found.append({"run": run, "asked": asked, **line})
+        say(f"run {run:2} {row:11} {asked:>4} threads {line['precision']}: {line['fraction_of_peak']:.3f}")
+    return found
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--numann", default="numann")
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", default="1", help="of each measurement")
-    parser.add_argument("--threads", default="1,2", help="such as 1,2")
+    parser.add_argument("--seconds", default="0.3", help="of each measurement")
+    parser.add_argument("--rows", help="names, separated by commas (default: all)")
+    parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
     args = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / "fractions.csv").open("w", newline="") as file:
-        out = csv.DictWriter(file, ["run", *KEYS], extrasaction="ignore", lineterminator="\n")
-        out.writeheader()
-        for run in range(1, args.runs + 1):
-            for row, words in settings(args):
-                found = numann(args, "step", *words, "--seconds", args.seconds)
-                out.writerow({"run": run, **found, "valid": int(found["valid"])})
-                file.flush()
-                print(f"run {run}: {row} {found['threads']} threads {found['fraction_of_peak']:.3f}",
-                      file=sys.stderr)
+    try:
+        rows, cores = chosen_rows(args.numann, args.rows), len(os.sched_getaffinity(0))
+        table = Table(RESULTS / "fractions.csv", FIELDS, args.fresh)
+        for run in range(args.runs):
+            for row in (row["row"] for row in rows):
+                if not table.find(run=run, row=row):
+                    table.add(*measure(args, run, row, cores))
+    except Failure as error:
+        sys.exit(f"of_peak: {error}")
 
 
 if __name__ == "__main__":

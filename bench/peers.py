@@ -8,7 +8,6 @@ written when all have measured it; an interrupted call goes on where it stopped.
 set-up, bench/plot.py makes the table. SPDX-License-Identifier: MIT
 """
 import argparse
-import csv
 import json
 import os
 import platform
@@ -21,16 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from measure import PATIENCE, Failure, Table, answer, chosen_rows, say, turned
+
 HERE = Path(__file__).resolve().parent
 VARIANT_FIELDS = ["row", "program", "variant", "threads", "samples_per_s", "least", "most"]
 RUN_FIELDS = ["run", *VARIANT_FIELDS, "fraction_of_peak", "valid"]
-TRY_SECONDS, TRIES, NEAR = 0.3, 3, 0.7  # ways above 0.7 of the fastest are tried three times
-TRY_SLICES, RUN_SLICES = 2, 5  # at least so many, where one step is longer than a slice
-PATIENCE = 300  # seconds until a worker is given up: compiling takes long on a busy machine
-
-
-class Failure(Exception):
-    """A peer cannot be measured; the message says why."""
+TRY_SECONDS, TRIES, NEAR = 0.2, 2, 0.8  # ways above 0.8 of the fastest are tried twice
+TRY_SLICES, RUN_SLICES = 2, 3  # at least so many, where one step is longer than a slice
 
 
 def arguments():
@@ -39,7 +35,7 @@ def arguments():
     parser.add_argument("--python", default=sys.executable, help="Python with torch and scikit-learn")
     parser.add_argument("--fann-source", type=Path, help="FANN's own folder, to build it here")
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.7, help="to measure, each row and program")
+    parser.add_argument("--seconds", type=float, default=0.4, help="to measure, each row and program")
     parser.add_argument("--rows", help="names, separated by commas (default: all)")
     parser.add_argument("--programs", default="numann,pytorch,scikit-learn,fann")
     parser.add_argument("--out", type=Path, default=HERE / "results")
@@ -97,19 +93,6 @@ def worker_environment():
     """Freed blocks are kept: the system need not clear their pages anew each step."""
     return dict(os.environ, PYTHONDONTWRITEBYTECODE="1", MALLOC_MMAP_MAX_="0",
                 MALLOC_TRIM_THRESHOLD_="4294967296")
-
-
-def answer(command):
-    """Standard output of a command that must succeed."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
-                              check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failure(str(error)) from error
-    if done.returncode:
-        words = done.stderr.strip().splitlines() or ["no message"]
-        raise Failure(f"{command[0]}: exit code {done.returncode}: {words[-1]}")
-    return done.stdout
 
 
 # ---- programs: name, ways to run a row, and how to measure one
@@ -234,57 +217,17 @@ def thread_counts():
     return sorted({1, len(os.sched_getaffinity(0))})
 
 
-# ---- what is known already
-
-class Table:
-    """A CSV file that only ever grows by whole rows; what it holds is not measured again."""
-
-    def __init__(self, path, fields, fresh):
-        self.path, self.fields = path, fields
-        if fresh or not path.exists():
-            path.write_text(",".join(fields) + "\n")
-        with path.open(newline="") as file:
-            self.rows = list(csv.DictReader(file))
-
-    def find(self, **wanted):
-        return [r for r in self.rows if all(r[k] == str(v) for k, v in wanted.items())]
-
-    def add(self, row):
-        row = {k: short(row.get(k, "")) for k in self.fields}
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.fields, lineterminator="\n").writerow(row)
-        self.rows.append(row)
-
-
-def short(value):
-    return f"{value:.5g}" if isinstance(value, float) and value < 100 else \
-        f"{value:.0f}" if isinstance(value, float) else str(value)
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
 # ---- measuring
 
 def read_rows(args):
     """The rows of numann, each with as many data as numann generates: twice the last cache."""
     cache = json.loads(answer([args.numann, "topo", "--json"]))["l3_bytes"] or 32 << 20
-    rows = json.loads(answer([args.numann, "bench", "rows", "--json"]))
+    rows = chosen_rows(args.numann, "")
     for row in rows:
         sizes, batch = [int(n) for n in row["layers"].split(",")], int(row["batch"])
         targets = sizes[-1] if row["loss"] == "squared_error" else 1
         row["rows"] = batch * max(2 * cache // (4 * (sizes[0] + targets)) // batch + 1, 8)
     return rows
-
-
-def chosen(rows, names):
-    """Those of --rows, all without it."""
-    known = [row["row"] for row in rows]
-    for name in names.split(",") if names else []:
-        if name not in known:
-            raise Failure(f"--rows {name}: no such row; there are {', '.join(known)}")
-    return [row for row in rows if not names or row["row"] in names.split(",")]
 
 
 def try_variants(programs, rows, table):
@@ -341,15 +284,14 @@ def try_until(program, row, way, tries, table):
 
 def run_once(run, programs, rows, best, table, seconds):
     """One run: row by row all programs in turn, the order turned by one from run to run."""
-    order = programs[run % len(programs):] + programs[:run % len(programs)]
+    order = turned(programs, run)
     for row in rows:
         if table.find(run=run, row=row["row"]):
             continue
         turn = [program for program in order if (program.name, row["row"]) in best]
         found = [measure(run, row, program, best[program.name, row["row"]], seconds)
                  for program in turn]
-        for line in found:  # all or none: what is interrupted is no pair
-            table.add(line)
+        table.add(*found)  # what is interrupted is no pair
     for program in programs:
         program.close()
 
@@ -418,7 +360,8 @@ def main():
         programs = usable(args.programs.split(","), args)
         rows = read_rows(args)
         keep_description(args.out / "peers.json", describe(args, programs, rows), args.fresh)
-        rows = chosen(rows, args.rows)
+        names = [row["row"] for row in chosen_rows(args.numann, args.rows)]
+        rows = [row for row in rows if row["row"] in names]
         tried = Table(args.out / "variants.csv", VARIANT_FIELDS, args.fresh)
         measured = Table(args.out / "peers.csv", RUN_FIELDS, args.fresh)
         best = try_variants(programs, rows, tried)

@@ -31,12 +31,16 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+ENOUGH = 15  # values for an interval; of fewer, least and most are shown
+KIND = {True: "95 % interval", False: "least and most"}
+
+
 def interval(values):
-    """Median and the order statistics that hold it with at least 95 %: of 15 values the 4th and the
-    12th (96.5 %). Least and most when there are fewer than six values."""
+    """Median and the order statistics that hold it with at least 95 %: the number of values below the
+    median is binomial with 1/2, so of 15 it lies between the 4th and the 12th with 96.5 %."""
     values = sorted(values)
     n, k, tail = len(values), 0, 0.0
-    while k < n // 2 and 2 * (tail + math.comb(n, k)) / 2**n <= 0.05:
+    while n >= ENOUGH and 2 * (tail + math.comb(n, k)) / 2**n <= 0.05:
         tail += math.comb(n, k)
         k += 1
     k = max(k, 1)
@@ -84,7 +88,7 @@ class Peers:
                   for row in self.rows for peer in PEERS if self.lines(row, peer)]
         least, most = min(counts, default=0), max(counts, default=0)
         count = f"{least}" if least == most else f"{least} to {most}"
-        return count, "95 % interval" if least >= 6 else "least and most"
+        return count, KIND[least >= ENOUGH]
 
     def disturbed(self):
         ours = [x for row in self.rows for x in self.lines(row, "numann").values()]
@@ -127,7 +131,21 @@ def peers_block(results):
     note = (f"Samples a second, medians. Ratios: the median of {pairs} pairs, with its {kind}. A dash: the "
             f"peer cannot express the row. During {bad} of numann's {runs} measurements the machine's "
             "peak moved by more than 5 %: they were not quiet, and are counted all the same.")
-    return "\n\n".join([table(head, lines), networks(peers), note])
+    return "\n\n".join([table(head, lines), best_peers(peers), networks(peers), note])
+
+
+def best_peers(peers):
+    """The geometric mean over the rows of the ratio to the fastest peer of each, run by run."""
+    best = {row: max((p for p in PEERS if peers.lines(row, p)), key=lambda p: peers.rate(row, p), default=None)
+            for row in peers.rows}
+    runs = set.intersection(*(set(peers.lines(row, p)) & set(peers.lines(row, "numann"))
+                              for row, p in best.items() if p))
+    means = [math.exp(statistics.mean(math.log(
+        float(peers.lines(row, "numann")[run]["samples_per_s"]) / float(peers.lines(row, p)[run]["samples_per_s"]))
+        for row, p in best.items() if p)) for run in runs]
+    kind = KIND[len(means) >= ENOUGH]
+    return (f"Over the fastest peer of each row, geometric mean of the rows: {ratio_text(interval(means))}, the "
+            f"median of {len(means)} runs with its {kind}.") if means else ""
 
 
 def peer_cells(peers, row, peer):
@@ -168,30 +186,156 @@ def variants_block(results):
     return table(["program, way, threads", *rows], cells)
 
 
+class Groups:
+    """Lines of a file by some of their columns, each group a dictionary by run."""
+
+    def __init__(self, path, *columns):
+        self.found = {}
+        for line in read(path):
+            self.found.setdefault(tuple(line[c] for c in columns), {})[line["run"]] = line
+        self.rows = list(dict.fromkeys(key[0] for key in self.found))
+        self.runs = min(map(len, self.found.values()))
+        self.kind = KIND[self.runs >= ENOUGH]
+        valid = [line.get("valid") for lines in self.found.values() for line in lines.values()]
+        self.bad = f"{valid.count('0')} of {len(valid)}"
+
+    def values(self, key, column):
+        return [float(line[column]) for line in self.found[key].values()]
+
+    def median(self, key, column):
+        return statistics.median(self.values(key, column))
+
+    def ratio(self, above, below, column="samples_per_s"):
+        """Of the pairs of one run: median and interval."""
+        ours, theirs = self.found.get(above, {}), self.found.get(below, {})
+        pairs = [float(ours[run][column]) / float(theirs[run][column]) for run in ours if run in theirs]
+        return interval(pairs) if pairs else None
+
+    def way(self, key):
+        """Threads and strategy of most runs."""
+        found = statistics.mode((line["threads"], line["strategy"]) for line in self.found[key].values())
+        return found[1] if found[0] == "1" else f"{found[1]}, {found[0]} threads"
+
+
+def threads_text(n):
+    return f"{n} thread{'s' if n != '1' else ''}"
+
+
+def share_text(found):
+    return f"**{found[0]:.3f}** ({found[1]:.3f} to {found[2]:.3f})" if found else "-"
+
+
 def fractions_block(results):
-    found, rows = {}, {}
-    for line in read(results / "fractions.csv"):
-        key = line["row"] if line["precision"] == "fp32" else f"{line['row']}, {line['precision']}"
-        rows[key] = None
-        found.setdefault((key, line["threads"]), []).append(line)
-    threads = sorted({t for _, t in found}, key=int)
-    head = ["row", *(f"{t} thread{'s' if t != '1' else ''}: {what}" for t in threads
-                     for what in ("samples/s", "fraction of the peak"))]
-    cells = [[row, *(cell for t in threads for cell in fraction_cells(found.get((row, t), [])))]
-             for row in rows]
-    runs = {len(lines) for lines in found.values()}
-    kind = "95 % interval" if min(runs) >= 6 else "least and most"
-    bad = sum(x["valid"] == "0" for lines in found.values() for x in lines)
-    return table(head, cells) + (f"\n\nMedians of {min(runs)} runs, the fraction with its {kind}; in {bad} of "
-                                 f"{sum(map(len, found.values()))} measurements the peak moved by more than 5 %.")
+    """Fractions of the peak beside their ceilings; bf16 beside fp32."""
+    at = Groups(results / "fractions.csv", "row", "precision", "asked")
+    ceilings = (Groups(results / "ceilings.csv", "row", "threads")
+                if (results / "ceilings.csv").exists() else None)
+    counts = sorted({asked for _, _, asked in at.found if asked != "auto"}, key=int)
+    head = ["row", *(f"{threads_text(n)}: {what}" for n in counts
+                     for what in ("samples/s", "fraction of the peak", "ceiling"))]
+    cells = []
+    for row, precision in dict.fromkeys(key[:2] for key in at.found):
+        name = row if precision == "fp32" else f"{row}, {precision}"
+        cells.append([name, *(cell for n in counts for cell in fraction_cells(at, (row, precision, n), ceilings))])
+    note = (f"Medians of {at.runs} runs, the fraction with its {at.kind}; in {at.bad} measurements the peak "
+            "moved by more than 5 %, so that the machine was not quiet.")
+    return "\n\n".join(part for part in [table(head, cells), note, bf16_note(at, counts[-1])] if part)
 
 
-def fraction_cells(lines):
-    if not lines:
-        return ["-", "-"]
-    rate = statistics.median(float(x["samples_per_s"]) for x in lines)
-    middle, least, most = interval([float(x["fraction_of_peak"]) for x in lines])
-    return [rate_text(rate), f"**{middle:.3f}** ({least:.3f} to {most:.3f})"]
+def fraction_cells(at, key, ceilings):
+    if key not in at.found:
+        return ["-", "-", "-"]
+    row, precision, threads = key
+    has = ceilings and precision == "fp32" and (row, threads) in ceilings.found
+    return [rate_text(at.median(key, "samples_per_s")), share_text(interval(at.values(key, "fraction_of_peak"))),
+            f"{ceilings.median((row, threads), 'ceiling'):.3f}" if has else "-"]
+
+
+def bf16_note(at, threads):
+    lines = []
+    for row in at.rows:
+        found = at.ratio((row, "bf16", threads), (row, "fp32", threads))
+        if found:
+            lines.append(f"bf16 trains {row} {ratio_text(found)} times as fast as fp32, on {threads_text(threads)}.")
+    return "\n".join(lines)
+
+
+RESTS = {"gradient_rest": "gradient", "forward_rest": "forward", "delta_rest": "delta",
+         "gather_rest": "gather", "output_rest": "output", "update_rest": "optimiser", "joining": "joining",
+         "loop": "loop", "waiting": "waiting", "barriers": "barriers"}
+FUNCTIONS = ["activation", "derivative", "output", "optimizer", "gather"]
+
+
+def ceilings_block(results):
+    at = Groups(results / "ceilings.csv", "row", "threads")
+    head = ["row", "threads", "useful / padded", "functions", "ceiling", "reached", "where the rest went"]
+    cells = [[row, threads, f"{at.median(key, 'useful_over_padded'):.3f}", functions_text(at, key),
+              f"{at.median(key, 'ceiling'):.3f}", f"{at.median(key, 'fraction_of_peak'):.3f}", rest_text(at, key)]
+             for key in at.found for row, threads in [key]]
+    note = (f"Medians of {at.runs} runs; in {at.bad} measurements the peak moved by more than 5 %. Shares are of "
+            "a step's time; those below 0.5 % are left out.")
+    return table(head, cells).replace("| ---: |\n", "| --- |\n", 1) + "\n\n" + note
+
+
+def functions_text(at, key):
+    return f"{100 * sum(at.median(key, part) for part in FUNCTIONS):.1f} %"
+
+
+def rest_text(at, key):
+    parts = sorted(((at.median(key, part), name) for part, name in RESTS.items()), reverse=True)
+    return ", ".join(f"{name} {100 * share:.1f} %" for share, name in parts if share >= 0.005) or "-"
+
+
+def threads_block(results):
+    """Acceptance of `auto`, and what the second thread brings."""
+    at = Groups(results / "fractions.csv", "row", "precision", "asked")
+    if not any(key[2] == "auto" for key in at.found):
+        return "Not measured yet."
+    cores = max((key[2] for key in at.found if key[2] != "auto"), key=int)
+    head = ["row", "auto chooses", "auto / 1 thread", f"{threads_text(cores)} / 1 thread", "of that of the peaks"]
+    cells = [threads_cells(at, row, cores) for row in at.rows]
+    text = table(head, cells) + f"\n\nMedians of {at.runs} runs, with their {at.kind}."
+    more = results / "threads.csv"
+    return text + (f"\n\n{too_many(more)}" if more.exists() else "")
+
+
+def threads_cells(at, row, cores):
+    one, all_of_them, auto = ((row, "fp32", n) for n in ("1", cores, "auto"))
+    gain, peaks = at.ratio(all_of_them, one), at.ratio(all_of_them, one, "fraction_of_peak")
+    return [row, at.way(auto), share_text(at.ratio(auto, one)), f"{gain[0]:.2f}", share_text(peaks)]
+
+
+def too_many(path):
+    at = Groups(path, "row", "way")
+    head = ["row", "`OMP_NUM_THREADS=64`, auto / auto", "`--threads 33` / as many as cores"]
+    cells = [[row, share_text(at.ratio((row, "OMP 64"), (row, "auto"))),
+              share_text(at.ratio((row, "33"), (row, "cores")))] for row in at.rows]
+    return table(head, cells) + f"\n\nRatios of rates, medians of {at.runs} run{'s' * (at.runs > 1)}, with their {at.kind}."
+
+
+def promise_block(results):
+    at = Groups(results / "promise.csv", "row", "build")
+    head = ["row", "numann", "free order", "numann / free order"]
+    cells = [[row, promise_cell(at, (row, "numann")), promise_cell(at, (row, "free")),
+              share_text(at.ratio((row, "numann"), (row, "free")))] for row in at.rows]
+    whole = share_text(interval(geometric_means(at)))
+    note = (f"Samples a second, medians of {at.runs} runs; ratios of the pairs of a run, with their {at.kind}; in "
+            f"{at.bad} measurements the peak moved by more than 5 %.")
+    return table(head, cells + [["geometric mean", "", "", whole]]) + "\n\n" + note
+
+
+def promise_cell(at, key):
+    line = next(iter(at.found[key].values()))
+    grain = "" if line["grain"] == "auto" else f", grain {line['grain']}"
+    return f"{rate_text(at.median(key, 'samples_per_s'))}<br>{line['strategy']}, {threads_text(line['threads'])}{grain}"
+
+
+def geometric_means(at):
+    """Of the rows' ratios, one a run that has all rows."""
+    runs = set.intersection(*(set(lines) for lines in at.found.values()))
+    return [math.exp(statistics.mean(
+        math.log(float(at.found[row, "numann"][run]["samples_per_s"]) /
+                 float(at.found[row, "free"][run]["samples_per_s"])) for row in at.rows)) for run in runs]
 
 
 def machine_block(results):
@@ -215,7 +359,27 @@ def accuracy_block(results):
     wanted = float(lines[0]["accuracy_wanted"])
     head = ["program", f"s to {100 * wanted:g} %", "epochs", "reached", "accuracy at the end",
             "s, whole process", "peak memory"]
-    return table(head, cells)
+    return table(head, cells) + accuracy_note(lines, ways)
+
+
+def accuracy_note(lines, ways):
+    """numann's seconds over those of PyTorch's fastest way, seed by seed."""
+    reached = {(x["program"], x["variant"], x["threads"], x["seed"]): float(x["seconds"]) for x in lines if x["seconds"]}
+    seeds = sorted({x["seed"] for x in lines}, key=int)
+
+    def of(way):
+        return [reached[(*way, seed)] for seed in seeds if (*way, seed) in reached]
+
+    fastest = min((way for way in ways if way[0] == "pytorch" and of(way)),
+                  key=lambda way: statistics.median(of(way)), default=None)
+    if not fastest:
+        return ""
+    ours = {seed: t for (program, *_, seed), t in reached.items() if program == "numann"}
+    pairs = [ours[seed] / reached[(*fastest, seed)] for seed in seeds if seed in ours and (*fastest, seed) in reached]
+    if not pairs:
+        return ""
+    return (f"\n\nnumann takes {share_text(interval(pairs))} of the time of PyTorch {fastest[1]}: the median of "
+            f"{len(pairs)} seeds, with its {KIND[len(pairs) >= ENOUGH]}.")
 
 
 def accuracy_cells(way, lines):
@@ -237,6 +401,9 @@ def median_text(lines, key):
 BLOCKS = {  # name in README.md: function, files that it reads
     "machine": (machine_block, ["peers.json"]),
     "fractions": (fractions_block, ["fractions.csv"]),
+    "ceilings": (ceilings_block, ["ceilings.csv"]),
+    "threads": (threads_block, ["fractions.csv"]),
+    "promise": (promise_block, ["promise.csv"]),
     "peers": (peers_block, ["peers.csv", "peers.json"]),
     "variants": (variants_block, ["variants.csv", "peers.json"]),
     "time-to-accuracy": (accuracy_block, ["time_to_accuracy.csv"]),

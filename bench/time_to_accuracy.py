@@ -3,11 +3,11 @@
 
 The seconds run from the first step to the end of the evaluation that first reaches the accuracy.
 Beside them stand the whole process, from its start over reading the data to the written model, and
-its peak memory. Results go to results/time_to_accuracy.csv, a row a training.
+its peak memory. Results go to results/time_to_accuracy.csv, a row a training; an interrupted call goes on
+with the next seed.
 SPDX-License-Identifier: MIT
 """
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from measure import Failure, Table, say, turned
 
 HERE = Path(__file__).resolve().parent
 SETTING = {"epochs": 5, "batch": 128, "rate": 0.1, "momentum": 0.9}
@@ -50,6 +52,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=SETTING["epochs"])
     parser.add_argument("--accuracy", type=float, default=0.98)
+    parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
     parser.add_argument("--out", type=Path, default=HERE / "results/time_to_accuracy.csv")
     return parser.parse_args()
 
@@ -127,16 +130,19 @@ def main():
         print(missing(args), file=sys.stderr)
         sys.exit(77)
     setting = {**SETTING, "epochs": args.epochs}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="") as file, tempfile.TemporaryDirectory() as work:
-        table = csv.DictWriter(file, FIELDS, lineterminator="\n")
-        table.writeheader()
+    try:
+        table = Table(args.out, FIELDS, args.fresh)
+    except Failure as error:
+        sys.exit(f"time_to_accuracy: {error}")
+    with tempfile.TemporaryDirectory() as work:
         for seed in range(1, args.seeds + 1):
-            for measure, way in ways():
-                row = evaluate(args, seed, measure(args, setting, seed, work, *way))
-                table.writerow(row)
-                file.flush()
-                print(*(row[k] for k in FIELDS if k != "accuracy_wanted"), file=sys.stderr)
+            if table.find(seed=seed):
+                continue
+            found = []
+            for train, way in turned(ways(), seed - 1):
+                found.append(evaluate(args, seed, train(args, setting, seed, work, *way)))
+                say(" ".join(str(found[-1][k]) for k in FIELDS if k != "accuracy_wanted"))
+            table.add(*found)
 
 
 if __name__ == "__main__":

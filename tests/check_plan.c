@@ -211,8 +211,8 @@ START_TEST(choices_on_fake_machines) {
       {"2 neurons 1", "8 neurons 1", "32 hybrid 2"}, /* mnist-adam */
       {"2 samples 2", "8 samples 8", "40 hybrid 8"}, /* tabular */
       {"2 samples 2", "8 hybrid 2", "32 hybrid 4"}, /* deep */
-      {"2 samples 2", "8 samples 8", "64 hybrid 32"}, /* fullbatch */
-      {"2 neurons 1", "8 neurons 1", "64 hybrid 2"}, /* wide */
+      {"2 samples 2", "8 samples 8", "64 hybrid 16"}, /* fullbatch */
+      {"2 neurons 1", "8 neurons 1", "64 hybrid 4"}, /* wide */
   };
   nu_text differences = {0};
   for (size_t r = 0; r < ROWS; r++) {

@@ -81,6 +81,11 @@ check "that is obeyed" same "$(json threads)" 4096
 check "with one warning" same "$(grep -c 'warning:.*more threads than cores' err)" 1
 check "groups are obeyed" run 0 plan --row mnist --json --threads 6 --set parallel.strategy=hybrid --set parallel.groups=3
 check "so" same "$(json groups) $(json strategy)" "3 hybrid"
+check "shipped rates" run 0 plan configs/digits.yaml --json --set parallel.calibration=off
+check "are said to be so" same "$(json origin)" shipped
+check "rates measured on order" run 0 plan configs/digits.yaml --set parallel.calibration=refresh
+check "says what came of it" has out '^rates .*measur'
+check "without a warning" test ! -s err
 check "plan of nothing" run 2 plan
 check "plan of two things" run 2 plan configs/digits.yaml --row mnist
 check "says which" has err 'digits.yaml and --row'
@@ -118,6 +123,33 @@ check "bench read" run 0 bench read configs/digits.yaml
 check "bench read --json" run 0 bench read configs/digits.yaml --json
 check "with all rows" same "$(json rows) $(json features)" "1797 64"
 check "bench read of nothing" run 2 bench read
+shares_of() {
+  sed 's/.*"shares": {\([^}]*\)}.*/\1/' out | tr ',' '\n' |
+    awk -F: -v want="$1" '{ sum += $2 } END { exit !(NR == 17 && sum > want - 1e-6 && sum < want + 1e-6) }'
+}
+few="--layers 5,7,3 --batch 4 --seconds 0.002"
+# 7 and 3 neurons are padded to 16, and each layer's bias is an input more: useful over padded, for a row
+padding=$(awk 'BEGIN { print substr((4 * 35 + 6 * 21) / (2 * 16 * (6 + 6 + 3 + 8 + 8)), 1, 6) }')
+# shellcheck disable=SC2086 # words
+check "bench step" run 0 bench step $few --threads 1 --json
+check "with its shuffle charged" test "$(json shuffle_share)" != 0.0
+for threads in 1 3; do
+  # shellcheck disable=SC2086
+  check "bench phases, $threads threads" run 0 bench phases $few --threads $threads
+  check "says the ceiling" has out "ceiling 0\.[0-9]* of the peak"
+  # shellcheck disable=SC2086
+  check "bench phases --json" run 0 bench phases $few --threads $threads --json
+  check "its shares are the whole step" shares_of 1
+  check "counts the padding" same "$(json useful_over_padded | cut -c1-6)" "$padding"
+done
+# shellcheck disable=SC2086
+check "bench phases, several groups, bf16" run 0 bench phases $few --threads 3 --json \
+  --set parallel.strategy=samples --set train.grain=1 --set train.precision=bf16
+check "its shares are the whole step" shares_of 1
+# shellcheck disable=SC2086
+check "bench phases, update apart" run 0 bench phases $few --json --set train.clip_norm=1
+check "its shares are the whole step" shares_of 1
+check "bench phases of something" run 2 bench phases configs/digits.yaml
 check "bench peak of something" run 2 bench peak configs/digits.yaml
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1
@@ -203,6 +235,7 @@ cat >table <<'END'
 2|threads|train small.yaml --threads 99999
 2|out|train small.yaml --out=
 2|strategy|train small.yaml --set parallel.strategy=sideways
+2|auto|train small.yaml --set parallel.calibration=on
 2|activation|train small.yaml --set network.layers.0.activation=rellu
 2|did you mean|train small.yaml --set network.layers.0.activation=sofmax
 2|loss|train small.yaml --set train.loss=squared

@@ -17,6 +17,8 @@ unset OMP_NUM_THREADS NUMANN_ISA
 work=$(mktemp -d "${TMPDIR:-/tmp}/numann-test.XXXXXX") || exit 99
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 trap 'exit 99' HUP INT TERM
+XDG_CACHE_HOME=$work/cache # nothing is read from, or left in, the user's own
+export XDG_CACHE_HOME
 
 checks=0
 failures=0

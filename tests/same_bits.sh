@@ -154,7 +154,10 @@ constant="--set train.schedule.name=constant"
 # shellcheck disable=SC2086 # two words
 "$NUMANN" train "$digits" --out stopped --quiet $constant --set train.epochs=10000 >out 2>err </dev/null &
 victim=$!
-sleep 0.5
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  sleep 0.5
+  [ ! -s stopped/metrics.csv ] || break
+done
 kill -TERM "$victim"
 wait "$victim"
 check "SIGTERM gives 75" exited 75 $? "numann train"

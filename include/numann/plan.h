@@ -1,8 +1,9 @@
 /* Plan: how a network is trained on this machine - threads, strategy, shares.
  * SPDX-License-Identifier: MIT
  *
- * A plan is immutable and a pure function of network, batch, config and machine. It never changes a
- * number: every plan gives the same weights to the last bit. */
+ * A plan is immutable. It follows from network, batch, config and machine, and from rates of the machine,
+ * which parallel.calibration may have measured and kept in the user's cache folder. It never changes a number:
+ * every plan gives the same weights to the last bit. */
 #ifndef NUMANN_PLAN_H
 #define NUMANN_PLAN_H
 

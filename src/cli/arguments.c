@@ -63,21 +63,26 @@ static const nu_command commands[NU_COMMANDS] = {
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
          "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
          "memory by purpose. Nothing is trained. Times are estimates, the memory is counted. --row\n"
-         "plans a network of `numann bench rows` instead of a config's.\n",
+         "plans a network of `numann bench rows` instead of a config's. The rates that the estimates\n"
+         "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
          "numann plan configs/digits.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
+         "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n",
          nu_command_plan},
     [NU_COMMAND_BENCH] =
-        {"bench", "peak|step|kernels|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
+        {"bench", "peak|step|phases|kernels|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
          "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on the\n"
          "threads that training would use. step: whole training steps of a network on generated data\n"
          "larger than the caches, with slices of the peak between them; their ratio is the fraction\n"
-         "of the peak. kernels: each kernel alone. rows: the named networks that --row knows. A step\n"
-         "counts 2 B (3 sum K N - K1 N1) flops; a run whose peak moved by more than 5 % is marked.\n"
-         "read: the data of a config, from its files to where training would begin.\n",
+         "of the peak. phases: the same step in its phases, the ceiling that padding and functions\n"
+         "set to that fraction, and where the rest of the time goes. kernels: each kernel alone.\n"
+         "rows: the named networks that --row knows. A step counts 2 B (3 sum K N - K1 N1) flops; a\n"
+         "run whose peak moved by more than 5 % is marked. read: the data of a config, from its\n"
+         "files to where training would begin.\n",
          "numann bench peak\n"
          "numann bench step --row mnist --threads 2\n"
+         "numann bench phases --row mnist --threads 1\n"
          "numann bench step --layers 100,300,2 --batch 64 --activation tanh --optimizer adam --json\n"
          "numann bench rows\n"
          "numann bench read train.yaml\n",

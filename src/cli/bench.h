@@ -6,7 +6,9 @@
 #include <stddef.h>
 
 #include "cli/command.h"
+#include "cli/json.h"
 #include "kernels/kernels.h"
+#include "numann.h"
 
 /* A network with its setting, as the options or a named row give it. */
 typedef struct nu_bench_row {
@@ -32,6 +34,26 @@ numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, cons
 numann_status nu_bench_data_rows(size_t *rows, const numann_config *config, const nu_bench_row *row,
                                  const size_t *sizes, size_t n_layers, numann_error *err);
 
+/* A row made ready to be trained: generated data, network, plan. Start with {0}; nu_bench_clear in any
+ * case. */
+typedef struct nu_bench_setup {
+  nu_bench_row row;
+  size_t sizes[NU_BENCH_LAYERS + 1]; /* neurons of layer l, the inputs first */
+  size_t n_layers;
+  size_t rows; /* of the generated data */
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  numann_plan *plan;
+} nu_bench_setup;
+numann_status nu_bench_prepare(nu_bench_setup *setup, const nu_arguments *args, numann_error *err);
+void nu_bench_clear(nu_bench_setup *setup);
+/* Useful flops of a step for one row: 2 (3 sum K N - K1 N1); padding and biases do not count. */
+double nu_bench_flops_a_row(const nu_bench_setup *setup);
+/* What has been measured and on what: the first keys of the JSON object, or two lines. */
+void nu_bench_describe_json(const nu_bench_setup *setup, nu_json *json);
+void nu_bench_describe(const nu_bench_setup *setup, nu_text *out);
+
 /* Flops a second that `threads` threads reach together in registers for about `seconds`, by the
  * fastest instruction set that runs here; its name. */
 typedef struct nu_bench_peak {
@@ -49,7 +71,11 @@ numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, doub
 numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann_error *err);
 double nu_bench_median(double *values, size_t n);
 
+/* More between the slices of the peak makes a run invalid: the machine was not quiet. */
+#define NU_BENCH_PEAK_SPREAD 0.05
+
 numann_status nu_bench_step(const nu_arguments *args, numann_error *err);
+numann_status nu_bench_phases(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_read(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_kernels(const nu_arguments *args, numann_error *err);
 

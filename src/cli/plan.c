@@ -9,6 +9,7 @@
 #include "cli/json.h"
 #include "config/config.h"
 #include "data/data.h"
+#include "plan/calibration.h"
 #include "plan/cost.h"
 #include "plan/memory.h"
 
@@ -20,7 +21,7 @@ typedef struct outlook {
   numann_network *network;
   nu_machine machine;
   nu_memory_request rows;
-  nu_rates rates;
+  nu_calibration calibration;
   numann_plan plan;
   nu_step_cost cost;
   nu_layer_cost *layers; /* [network->n_layers], owned */
@@ -86,17 +87,14 @@ static numann_status open_subject(outlook *o, const nu_arguments *args, numann_e
 }
 
 static numann_status make_plan(outlook *o, numann_error *err) {
-  nu_plan_request request;
   const nu_kernels *kernels;
   NU_TRY(nu_kernels_choose(&kernels, err));
-  NU_TRY(nu_plan_request_of(&request, o->config, o->rows.train_rows, err));
   NU_TRY(nu_machine_detect(&o->machine, err));
-  o->rates = *request.rates;
-  o->rates.isa = kernels->isa;
-  o->plan = nu_plan_make(&request, o->network, &o->machine);
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows,
+                      err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
-  o->cost = nu_plan_cost(&o->plan, o->network, &o->machine, &o->rates, o->layers);
+  o->cost = nu_plan_cost(&o->plan, o->network, &o->machine, &o->calibration.rates, o->layers);
   o->memory = nu_plan_memory(&o->plan, o->network, &o->rows);
   return NUMANN_OK;
 }
@@ -130,7 +128,7 @@ static void json_plan(const outlook *o, nu_json *json) {
   nu_json_count(json, "threads_limit", plan->threads_limit);
   nu_json_string(json, "strategy", nu_strategy_name(plan->strategy));
   nu_json_count(json, "groups", plan->groups);
-  nu_json_string(json, "isa", o->rates.isa);
+  nu_json_string(json, "isa", o->calibration.rates.isa);
   nu_json_string(json, "why", plan->why);
   nu_json_string(json, "note", plan->note[0] ? plan->note : NULL);
   nu_json_count(json, "batch", plan->batch);
@@ -153,6 +151,15 @@ static void json_cost(const outlook *o, nu_json *json) {
   nu_json_real(json, "barriers_s", o->cost.barriers);
   nu_json_count(json, "barriers", nu_plan_barriers(&o->plan, o->network->n_layers));
   nu_json_real(json, "samples_per_s", samples_per_s(o));
+}
+
+static void json_rates(const outlook *o, nu_json *json) {
+  nu_json_open(json, "rates", '{');
+  nu_json_string(json, "origin", nu_rates_origin_name(o->calibration.origin));
+  nu_json_string(json, "why", o->calibration.why);
+  for (size_t i = 0; i < nu_n_rate_fields; i++)
+    nu_json_real(json, nu_rate_fields[i].name, nu_rate(&o->calibration.rates, &nu_rate_fields[i]));
+  nu_json_close(json, '}');
 }
 
 static void json_layers(const outlook *o, nu_json *json) {
@@ -204,6 +211,7 @@ static void write_json(const outlook *o, nu_text *out) {
   nu_json_open(&json, NULL, '{');
   nu_json_string(&json, "subject", o->subject);
   json_machine(o, &json);
+  json_rates(o, &json);
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
@@ -232,7 +240,7 @@ static void add_machine(const outlook *o, nu_text *out) {
   add_plural(out, m->cores, "core");
   nu_text_add(out, " on ");
   add_plural(out, m->numa_nodes, "NUMA node");
-  nu_text_addf(out, ", %s; up to ", o->rates.isa);
+  nu_text_addf(out, ", %s; up to ", o->calibration.rates.isa);
   add_plural(out, m->threads_limit, "thread");
   nu_text_addf(out, " (%s)\n", m->limited_by);
 }
@@ -245,6 +253,16 @@ static void add_choice(const outlook *o, nu_text *out) {
   add_plural(out, plan->groups, "group");
   nu_text_addf(out, "; batch %zu in grains of %zu rows\n", plan->batch, plan->grain);
   nu_text_addf(out, "why      %s, %.3g samples/s\n", plan->why, samples_per_s(o));
+}
+
+static void add_rates(const outlook *o, nu_text *out) {
+  const nu_rates *r = &o->calibration.rates;
+  nu_text_addf(out, "rates    %s\n", o->calibration.why);
+  nu_text_addf(out,
+               "         a thread: %.3g GFLOP/s, %.3g GB/s from L2, %.3g from L3, %.3g from other threads; a "
+               "barrier %.2f us\n",
+               r->flops / 1e9, r->l2_bytes / 1e9, r->l3_bytes / 1e9, r->shared_bytes / 1e9,
+               1e6 * (r->barrier + r->barrier_thread * (double)o->plan.threads));
 }
 
 static void add_alternatives(const outlook *o, nu_text *out) {
@@ -306,6 +324,7 @@ static void add_memory(const outlook *o, nu_text *out) {
 static void write_text(const outlook *o, nu_text *out) {
   add_machine(o, out);
   add_choice(o, out);
+  add_rates(o, out);
   add_alternatives(o, out);
   add_layers(o, out);
   add_blocks(o, out);

@@ -111,6 +111,9 @@ static const nu_key keys[] = {
      "cache. Never changes a result."},
     {"parallel.fuse_update", NU_KEY_FLAG, "true", 0, 0, NULL, true,
      "Update weights right where their gradient was formed. Never changes a result."},
+    {"parallel.calibration", NU_KEY_TEXT, "auto", 0, 0, "auto|off|refresh", true,
+     "Rates by which auto chooses: off, as shipped; auto, as kept in the cache folder, measured anew for "
+     "trainings of 10 s and more; refresh, measured now. Never changes a result."},
     {"checkpoint.every", NU_KEY_EVERY, "60 s", 0, 0, NULL, true,
      "How often: N s, N epochs or N steps; always at the end and on a signal."},
     {"checkpoint.keep", NU_KEY_COUNT, "2", 2, 1e6, NULL, true,

@@ -6,13 +6,9 @@
 /* What is constant in a family of tiles, so that the compiler makes a loop of its own for each. */
 typedef struct family {
   bool gradient; /* (4.12): x is read along rows, and the update may stand in for the result */
-  bool far;      /* rows of y and columns of x lie further apart than the hardware looks ahead */
   bool pairs;    /* of bf16 */
   size_t xrow, outrow;
 } family;
-
-/* Links that are fetched ahead where rows lie far apart: some 300 cycles. */
-#define AHEAD 12
 
 /* A link of a chain on floats is one multiply-add; on pairs one where there is an instruction for it,
  * else one with the odd elements, then one with the even ones. */
@@ -32,6 +28,12 @@ INLINE vec multiply_add(bool pairs, vec x, vec y, vec sum) {
 }
 
 typedef vec tile_sums[NU_HALF_TILE_ROWS][NU_TILE_VECTORS];
+
+#ifdef NU_FREE_ORDER
+#include "kernels/free_order.h"
+#else
+#define split_links(rows, vectors, c, f, x, y, sum) 0
+#endif
 
 /* The last links of a gradient's chains: the weights take the step with the sums in registers. */
 INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_chain *c, size_t outrow,
@@ -68,9 +70,11 @@ INLINE void fetch(size_t rows, size_t vectors, const float *at, size_t outrow) {
   }
 }
 
+#define SHORT 12 /* links: some 300 cycles */
+
 /* Into the nearest cache while the chains run; shorter ones are over before it has come. */
 INLINE void fetch_target(size_t rows, size_t vectors, const nu_chain *c, size_t outrow, size_t out) {
-  if (c->k < AHEAD) return;
+  if (c->k < SHORT) return;
   fetch(rows, vectors, c->target->w + out, outrow);
   if (c->target->m1) fetch(rows, vectors, c->target->m1 + out, outrow);
   if (c->target->m2) fetch(rows, vectors, c->target->m2 + out, outrow);
@@ -91,12 +95,8 @@ INLINE void tile(size_t rows, size_t vectors, const nu_chain *c, family f, const
   }
   /* From two bases so few distances are needed that they stay in registers. */
   const float *low = x, *high = v_another_base(x + rows / 2 * xrow);
-  for (size_t p = 0; p < c->k; p++, low += xcol, high += xcol) {
-    if (f.far) {
-      __builtin_prefetch(low + AHEAD * xcol);
-      NU_UNROLL for (size_t v = 0; v < vectors; v++)
-        __builtin_prefetch(y + (p + AHEAD) * yrow + v * NU_LANES);
-    }
+  const size_t links = c->k - split_links(rows, vectors, c, f, x, y, sum);
+  for (size_t p = 0; p < links; p++, low += xcol, high += xcol) {
     NU_UNROLL for (size_t s = 0; s < steps_of(f.pairs); s++) {
       NU_UNROLL for (size_t v = 0; v < vectors; v++)
         right[v] = operand(f.pairs, s, v_load(y + p * yrow + v * NU_LANES));
@@ -148,25 +148,19 @@ INLINE void all_tiles(size_t rows, size_t vectors, const nu_chain *c, family f) 
   tiles(1, vectors, c, f, i);
 }
 
-/* Floats from one row to the next from which on the hardware no longer looks ahead: a page of memory. */
-#define FAR 1024
-
 /* Whole panels, or half ones, which are one vector wide where a vector is that wide. The gradient's chains
  * are short and dense; with their distances as constants a tile of 64 links starts 60 cycles (a tenth of
  * its time) sooner than if it had to find the places of its rows. */
 INLINE void chain_of(bool pairs, const nu_chain *c) {
   bool whole = c->width % (NU_TILE_VECTORS * NU_LANES) == 0, gradient = c->xrow == 1 && c->fresh;
-  bool far = c->yrow >= FAR && !pairs;
-  if (gradient && whole && c->outrow == P && far)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, true, pairs, 1, P});
-  else if (gradient && whole && c->outrow == P)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, false, pairs, 1, P});
+  if (gradient && whole && c->outrow == P)
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){true, pairs, 1, P});
   else if (gradient && c->outrow == NU_HALF_PANEL)
-    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){true, false, pairs, 1, NU_HALF_PANEL});
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){true, pairs, 1, NU_HALF_PANEL});
   else if (whole)
-    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){false, false, pairs, c->xrow, c->outrow});
+    all_tiles(NU_TILE_ROWS, NU_TILE_VECTORS, c, (family){false, pairs, c->xrow, c->outrow});
   else
-    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){false, false, pairs, c->xrow, c->outrow});
+    all_tiles(NU_HALF_TILE_ROWS, 1, c, (family){false, pairs, c->xrow, c->outrow});
 }
 
 /* Apart: in one function with the other the floats' gradient loses 4 % (gcc 12). */

@@ -27,6 +27,8 @@ nu_blocks nu_blocks_for(const nu_machine *machine) {
   b.rows = within(2, l2 * 3 / 32 / (b.panels * PANEL_BYTES) / TILE_ROWS, 32) * TILE_ROWS;
   /* a region and three more on their way through the tree take three quarters of the first level */
   b.inputs = within(24, l1d * 3 / 4 / (4 * PANEL_BYTES) / 8 * 8, 96);
+  /* what the panels of a far layer pass again and again takes most of the second level */
+  b.packed = l2 / 8 * 5;
   return b;
 }
 

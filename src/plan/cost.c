@@ -5,21 +5,21 @@
 
 /* ---- measured constants */
 
-/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured by `numann bench
- * peak` and `bench kernels`: flops, activation, memory_bytes, CHAIN_RATE, UPDATE_S, MOMENT_S. Adjusted to
- * whole steps of `bench step` (docs/plan.md): barrier, shared_bytes and the other constants. Assumed:
- * l2_bytes, l3_bytes, NODE_THREADS, REMOTE, TURN_S. Other machines differ by factors that mostly cancel:
- * what is decided is which of two plans is faster, not how fast. */
+/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured as calibrate.c does, or
+ * by `numann bench kernels`: the rates of avx512bf16, CHAIN_RATE, UPDATE_S, MOMENT_S; barrier and shared_bytes
+ * lie between those of two cores with a common cache and without. Adjusted to whole steps of `bench step`
+ * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S. Other machines differ by
+ * factors that mostly cancel: what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
-    {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.5e-9, .barrier = 0.15e-6,
-     .barrier_thread = 0.05e-6, .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9,
+    {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.5e-9, .barrier = 0.09e-6,
+     .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
      .shared_bytes = 5e9},
-    {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.5e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
-     .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
-    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.7e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
-     .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
-    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 60e-9, .barrier = 0.15e-6, .barrier_thread = 0.05e-6,
-     .l2_bytes = 90e9, .l3_bytes = 35e9, .memory_bytes = 20e9, .shared_bytes = 5e9},
+    {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.5e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
+    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.7e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
+    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 60e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
 };
 #define ISA_RATES (sizeof isa_rates / sizeof *isa_rates)
 
@@ -65,11 +65,19 @@ typedef struct work {
 static double ratio(size_t a, size_t b) { return (double)a / (double)b; }
 static double larger(double a, double b) { return a > b ? a : b; }
 
-/* Most neurons of a layer that one thread computes, padding included. */
+/* The members of a group split the rows of a thin layer, and its inputs in (4.12): nu_plan_is_thin. */
+static bool is_thin(const work *w, size_t l) {
+  return nu_panels(w->network->layers[l].neurons) < w->members;
+}
+
+/* Most neurons of a layer that one thread computes, padding included; for so many rows. */
 static double my_columns(const work *w, size_t l) {
   size_t neurons = w->network->layers[l].neurons, panels = nu_panels(neurons);
-  size_t mine = nu_share(panels, w->members, 0).end;
+  size_t mine = is_thin(w, l) ? panels : nu_share(panels, w->members, 0).end;
   return (double)(mine < panels ? mine * NU_PANEL : nu_padded(neurons));
+}
+static double my_rows(const work *w, size_t l) {
+  return is_thin(w, l) ? larger(1.0, w->rows / (double)w->members) : w->rows;
 }
 
 static double my_parameters(const work *w, size_t l) {
@@ -110,9 +118,12 @@ static double activation_seconds(const work *w, nu_activation f, double elements
 }
 
 /* Floats that members of a group, or threads of all groups, have just written in equal shares: those of
- * the others. */
+ * the others. However few, the first line goes to and fro, as in a barrier of two. */
 static double from_others(const work *w, double floats, size_t writers) {
-  return floats * sizeof(float) * (1.0 - 1.0 / (double)writers) / w->rates->shared_bytes;
+  if (writers == 1) return 0.0;
+  double latency = w->rates->barrier + 2.0 * w->rates->barrier_thread;
+  return latency +
+         floats * sizeof(float) * (1.0 - 1.0 / (double)writers) / w->rates->shared_bytes;
 }
 
 static double stream_seconds(const work *w, double floats) {
@@ -128,42 +139,48 @@ static double seconds_of(const parts *p) {
   return larger(p->arithmetic, p->memory) + p->activation + p->shared;
 }
 
-/* A(l-1), which other members have formed, and the weights, which threads of all groups have updated. */
+/* A(l-1), which other members have formed, unless both layers go by rows; and the weights, which threads
+ * of all groups have updated, or, in a thin layer, the members. */
 static parts forward_parts(const work *w, size_t l) {
   const nu_layer *layer = &w->network->layers[l];
-  double columns = my_columns(w, l);
-  bool last = l + 1 == w->network->n_layers;
+  double columns = my_columns(w, l), rows = my_rows(w, l);
+  bool last = l + 1 == w->network->n_layers, by_rows = is_thin(w, l) && (l == 0 || is_thin(w, l - 1));
+  size_t updaters = w->plan->groups > 1 ? w->plan->threads : is_thin(w, l) ? w->members : 1;
   return (parts){
-      .arithmetic = chain_seconds(w, w->rows, (double)layer->inputs + 1.0, columns),
-      .activation = last ? 0.0 : activation_seconds(w, layer->activation, w->rows * columns),
+      .arithmetic = chain_seconds(w, rows, (double)layer->inputs + 1.0, columns),
+      .activation = last ? 0.0 : activation_seconds(w, layer->activation, rows * columns),
       .memory = stream_seconds(w, w->chunks * my_parameters(w, l)),
-      .shared =
-          from_others(w, w->rows * (double)layer->inputs, w->members) +
-          (w->plan->groups > 1 ? from_others(w, my_parameters(w, l), w->plan->threads) : 0.0)};
+      .shared = (by_rows ? 0.0 : from_others(w, rows * (double)layer->inputs, w->members)) +
+                from_others(w, my_parameters(w, l), updaters)};
 }
 
 /* D(l) from the weights of layer l + 1, which are transposed for every chunk; other members have updated
  * most of them. */
 static parts delta_parts(const work *w, size_t l) {
-  double columns = my_columns(w, l), links = (double)w->network->layers[l + 1].neurons;
-  double floats = w->chunks * links * columns;
-  return (parts){.arithmetic = chain_seconds(w, w->rows, links, columns) + 2.0 * FLOAT_S * floats,
-                 .activation = FLOAT_S * w->rows * columns,
-                 .memory = stream_seconds(w, floats),
-                 .shared =
-                     from_others(w, w->rows * links, w->members) +
-                     (w->plan->groups > 1 ? 0.0 : from_others(w, links * columns, w->members))};
+  double columns = my_columns(w, l), rows = my_rows(w, l);
+  double links = (double)w->network->layers[l + 1].neurons, floats = w->chunks * links * columns;
+  bool by_rows = is_thin(w, l) && is_thin(w, l + 1);
+  return (parts){
+      .arithmetic = chain_seconds(w, rows, links, columns) + 2.0 * FLOAT_S * floats,
+      .activation = FLOAT_S * rows * columns,
+      .memory = stream_seconds(w, floats),
+      .shared = (by_rows ? 0.0 : from_others(w, rows * links, w->members)) +
+                (w->plan->groups > 1 ? 0.0 : from_others(w, links * columns, w->members))};
 }
 
-/* Grains of a chain each; sums that are left for later go out to memory and come back. */
+/* Grains of a chain each; sums that are left for later go out to memory and come back. In a thin layer
+ * other members have formed most of A(l-1) and D(l). */
 static parts gradient_parts(const work *w, size_t l) {
   double inputs = (double)w->network->layers[l].inputs + 1.0, columns = my_columns(w, l);
+  if (is_thin(w, l)) inputs /= (double)w->members;
   double regions = inputs / (double)w->plan->blocks.inputs * columns / NU_PANEL;
   double rows = w->rows / w->grains;
   double chains = w->grains * chain_seconds(w, inputs, rows, columns);
   double left = leaves_roots(w) ? 2.0 * w->chunks * inputs * columns : 0.0;
-  return (parts){.arithmetic = chains + REGION_S * regions * w->grains,
-                 .memory = stream_seconds(w, left)};
+  return (parts){
+      .arithmetic = chains + REGION_S * regions * w->grains,
+      .memory = stream_seconds(w, left),
+      .shared = is_thin(w, l) ? from_others(w, w->rows * (inputs + columns), w->members) : 0.0};
 }
 
 /* Weights and moments are read and written, the gradient read; all threads share it, whatever their
@@ -171,6 +188,7 @@ static parts gradient_parts(const work *w, size_t l) {
 static parts update_parts(const work *w, size_t l) {
   double arrays = 1.0 + 2.0 * (double)w->plan->moments;
   double floats = my_parameters(w, l) * ratio(w->members, w->plan->threads);
+  if (is_thin(w, l)) floats /= (double)w->members;
   double each = UPDATE_S + MOMENT_S * (double)w->plan->moments;
   return (parts){.arithmetic = each * floats,
                  .memory = stream_seconds(w, (1.0 + arrays) * floats)};
@@ -222,7 +240,7 @@ static double barriers_seconds(const work *w, double between) {
 static const char *bound_of(const work *w, size_t l, const parts *p) {
   size_t neurons = w->network->layers[l].neurons;
   double fair = (double)nu_padded(neurons) / (double)w->members;
-  if (my_columns(w, l) > 1.5 * fair) return "few panels";
+  if (!is_thin(w, l) && my_columns(w, l) > 1.5 * fair) return "few panels";
   if (p->shared > p->arithmetic) return "other threads";
   if (p->memory > p->arithmetic) return w->bytes_s >= w->rates->l3_bytes ? "cache" : "memory";
   return p->activation > p->arithmetic ? "activation" : "arithmetic";
@@ -235,7 +253,7 @@ static nu_layer_cost layer_cost(const work *w, size_t l) {
   parts all = {forward.arithmetic + delta.arithmetic + gradient.arithmetic + update.arithmetic,
                forward.activation + delta.activation,
                forward.memory + delta.memory + gradient.memory + update.memory,
-               forward.shared + delta.shared};
+               forward.shared + delta.shared + gradient.shared};
   return (nu_layer_cost){seconds_of(&forward), seconds_of(&delta),
                          seconds_of(&gradient) + seconds_of(&update), bound_of(w, l, &all)};
 }

@@ -77,19 +77,25 @@ static size_t batch_bytes(const numann_plan *plan, const numann_network *network
          plan->batch * sizeof(double);
 }
 
-/* What the products of bf16 read (trainer/narrow.c): half as much again of weights and rows, and in each
- * thread the pairs of rows of its deltas and of one region. */
+/* What the products of bf16 read (trainer/narrow.c): half as much again of weights and rows. */
 static size_t pairs_bytes(const numann_plan *plan, const numann_network *network) {
   if (plan->precision != NU_BF16) return 0;
-  size_t held = nu_plan_held(plan, plan->batch), panels = 0;
-  size_t grain_pairs = (smaller(plan->grain, plan->batch) + 1) / 2;
-  size_t pairs = smaller(plan->chunk, nu_plan_grains(plan, plan->batch)) * grain_pairs;
+  size_t held = nu_plan_held(plan, plan->batch);
+  return (engine_floats(network) + held * row_floats(network, 2)) / 2 * sizeof(float);
+}
+
+/* What the gradient reads (trainer/pack.c): in each thread the inputs of a few regions, and its deltas. */
+static size_t packed_bytes(const numann_plan *plan, const numann_network *network) {
+  size_t panels = 0, rows = smaller(plan->grain, plan->batch);
+  size_t words = plan->precision == NU_BF16 ? (rows + 1) / 2 : rows;
   for (size_t l = 0; l < network->n_layers; l++) {
-    panels = larger(panels, nu_share(nu_panels(network->layers[l].neurons), plan->threads / plan->groups, 0).end);
+    size_t neurons = network->layers[l].neurons, members = plan->threads / plan->groups;
+    if (nu_plan_packs(plan, neurons)) panels = larger(panels, nu_share(nu_panels(neurons), members, 0).end);
   }
-  size_t columns = plan->blocks.inputs + plan->blocks.inputs / 4 + NU_PANEL + panels * NU_PANEL;
-  return (engine_floats(network) / 2 + held * row_floats(network, 2) / 2 + plan->threads * pairs * columns) *
-         sizeof(float);
+  if (panels == 0) return 0;
+  size_t region = plan->blocks.inputs + plan->blocks.inputs / 4 + NU_PANEL;
+  size_t grains = smaller(plan->chunk, nu_plan_grains(plan, plan->batch));
+  return plan->threads * grains * words * (NU_REGIONS_TOGETHER * region + panels * NU_PANEL) * sizeof(float);
 }
 
 /* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
@@ -176,6 +182,7 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "moments of the optimiser, both forms", plan->moments * (engine + logical));
   add(&memory, "rows of a batch: activations, deltas", batch_bytes(plan, network));
   add(&memory, "pairs of bf16", pairs_bytes(plan, network));
+  add(&memory, "packed operands", packed_bytes(plan, network));
   add(&memory, "gradient", gradient_bytes(plan, network));
   add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
   add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));

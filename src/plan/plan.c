@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "data/data.h"
 #include "kernels/kernels.h"
+#include "plan/calibration.h"
 #include "plan/cost.h"
 
 static const char *const strategy_names[] = {
@@ -224,14 +225,15 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
                                  numann_error *err) {
   *out = NULL;
   nu_machine machine;
-  nu_plan_request request;
-  NU_TRY(nu_plan_request_of(&request, config, data->train.rows, err));
+  nu_calibration calibration;
   NU_TRY(nu_machine_detect(&machine, err));
   numann_plan *plan = nu_alloc(1, sizeof *plan);
   if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
-  *plan = nu_plan_make(&request, network, &machine);
-  *out = plan;
-  return NUMANN_OK;
+  numann_status status =
+      nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, err);
+  if (status == NUMANN_OK) *out = plan;
+  else free(plan);
+  return status;
 }
 
 size_t numann_plan_threads(const numann_plan *plan) { return plan->threads; }

@@ -31,10 +31,11 @@ typedef struct nu_blocks {
   size_t panels; /* neuron panels that pass over the same rows together */
   size_t rows;   /* rows that get their activation or derivative right after their chains */
   size_t inputs; /* inputs of a region of the gradient, whose tree and update are done at once */
+  size_t packed; /* bytes of packed inputs of regions that pass together */
 } nu_blocks;
 
-/* Rates of one thread and of a team: what an estimate stands on. Measured constants by instruction
- * set (cost.c). */
+/* Rates of one thread and of a team: what an estimate stands on. Constants by instruction set (cost.c), or
+ * measured on this machine (calibration.h). */
 typedef struct nu_rates {
   const char *isa;                          /* static storage */
   double flops;                             /* fused multiply-adds in registers, flops a second */
@@ -115,6 +116,10 @@ nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread
 /* Has a layer fewer panels than a group has threads? Then its threads split the rows in (3.8), and in
  * (4.12) the inputs: each those that it computed, so that these weights stay with their thread. */
 bool nu_plan_is_thin(const numann_plan *plan, size_t panels);
+/* Does the gradient of a layer read operands that were packed for it (trainer/pack.c)? And of how many
+ * regions of inputs at most at a time? */
+bool nu_plan_packs(const numann_plan *plan, size_t neurons);
+enum { NU_REGIONS_TOGETHER = 3 };
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */
 bool nu_plan_shares_rows(const numann_plan *plan);

@@ -47,6 +47,13 @@ bool nu_plan_is_thin(const numann_plan *plan, size_t panels) {
   return panels < nu_plan_members(plan, 0).end;
 }
 
+/* Floats from one row to the next: a page. */
+#define FAR 1024
+
+bool nu_plan_packs(const numann_plan *plan, size_t neurons) {
+  return plan->precision == NU_BF16 || nu_stride(neurons) >= FAR;
+}
+
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
   nu_range mine = share_in_group(plan, rows.end - rows.begin, thread);
   return (nu_range){rows.begin + mine.begin, rows.begin + mine.end};

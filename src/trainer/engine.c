@@ -111,6 +111,7 @@ static bool create(nu_engine *engine, const numann_network *network, nu_engine_u
   if (!engine->inputs || !engine->targets || !engine->row_loss) return false;
   set_ones(engine->inputs, engine->rows, engine->input_stride, engine->features);
   if (!create_threads(engine, use) || !nu_create_pairs(engine)) return false;
+  if (use > NU_ENGINE_PREDICT && !nu_create_packed(engine)) return false;
   bool several = engine->plan->groups > 1 || nu_plan_chunks(engine->plan, engine->plan->batch) > 1;
   if (use <= NU_ENGINE_PREDICT || (use == NU_ENGINE_FUSED && !several)) return true;
   return create_gradient(engine) && (!several || create_groups(engine));
@@ -159,6 +160,7 @@ static void clear_groups(nu_engine *engine) {
 
 void nu_engine_clear(nu_engine *engine) {
   nu_clear_pairs(engine);
+  nu_clear_packed(engine);
   for (size_t l = 0; l < engine->n_layers; l++) {
     nu_engine_layer *layer = &engine->layers[l];
     free(layer->array[NU_WEIGHTS]);

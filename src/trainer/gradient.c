@@ -15,6 +15,7 @@ typedef struct region {
   const nu_engine_layer *layer;
   size_t panel, width;
   nu_range inputs;
+  size_t together; /* which of the regions that pass together */
 } region;
 
 /* Where the region starts in the layer's arrays. */
@@ -99,15 +100,26 @@ static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
   return part_of(layer, thin, nu_share(units_of(layer, thin), threads, thread));
 }
 
+/* The regions that pass together, of one panel; returns the end of their inputs. */
+static size_t for_regions_together(const nu_engine *engine, size_t thread, region at, size_t most, bool decays,
+                                   region_fn *fn, void *arg) {
+  size_t n = nu_regions_together(engine, at.layer);
+  for (; at.together < n && at.inputs.begin < most; at.together++, at.inputs.begin = at.inputs.end) {
+    at.inputs.end = region_end(engine, at.layer, at.inputs.begin, most, decays);
+    fn(engine, thread, &at, arg);
+  }
+  return at.inputs.end;
+}
+
 static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine,
                             const nu_update *update, region_fn *fn, void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
   bool decays = update && update->decay != 0.0f;
-  for (size_t begin = mine.inputs.begin, end; begin < mine.inputs.end; begin = end) {
-    end = region_end(engine, layer, begin, mine.inputs.end, decays);
+  size_t begin = mine.inputs.begin, end = begin;
+  for (; begin < mine.inputs.end && mine.panels.begin < mine.panels.end; begin = end) {
     for (size_t p = mine.panels.begin; p < mine.panels.end; p++) {
-      region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, end}};
-      fn(engine, thread, &at, arg);
+      region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, begin}, 0};
+      end = for_regions_together(engine, thread, at, mine.inputs.end, decays, fn, arg);
     }
   }
 }
@@ -185,7 +197,7 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
     size_t held = chunk->held.begin + rows.begin - chunk->rows.begin;
     bool closes = job->closes && g + 1 == chunk->grains.end;
     nu_grain grain = {job->l, at->panel, at->panel - job->mine.panels.begin, at->inputs,
-                      at->inputs.begin == job->mine.inputs.begin, {held, held + rows.end - rows.begin},
+                      at->inputs.begin == job->mine.inputs.begin, at->together, {held, held + rows.end - rows.begin},
                       g - chunk->grains.begin};
     nu_grain_operands(engine, thread, &grain, &chain);
     size_t slot = tree.depth;

@@ -52,8 +52,7 @@ static void put_inputs(const nu_engine *engine, const nu_rows *data, size_t row,
   else engine->kernels->scale(n, data->bytes + row * n, data->scaling.shift, data->scaling.scale, to);
 }
 
-void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
-                      const nu_chunk *chunk) {
+void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk) {
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   size_t first = chunk->rows.begin - chunk->held.begin, row_bytes = engine->features * (data->bytes ? 1 : sizeof(float));
@@ -66,19 +65,11 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
                    (nu_range){0, engine->input_stride});
     if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * nu_padded(engine->outputs));
   }
-  nu_meet_on_rows(engine, team);
 }
 
-/* ---- the phases */
+/* ---- the output layer */
 
-void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk) {
-  for (size_t l = 0; l < engine->n_layers; l++) {
-    nu_forward_layer(engine, l, thread, chunk);
-    nu_meet_on_rows(engine, team);
-  }
-}
-
-void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk, bool targets) {
+void nu_output_rows(const nu_engine *engine, size_t thread, const nu_chunk *chunk, bool targets) {
   const nu_engine_layer *layer = &engine->layers[engine->n_layers - 1];
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   engine->kernels->output(&(nu_output){
@@ -93,7 +84,26 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
       .row_loss = engine->row_loss + chunk->rows.begin + mine.begin - chunk->held.begin,
       .scratch = engine->threads[thread].scratch});
   nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, mine, (nu_range){0, layer->stride});
-  if (!layer->deltas) return;
+}
+
+/* ---- the phases */
+
+void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
+                      const nu_chunk *chunk) {
+  nu_gather_rows(engine, thread, batch, chunk);
+  nu_meet_on_rows(engine, team);
+}
+
+void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk) {
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    nu_forward_layer(engine, l, thread, chunk);
+    nu_meet_on_rows(engine, team);
+  }
+}
+
+void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk, bool targets) {
+  nu_output_rows(engine, thread, chunk, targets);
+  if (!engine->layers[engine->n_layers - 1].deltas) return;
   if (chunk->last) nu_team_barrier(team);
   else nu_meet_on_rows(engine, team);
 }

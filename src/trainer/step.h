@@ -3,7 +3,7 @@
  *
  * step.c has what goes by rows and the order of the phases, product.c the blocked matrix products of
  * forward and delta, gradient.c the gradient with its tree and the update, narrow.c what these read in
- * fp32 or bf16, engine.c the memory. */
+ * fp32 or bf16, pack.c what the gradient reads, engine.c the memory. */
 #ifndef NU_TRAINER_STEP_H
 #define NU_TRAINER_STEP_H
 
@@ -43,7 +43,7 @@ typedef struct nu_engine_layer {
 /* What belongs to one thread. */
 typedef struct nu_engine_thread {
   float *scratch;  /* slots of the tree, stripes of weights, or blocks of output rows; owned */
-  float *pairs;    /* pairs of rows for the gradient (narrow.c); owned, NULL in fp32 */
+  float *packed;   /* operands of the gradient (pack.c); owned, NULL without need */
   nu_merge *merges; /* [groups * roots of one + 1]: what joins the groups; owned, NULL without groups */
   bool not_finite; /* an update gave a weight that is not finite */
 } nu_engine_thread;
@@ -129,7 +129,11 @@ void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update)
 /* After a barrier: did any thread's update give a weight that is not finite? */
 bool nu_engine_not_finite(const nu_engine *engine);
 
-/* ---- between step.c, product.c and gradient.c */
+/* ---- between step.c, product.c and gradient.c; `numann bench phases` times these one by one */
+
+/* What nu_engine_gather and nu_engine_output do before their barriers. */
+void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk);
+void nu_output_rows(const nu_engine *engine, size_t thread, const nu_chunk *chunk, bool targets);
 
 /* A barrier of the threads that share rows; none where each has its own. */
 void nu_meet_on_rows(const nu_engine *engine, nu_team *team);
@@ -162,14 +166,19 @@ typedef struct nu_grain {
   size_t l, panel, my_panel; /* layer; panel of it; the same among the thread's panels */
   nu_range inputs;           /* of the region */
   bool first;                /* are these the first inputs of the thread? */
+  size_t together;           /* which of the regions that pass together: nu_regions_together */
   nu_range held;             /* rows of the grain, where they are held */
   size_t in_chunk;           /* which grain of the chunk */
 } nu_grain;
-/* The operands of the grain's chain: k, x, xcol, y, yrow. A thread asks for the first inputs of all its
- * panels first, and for the first of its panels before the others. */
+/* The operands of the grain's chain: k, x, xcol, y, yrow. A thread asks for its first inputs before the
+ * others of a panel, and for its first panel before the others. */
 void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *grain, nu_chain *chain);
 /* Most inputs of a region. */
 size_t nu_region_inputs(const nu_engine *engine);
+/* Regions of one panel that take their turn before the next panel's. */
+size_t nu_regions_together(const nu_engine *engine, const nu_engine_layer *layer);
+bool nu_create_packed(nu_engine *engine);
+void nu_clear_packed(nu_engine *engine);
 bool nu_create_pairs(nu_engine *engine);
 void nu_clear_pairs(nu_engine *engine);
 
