@@ -198,10 +198,10 @@ if [ -n "$mnist" ]; then
   first_rows "$mnist/t10k-images-idx3-ubyte.gz" "$mnist/t10k-labels-idx1-ubyte.gz"
   sed '/^  test:/d; s|^  train: {images.*|  train: {images: images, labels: labels}|' "$srcdir/configs/mnist.yaml" >mnist.yaml
   set -- --set train.epochs=1 --set train.batch=100
-  matrix "1 $some_threads" mnist mnist.yaml "$@"
+  matrix "1 $some_threads" digits-of-mnist mnist.yaml "$@"
   for isa in $sets; do
-    one mnist mnist.yaml 3 neurons "$isa" "$@"
-    one mnist mnist.yaml 2 samples "$isa" "$@"
+    one digits-of-mnist mnist.yaml 3 neurons "$isa" "$@"
+    one digits-of-mnist mnist.yaml 2 samples "$isa" "$@"
   done
 else
   echo "SKIP: no MNIST files (NUMANN_DATA/mnist, configs/data/mnist)"
