@@ -196,7 +196,7 @@ static const struct {
     {"no format", "numann_format", "others_format", 0, "numann_format"},
     {"newer format", "\"numann_format\":\"1\"", "\"numann_format\":\"2\"", 0, "format is '2'"},
     {"count with zeros", "\"numann_format\":\"1\"", "\"numann_format\":\"01\"", 0, "a count"},
-    {"other numerics", "\"numerics_version\":\"2\"", "\"numerics_version\":\"1\"", 0,
+    {"other numerics", "\"numerics_version\":\"3\"", "\"numerics_version\":\"1\"", 0,
      "numerics version 1"},
     {"unknown kind", "\"kind\":\"model\"", "\"kind\":\"muddle\"", 0, "kind is 'muddle'"},
     {"control characters", "\"kind\":\"model\"", "\"kind\":\"a\\nb\\u001b\"", 0, "kind is 'a?b?'"},

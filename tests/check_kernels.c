@@ -229,20 +229,32 @@ static double error_ulp(double value, double truth) {
 }
 
 /* Every float in the slow tier (NUMANN_LONG), every 1,009th otherwise. */
+static uint64_t stride_of_floats(void) { return getenv("NUMANN_LONG") ? 1 : 1009; }
+
+/* The floats with the bits `from`, `from` + stride, ... */
+static void take_floats(uint64_t from, uint64_t stride, size_t n, float *x) {
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = (uint32_t)(from + i * stride);
+    memcpy(&x[i], &bits, 4);
+  }
+}
+
+/* Against the exact function, and against the baseline, to the bit. */
 static void check_activation(const nu_kernels *kernels, nu_activation f, double bound) {
-  uint64_t stride = getenv("NUMANN_LONG") ? 1 : 1009;
+  uint64_t stride = stride_of_floats();
   double worst = 0.0;
   for (uint64_t start = 0; start < UINT64_C(1) << 32; start += stride * P) {
-    float x[P], y[P];
-    for (uint64_t i = 0; i < P; i++) {
-      uint32_t bits = (uint32_t)(start + i * stride);
-      memcpy(&x[i], &bits, 4);
-    }
+    float x[P], y[P], base[P];
+    take_floats(start, stride, P, x);
     memcpy(y, x, sizeof y);
+    memcpy(base, x, sizeof y);
     kernels->activate(f, 1, P, y, P);
+    nu_kernels_named("base")->activate(f, 1, P, base, P);
     for (size_t i = 0; i < P; i++) {
       if (isnan(x[i]) && !isnan(y[i])) ck_abort_msg("%s hides NaN", kernels->isa);
       if (isfinite(x[i])) worst = fmax(worst, error_ulp(y[i], exact(f, x[i])));
+      if (memcmp(&y[i], &base[i], 4) == 0 || isnan(x[i])) continue;
+      ck_abort_msg("%s: activation %d of %a differs from base", kernels->isa, f, (double)x[i]);
     }
   }
   ck_assert_msg(worst <= bound, "%s: activation %d is %.3f ulp off, at most %.1f expected",
@@ -250,11 +262,82 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
 }
 
 START_TEST(activations_are_within_their_bounds) {
-  static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0,  [NU_SIGMOID] = 3.0,
-                                  [NU_TANH] = 3.0, [NU_RELU] = 0.0, [NU_LEAKY_RELU] = 0.5};
+  static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0,  [NU_SIGMOID] = 2.7,
+                                  [NU_TANH] = 2.7, [NU_RELU] = 0.0, [NU_LEAKY_RELU] = 0.5};
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
   for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) check_activation(kernels, f, bounds[f]);
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+/* tanh is odd; both stay within their limits, reach them, and fall by at most 2 ulp from one positive float
+ * to the next that is looked at. */
+static void check_shape(const nu_kernels *kernels, uint64_t from, uint64_t to, uint64_t stride) {
+  float before[2] = {0.0f, 0.5f};
+  for (uint64_t start = from; start + stride * P <= to; start += stride * P) {
+    float x[P], minus[P], y[P], s[P];
+    take_floats(start, stride, P, x);
+    for (size_t i = 0; i < P; i++) minus[i] = -x[i];
+    memcpy(y, x, sizeof y);
+    memcpy(s, x, sizeof s);
+    kernels->activate(NU_TANH, 1, P, y, P);
+    kernels->activate(NU_TANH, 1, P, minus, P);
+    kernels->activate(NU_SIGMOID, 1, P, s, P);
+    for (size_t i = 0; i < P; i++) {
+      float opposite = -minus[i];
+      bool odd = memcmp(&opposite, &y[i], 4) == 0, within = y[i] <= 1.0f && s[i] <= 1.0f;
+      bool reached = (x[i] < 9.1f || y[i] == 1.0f) && (x[i] < 17.5f || s[i] == 1.0f);
+      bool rises = y[i] >= before[0] * (1.0f - 0x1p-22f) && s[i] >= before[1] * (1.0f - 0x1p-22f);
+      if (!odd || !within || !reached || !rises)
+        ck_abort_msg("%s: at %a tanh %a, sigmoid %a", kernels->isa, (double)x[i], (double)y[i],
+                     (double)s[i]);
+      before[0] = y[i];
+      before[1] = s[i];
+    }
+  }
+}
+
+START_TEST(sigmoid_and_tanh_keep_their_shape) {
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
+  check_shape(kernels, 0, 0x7f800000, stride_of_floats());
+  check_shape(kernels, 0x41840000, 0x418c0000, 1); /* 16.5 to 17.5 */
+  float limits[P] = {-INFINITY, INFINITY, -88.0f, -87.0f};
+  kernels->activate(NU_SIGMOID, 1, P, limits, P);
+  ck_assert(limits[0] == 0.0f && limits[1] == 1.0f && limits[2] == 0.0f && limits[3] > 0.0f);
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+/* exp, as the softmax of (0, x): below -18 the sum is 1, and exp comes out alone. */
+START_TEST(exponentials_are_within_their_bound) {
+  enum { ROWS = 64, N = ROWS * NU_HALF_PANEL };
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  static float z[N], scratch[3 * NU_HALF_PANEL * NU_HALF_PANEL];
+  nu_float_env env = nu_float_env_enter();
+  uint64_t stride = stride_of_floats();
+  double alone = 0.0, shared = 0.0;
+  for (uint64_t start = UINT64_C(1) << 31; start < 0xff800000; start += stride * ROWS) {
+    float x[ROWS];
+    take_floats(start, stride, ROWS, x);
+    for (size_t i = 0; i < ROWS; i++) {
+      z[i * NU_HALF_PANEL] = 0.0f;
+      z[i * NU_HALF_PANEL + 1] = x[i];
+    }
+    kernels->output(&(nu_output){.activation = NU_SOFTMAX, .loss = NU_CROSS_ENTROPY, .n = 2, .rows = ROWS,
+                                 .z = z, .stride = NU_HALF_PANEL, .scratch = scratch});
+    for (size_t i = 0; i < ROWS; i++) {
+      if (!(x[i] <= 0.0f)) continue;
+      double *worst = x[i] < -18.0f ? &alone : &shared;
+      *worst = fmax(*worst, error_ulp(z[i * NU_HALF_PANEL + 1], exact(NU_SIGMOID, x[i])));
+    }
+  }
+  nu_float_env_leave(&env);
+  ck_assert_msg(alone <= 2.0 && shared <= 3.5, "%s: %.3f and %.3f ulp off", kernels->isa, alone, shared);
 }
 END_TEST
 
@@ -364,6 +447,8 @@ static Suite *kernels_suite(void) {
   tcase_add_loop_test(tests, fma_is_not_rounded_twice, 0, NU_ISAS);
   tcase_add_loop_test(tests, what_is_flushed_is_the_architectures_choice, 0, NU_ISAS);
   tcase_add_loop_test(tests, activations_are_within_their_bounds, 0, NU_ISAS);
+  tcase_add_loop_test(tests, sigmoid_and_tanh_keep_their_shape, 0, NU_ISAS);
+  tcase_add_loop_test(tests, exponentials_are_within_their_bound, 0, NU_ISAS);
   tcase_add_test(tests, derivatives_match_the_functions);
   tcase_add_loop_test(tests, all_instruction_sets_give_the_same_bits, 0, NU_ISAS);
   tcase_add_test(tests, panels_convert_there_and_back);

@@ -128,6 +128,22 @@ START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
 }
 END_TEST
 
+/* With the strategy open too, those beyond the cores run and wait. */
+START_TEST(more_threads_than_cores_share_no_work) {
+  nu_machine machine = machine_of(2);
+  numann_network *network = network_of(3, (size_t[]){784, 512, 512, 10});
+  nu_plan_request request = {.threads = 33, .strategy = NU_STRATEGIES, .batch = 128};
+  numann_plan plan = nu_plan_make(&request, network, &machine);
+  ck_assert_uint_eq(plan.threads, 2);
+  ck_assert_uint_eq(numann_plan_threads(&plan), 33);
+  ck_assert_ptr_nonnull(strstr(plan.note, "33 threads on 2 cores"));
+  ck_assert_ptr_nonnull(strstr(plan.note, "31 of them wait"));
+  request.threads = 2;
+  ck_assert_uint_eq(nu_plan_make(&request, network, &machine).idle, 0);
+  numann_network_destroy(network);
+}
+END_TEST
+
 /* ---- choices on machines that one does not own */
 
 /* The named rows of `numann bench rows`, as shapes. */
@@ -365,6 +381,7 @@ static Suite *plan_suite(void) {
   tcase_add_test(tests, grain_depends_on_the_batch_alone);
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);
   tcase_add_test(tests, an_ordered_thread_count_is_obeyed_with_one_warning);
+  tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);
   tcase_add_test(tests, omp_num_threads_limits_and_does_not_ask);

@@ -9,7 +9,7 @@
 #ifdef NU_FREE_ORDER /* a build for measuring (src/kernels/free_order.h): its numbers belong to no version */
 #define NUMANN_NUMERICS_VERSION 0
 #else
-#define NUMANN_NUMERICS_VERSION 2
+#define NUMANN_NUMERICS_VERSION 3
 #endif
 
 /* "0.1.0"; static storage. */

@@ -1,6 +1,7 @@
 /* Vectors of NU_LANES floats, on the compilers' vector extension, so that + - * / and comparisons
  * need no intrinsics. A vector_<set>.h defines NU_LANES, includes this file and adds what differs
- * between instruction sets: v_fma and v_sqrt. SPDX-License-Identifier: MIT
+ * between instruction sets: v_fma, v_sqrt, and v_at_least and v_at_most, which leave NaN as it is.
+ * SPDX-License-Identifier: MIT
  *
  * Only included by kernels.c, which is compiled once per set: everything is static. */
 #ifndef NU_KERNELS_VECTOR_H

@@ -16,6 +16,13 @@
 static inline vec v_fma(vec a, vec b, vec c) {
   return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
+/* Where x is NaN the second operand counts. */
+static inline vec v_at_least(vec x, float low) {
+  return (vec)_mm256_max_ps((__m256)v_set(low), (__m256)x);
+}
+static inline vec v_at_most(vec x, float high) {
+  return (vec)_mm256_min_ps((__m256)v_set(high), (__m256)x);
+}
 static inline vec v_sqrt(vec v) { return (vec)_mm256_sqrt_ps((__m256)v); }
 
 /* a0 b0 a1 b1 ..., the first or the second half of the lanes. */

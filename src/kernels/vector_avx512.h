@@ -22,6 +22,13 @@
 static inline vec v_fma(vec a, vec b, vec c) {
   return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
+/* Where x is NaN the second operand counts. */
+static inline vec v_at_least(vec x, float low) {
+  return (vec)_mm512_max_ps((__m512)v_set(low), (__m512)x);
+}
+static inline vec v_at_most(vec x, float high) {
+  return (vec)_mm512_min_ps((__m512)v_set(high), (__m512)x);
+}
 static inline vec v_sqrt(vec v) { return (vec)_mm512_sqrt_ps((__m512)v); }
 
 /* a0 b0 a1 b1 ..., the first or the second half of the lanes. */

@@ -42,6 +42,8 @@ static __attribute__((noinline)) vec v_fma(vec a, vec b, vec c) {
 }
 #endif
 
+static inline vec v_at_least(vec x, float low) { return v_choose(x < low, v_set(low), x); }
+static inline vec v_at_most(vec x, float high) { return v_choose(x > high, v_set(high), x); }
 static inline vec v_sqrt(vec v) {
   for (int i = 0; i < NU_LANES; i++) v[i] = sqrtf(v[i]);
   return v;

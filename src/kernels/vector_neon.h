@@ -16,6 +16,8 @@
 #include "kernels/vector.h"
 
 static inline vec v_fma(vec a, vec b, vec c) { return (vec)vfmaq_f32(c, a, b); }
+static inline vec v_at_least(vec x, float low) { return (vec)vmaxq_f32(v_set(low), x); }
+static inline vec v_at_most(vec x, float high) { return (vec)vminq_f32(v_set(high), x); }
 static inline vec v_sqrt(vec v) { return (vec)vsqrtq_f32(v); }
 
 /* a0 b0 a1 b1 ..., the first or the second half of the lanes. */

@@ -47,7 +47,7 @@ static const double TURN_S = 20e-6;    /* more threads than cores: a barrier cos
 
 /* How much of nu_rates.activation one element costs. */
 static const double activation_share[NU_ACTIVATIONS] = {
-    [NU_STEP] = 0.1, [NU_IDENTITY] = 0.05, [NU_SIGMOID] = 0.9, [NU_TANH] = 1.2,
+    [NU_STEP] = 0.1, [NU_IDENTITY] = 0.05, [NU_SIGMOID] = 0.45, [NU_TANH] = 0.42,
     [NU_RELU] = 0.1, [NU_LEAKY_RELU] = 0.1, [NU_SOFTMAX] = 1.0};
 
 /* ---- what the busiest thread works on */

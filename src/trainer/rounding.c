@@ -14,7 +14,7 @@
 /* What FTZ may take from one result: anything below the smallest normal float. */
 #define LAMBDA 0x1p-126
 /* Relative error of the engine's exp, sigmoid and tanh: 4 units in the last place, each
- * at most 2 U. tests/check_kernels.c holds them to 3. */
+ * at most 2 U. tests/check_kernels.c holds them to 2.7. */
 #define FUNCTION (8.0 * U)
 
 /* (R1) n roundings in a row multiply by at most 1 + gamma(n). */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "machine/float_env.h"
 #include "trainer/evaluate.h"
 #include "trainer/optimizer.h"
 #include "trainer/step.h"
@@ -293,8 +294,10 @@ static numann_status act(numann_trainer *trainer, numann_action action, numann_e
 /* Early stopping (Prechelt 1998): keep the best weights, end after `patience` epochs without better. */
 static void judge(numann_trainer *trainer, numann_epoch *epoch) {
   nu_state *state = &trainer->state;
+  nu_float_env env = nu_float_env_enter();
   bool better = state->best_epoch == 0 ||
                 epoch->validation_loss < state->best_loss - trainer->min_improvement;
+  nu_float_env_leave(&env);
   if (better) {
     memcpy(state->best, trainer->network->parameters, state->n_parameters * sizeof(float));
     state->best_epoch = state->epoch;
@@ -319,10 +322,9 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   return NUMANN_OK;
 }
 
-/* The epoch is complete: validate, tell the observer. */
-static numann_status close_epoch(numann_trainer *trainer, double started, double trained,
-                                 size_t rows_trained, numann_error *err) {
-  nu_state *state = &trainer->state;
+static numann_epoch epoch_of(const numann_trainer *trainer, double trained, size_t rows_trained) {
+  const nu_state *state = &trainer->state;
+  nu_float_env env = nu_float_env_enter();
   numann_epoch epoch = {.epoch = state->epoch + 1,
                         .epochs = trainer->epochs,
                         .step = state->step,
@@ -332,6 +334,15 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
                         .validation_accuracy = NAN,
                         .validation_rmse = NAN,
                         .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
+  nu_float_env_leave(&env);
+  return epoch;
+}
+
+/* The epoch is complete: validate, tell the observer. */
+static numann_status close_epoch(numann_trainer *trainer, double started, double trained,
+                                 size_t rows_trained, numann_error *err) {
+  nu_state *state = &trainer->state;
+  numann_epoch epoch = epoch_of(trainer, trained, rows_trained);
   state->epoch++;
   state->batch = 0;
   state->epoch_loss = 0.0;
@@ -353,7 +364,8 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
     trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_team_run(trainer->plan->threads, epoch_worker, trainer, err));
+    NU_TRY(nu_team_run_some(numann_plan_threads(trainer->plan), trainer->plan->threads, epoch_worker,
+                            trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));
