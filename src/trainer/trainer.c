@@ -72,8 +72,10 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   if (moment2) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT2, err));
   trainer->order = nu_alloc(rows, sizeof *trainer->order);
   if (!trainer->order) return nu_fail_memory(err, rows * sizeof *trainer->order, "the row order");
-  return nu_state_allocate(&trainer->state, trainer->network->n_parameters, moment1, moment2,
-                           trainer->patience > 0, err);
+  /* With early stopping the network ends with the best weights, and a checkpoint still wants the last. */
+  bool best = trainer->patience > 0;
+  return nu_state_borrow(&trainer->state, best ? NULL : trainer->network->parameters,
+                         trainer->network->n_parameters, moment1, moment2, best, err);
 }
 
 static numann_status create(numann_trainer *trainer, const numann_config *config, numann_error *err) {
@@ -136,8 +138,9 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer) {
   return &trainer->state;
 }
 
+/* The state's weights may be the network's. */
 static void copy_block(float *to, const float *from, size_t n) {
-  if (to) memcpy(to, from, n * sizeof *to);
+  if (to && to != from) memcpy(to, from, n * sizeof *to);
 }
 
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err) {
@@ -152,6 +155,7 @@ numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
   nu_state blocks = *mine;
   *mine = *state;
   mine->weights = blocks.weights;
+  mine->borrowed = blocks.borrowed;
   mine->moment1 = blocks.moment1;
   mine->moment2 = blocks.moment2;
   mine->best = blocks.best;
@@ -162,7 +166,7 @@ numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
   nu_engine_load(&trainer->engine, NU_WEIGHTS, mine->weights);
   if (mine->moment1) nu_engine_load(&trainer->engine, NU_MOMENT1, mine->moment1);
   if (mine->moment2) nu_engine_load(&trainer->engine, NU_MOMENT2, mine->moment2);
-  memcpy(trainer->network->parameters, mine->weights, mine->n_parameters * sizeof(float));
+  copy_block(trainer->network->parameters, mine->weights, mine->n_parameters);
   return NUMANN_OK;
 }
 
@@ -277,8 +281,7 @@ static numann_status diverged(const numann_trainer *trainer, numann_error *err) 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
   const numann_observer *observer = trainer->observer;
   store_state(trainer);
-  memcpy(trainer->network->parameters, trainer->state.weights,
-         trainer->state.n_parameters * sizeof(float));
+  copy_block(trainer->network->parameters, trainer->state.weights, trainer->state.n_parameters);
   return observer && observer->on_save ? observer->on_save(observer->arg, trainer, err) : NUMANN_OK;
 }
 
@@ -311,8 +314,8 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   const nu_rows *rows = &trainer->data->validation;
   if (rows->rows == 0) return NUMANN_OK;
   nu_evaluation evaluation;
-  NU_TRY(nu_evaluate(&evaluation, trainer->network, rows, &trainer->data->schema,
-                     trainer->plan->threads, err));
+  NU_TRY(nu_evaluate_engine(&evaluation, &trainer->engine, trainer->network, rows,
+                            &trainer->data->schema, trainer->plan->threads, err));
   epoch->validated = true;
   epoch->validation_loss = evaluation.loss;
   epoch->validation_accuracy = evaluation.accuracy;
