@@ -302,15 +302,20 @@ START_TEST(blocks_fit_the_caches) {
 END_TEST
 
 START_TEST(barriers_are_counted) {
+  numann_network *broad = network_of(3, (size_t[]){8, 64, 64, 64}), *narrow = network_of(2, (size_t[]){8, 64, 3});
   numann_plan plan = nu_plan_of(1, NU_NEURONS, 1, 128, 64);
-  ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 0);
-  plan = nu_plan_of(2, NU_NEURONS, 1, 128,
-                    64); /* gather, 3 forward, output, 2 delta, whole gradient, step */
-  ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 9);
+  ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 0);
+  plan = nu_plan_of(2, NU_NEURONS, 1, 128, 64);
+  /* gather, 3 forward, output, 2 delta, whole gradient, step */
+  ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 9);
   plan.fuse = true;
-  ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 8);
+  ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 8);
+  /* gather, forward, output, step: around the thin output layer each thread goes on with what is its own */
+  ck_assert_uint_eq(nu_plan_barriers(&plan, narrow), 4);
   plan = nu_plan_of(2, NU_SAMPLES, 2, 128, 64); /* output, before the sum, whole gradient, step */
-  ck_assert_uint_eq(nu_plan_barriers(&plan, 3), 4);
+  ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 4);
+  numann_network_destroy(broad);
+  numann_network_destroy(narrow);
 }
 END_TEST
 

@@ -50,13 +50,26 @@ static uint32_t below(nu_stream stream, uint64_t index, uint32_t bits, uint32_t 
   return (uint32_t)(product >> 32);
 }
 
-void nu_random_shuffle(nu_stream stream, uint32_t *items, size_t n) {
-  philox4x32_ctr_t four = philox_block(stream, n >> 2, 0);
-  for (size_t i = n; i > 1; i--) {
-    uint32_t j = below(stream, i, four.v[i & 3], (uint32_t)i);
-    uint32_t item = items[i - 1];
-    items[i - 1] = items[j];
-    items[j] = item;
+/* With which item each of [i - count, i) changes places, the last one first. No item says which: all are
+ * drawn, and sent for, before the first is moved. */
+static void draw_partners(nu_stream stream, const uint32_t *items, size_t i, size_t count, uint32_t *partner) {
+  philox4x32_ctr_t four = philox_block(stream, i >> 2, 0);
+  for (size_t k = 0; k < count; k++, i--) {
+    partner[k] = below(stream, i, four.v[i & 3], (uint32_t)i);
+    __builtin_prefetch(items + partner[k], 1);
     if (i % 4 == 0) four = philox_block(stream, (i >> 2) - 1, 0);
+  }
+}
+
+void nu_random_shuffle(nu_stream stream, uint32_t *items, size_t n) {
+  uint32_t partner[64];
+  while (n > 1) {
+    size_t most = sizeof partner / sizeof *partner, count = n - 1 < most ? n - 1 : most;
+    draw_partners(stream, items, n, count, partner);
+    for (size_t k = 0; k < count; k++, n--) {
+      uint32_t item = items[n - 1];
+      items[n - 1] = items[partner[k]];
+      items[partner[k]] = item;
+    }
   }
 }

@@ -44,7 +44,8 @@ static void go_forward(nu_phase_bench *b, nu_team *team, size_t thread, const nu
   for (size_t l = 0; l < b->engine.n_layers; l++) {
     nu_forward_layer(&b->engine, l, thread, chunk);
     lap(watch, NU_FORWARD_OF(l));
-    meet_on_rows(b, team, watch);
+    bool last = l + 1 == b->engine.n_layers;
+    if (nu_plan_meets_after_forward(b->engine.plan, b->engine.layers[l].panels, last)) meet_on_rows(b, team, watch);
   }
   nu_output_rows(&b->engine, thread, chunk, true);
   lap(watch, NU_OUTPUT);
@@ -58,7 +59,9 @@ static void go_backward(nu_phase_bench *b, nu_team *team, size_t thread, const n
     if (l > 0) {
       nu_delta_layer(&b->engine, l - 1, thread, chunk);
       lap(watch, NU_DELTA_OF(l - 1));
-      meet_on_rows(b, team, watch);
+      const nu_engine_layer *layer = &b->engine.layers[l - 1];
+      if (nu_plan_meets_after_delta(b->engine.plan, layer->panels, layer[1].panels, l == 1))
+        meet_on_rows(b, team, watch);
     }
     nu_gradient_layer(&b->engine, l, thread, chunk, update);
     lap(watch, NU_GRADIENT_OF(l));

@@ -139,13 +139,45 @@ INLINE size_t tiles(size_t rows, size_t vectors, const nu_chain *c, family f, si
   return i;
 }
 
+/* A row alone has too few sums to keep the multiply-adds busy, each of which takes four cycles: it passes
+ * over `panels` panels side by side. Returns the first panel that is left. */
+enum { ROW_SUMS = 8, PANEL_VECTORS = P / NU_LANES, ROW_PANELS = ROW_SUMS / PANEL_VECTORS };
+INLINE size_t row_tiles(size_t panels, const nu_chain *c, family f, size_t i, size_t q) {
+  for (; q + panels <= c->panels; q += panels) {
+    const float *x = c->x + i * f.xrow, *y = c->y + q * c->ypanel;
+    float *out = c->out + i * f.outrow + q * P;
+    vec sum[ROW_SUMS];
+    NU_UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
+      sum[v] = c->fresh ? v_set(0.0f) : v_load(out + v * NU_LANES);
+    for (size_t p = 0; p < c->k; p++) {
+      NU_UNROLL for (size_t s = 0; s < steps_of(f.pairs); s++) {
+        const float *at = x + p * c->xcol, *row = y + p * c->yrow;
+        vec left = operand(f.pairs, s, f.pairs ? v_set_word(at) : v_set(*at));
+        NU_UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++) {
+          vec right = v_load(row + v / PANEL_VECTORS * c->ypanel + v % PANEL_VECTORS * NU_LANES);
+          sum[v] = multiply_add(f.pairs, left, operand(f.pairs, s, right), sum[v]);
+        }
+      }
+    }
+    NU_UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++) v_store(out + v * NU_LANES, sum[v]);
+  }
+  return q;
+}
+
+INLINE void last_row(const nu_chain *c, family f, size_t i) {
+  size_t q = row_tiles(ROW_PANELS, c, f, i, 0);
+  if (ROW_PANELS > 1) row_tiles(1, c, f, i, q);
+}
+
 /* Full tiles, then smaller ones for the rows that are left, with the same chain. */
 INLINE void all_tiles(size_t rows, size_t vectors, const nu_chain *c, family f) {
   size_t i = tiles(rows, vectors, c, f, 0);
   if (rows > 8) i = tiles(8, vectors, c, f, i);
   if (rows > 4) i = tiles(4, vectors, c, f, i);
   i = tiles(2, vectors, c, f, i);
-  tiles(1, vectors, c, f, i);
+  if (i == c->m) return;
+  if (f.gradient || c->n_left || c->width < P) tiles(1, vectors, c, f, i);
+  else last_row(c, f, i);
 }
 
 /* Whole panels, or half ones, which are one vector wide where a vector is that wide. The gradient's chains
@@ -168,7 +200,8 @@ static __attribute__((noinline)) void chain_of_floats(const nu_chain *c) { chain
 static __attribute__((noinline)) void chain_of_pairs(const nu_chain *c) { chain_of(true, c); }
 
 static void chain(const nu_chain *c) {
-  if (c->pairs) chain_of_pairs(c);
+  if (is_outer(c)) outer_product(c);
+  else if (c->pairs) chain_of_pairs(c);
   else chain_of_floats(c);
 }
 

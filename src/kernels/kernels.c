@@ -12,6 +12,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #include "kernels/update.h"
+#include "kernels/outer.h"
 #include "kernels/chain.h"
 #include "kernels/pairs.h"
 #include "kernels/peak.h"

@@ -217,13 +217,24 @@ static double join_seconds(const work *w) {
                 stream_seconds(w, 3.0 * groups * mine));
 }
 
-size_t nu_plan_barriers(const numann_plan *plan, size_t n_layers) {
+/* Of the threads of a group in one chunk: after the gather, the layers' activations, and their deltas. */
+static size_t barriers_between_layers(const numann_plan *plan, const numann_network *network) {
+  size_t n = 1, last = network->n_layers - 1;
+  for (size_t l = 0; l <= last; l++) {
+    size_t panels = nu_panels(network->layers[l].neurons);
+    n += nu_plan_meets_after_forward(plan, panels, l == last);
+    if (l < last) n += nu_plan_meets_after_delta(plan, panels, nu_panels(network->layers[l + 1].neurons), l == 0);
+  }
+  return n;
+}
+
+size_t nu_plan_barriers(const numann_plan *plan, const numann_network *network) {
   if (plan->threads == 1) return 0;
   size_t chunks = nu_plan_chunks(plan, plan->batch), always = 2;
   always += (plan->groups > 1) + (plan->fuse ? 0u : 1u);
   if (!nu_plan_shares_rows(plan)) return always;
-  /* gather, forward, delta; then the ends of all chunks but the last */
-  return always + chunks * 2 * n_layers + (chunks - 1) * 2;
+  /* all chunks but the last end with two more */
+  return always + chunks * barriers_between_layers(plan, network) + (chunks - 1) * 2;
 }
 
 static double barriers_seconds(const work *w, double between) {
@@ -232,7 +243,7 @@ static double barriers_seconds(const work *w, double between) {
   if (plan->threads * w->machine->numa_nodes > w->machine->cores && w->machine->numa_nodes > 1)
     each *= REMOTE;
   if (plan->threads > w->machine->cores) each += TURN_S * ratio(plan->threads, w->machine->cores);
-  double n = (double)nu_plan_barriers(plan, w->network->n_layers), wait = WAITING * between;
+  double n = (double)nu_plan_barriers(plan, w->network), wait = WAITING * between;
   return n * each + (wait < n * MOST_WAITING ? wait : n * MOST_WAITING);
 }
 

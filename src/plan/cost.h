@@ -28,7 +28,7 @@ nu_step_cost nu_plan_cost(const numann_plan *plan, const numann_network *network
                           const nu_machine *machine, const nu_rates *rates, nu_layer_cost *each);
 
 /* Barriers that a step of the plan has. */
-size_t nu_plan_barriers(const numann_plan *plan, size_t n_layers);
+size_t nu_plan_barriers(const numann_plan *plan, const numann_network *network);
 
 /* Blocks and chunk for the caches of the machine. */
 nu_blocks nu_blocks_for(const nu_machine *machine);

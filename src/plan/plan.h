@@ -123,6 +123,11 @@ enum { NU_REGIONS_TOGETHER = 3 };
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */
 bool nu_plan_shares_rows(const numann_plan *plan);
+/* Do these then meet when a layer has its activations; and when a layer (the `first` one?) has its deltas, so
+ * that other threads can read them, or the weights of the layer above, which they came from, can change? Of a
+ * thin layer above each thread changes only the weights that it has read. */
+bool nu_plan_meets_after_forward(const numann_plan *plan, size_t panels, bool last);
+bool nu_plan_meets_after_delta(const numann_plan *plan, size_t panels, size_t above, bool first);
 
 /* A plan as ordered, for code that needs no choice; groups only matter to NU_HYBRID. Not fused, and all
  * grains of a group in one chunk. */

@@ -24,13 +24,15 @@ nu_range nu_plan_members(const numann_plan *plan, size_t group) {
 
 /* The inverse of nu_plan_members: the first groups have one thread more. */
 size_t nu_plan_group(const numann_plan *plan, size_t thread) {
+  if (plan->groups == plan->threads) return thread;
   size_t size = plan->threads / plan->groups, longer = plan->threads % plan->groups;
   size_t in_longer = longer * (size + 1);
   return thread < in_longer ? thread / (size + 1) : longer + (thread - in_longer) / size;
 }
 
-/* Share of n items that a thread has among its group. */
+/* Share of n items that a thread has among its group; no division in groups of one, where steps are short. */
 static nu_range share_in_group(const numann_plan *plan, size_t n, size_t thread) {
+  if (plan->groups == plan->threads) return (nu_range){0, n};
   nu_range members = nu_plan_members(plan, nu_plan_group(plan, thread));
   return nu_share(n, members.end - members.begin, thread - members.begin);
 }
@@ -60,6 +62,16 @@ nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
 }
 
 bool nu_plan_shares_rows(const numann_plan *plan) { return plan->groups < plan->threads; }
+
+bool nu_plan_meets_after_forward(const numann_plan *plan, size_t panels, bool last) {
+  return !(last && nu_plan_is_thin(plan, panels)); /* the output goes by the rows that its thread computed */
+}
+
+bool nu_plan_meets_after_delta(const numann_plan *plan, size_t panels, size_t above, bool first) {
+  bool others_read_it = !first || nu_plan_is_thin(plan, panels);
+  bool others_read_weights = !nu_plan_is_thin(plan, above);
+  return others_read_it || others_read_weights;
+}
 
 /* ---- chunks */
 

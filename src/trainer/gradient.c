@@ -53,10 +53,8 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
 
 typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
 
-/* Regions of the layer: rows of tiles stay whole, and a short rest joins the last one. */
-static size_t region_end(const nu_engine *engine, const nu_engine_layer *layer, size_t begin, size_t most,
-                         bool decays) {
-  size_t step = engine->plan->blocks.inputs;
+/* Regions of the layer, `step` inputs each: rows of tiles stay whole, and a short rest joins the last one. */
+static size_t region_end(const nu_engine_layer *layer, size_t step, size_t begin, size_t most, bool decays) {
   size_t end = most - begin < step + step / 4 ? most : begin + step;
   bool mixed = begin < layer->inputs && end > layer->inputs;
   return mixed && decays ? layer->inputs : end;
@@ -101,17 +99,17 @@ static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
 }
 
 /* The regions that pass together, of one panel; returns the end of their inputs. */
-static size_t for_regions_together(const nu_engine *engine, size_t thread, region at, size_t most, bool decays,
-                                   region_fn *fn, void *arg) {
+static size_t for_regions_together(const nu_engine *engine, size_t thread, region at, size_t step, size_t most,
+                                   bool decays, region_fn *fn, void *arg) {
   size_t n = nu_regions_together(engine, at.layer);
   for (; at.together < n && at.inputs.begin < most; at.together++, at.inputs.begin = at.inputs.end) {
-    at.inputs.end = region_end(engine, at.layer, at.inputs.begin, most, decays);
+    at.inputs.end = region_end(at.layer, step, at.inputs.begin, most, decays);
     fn(engine, thread, &at, arg);
   }
   return at.inputs.end;
 }
 
-static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine,
+static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine, size_t step,
                             const nu_update *update, region_fn *fn, void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
   bool decays = update && update->decay != 0.0f;
@@ -119,7 +117,7 @@ static void for_each_region(const nu_engine *engine, size_t l, size_t thread, pa
   for (; begin < mine.inputs.end && mine.panels.begin < mine.panels.end; begin = end) {
     for (size_t p = mine.panels.begin; p < mine.panels.end; p++) {
       region at = {layer, p, nu_panel_width(layer->neurons, p), {begin, begin}, 0};
-      end = for_regions_together(engine, thread, at, mine.inputs.end, decays, fn, arg);
+      end = for_regions_together(engine, thread, at, step, mine.inputs.end, decays, fn, arg);
     }
   }
 }
@@ -138,11 +136,10 @@ static size_t push_grain(nu_tree *tree, size_t g, bool last, size_t left[NU_TREE
 }
 
 /* Which subtree roots the grains of a group left: the tree's own bookkeeping, without the sums. */
-static nu_tree roots_of(nu_range grains) {
-  nu_tree tree = {.depth = 0};
+static void find_roots(nu_tree *tree, nu_range grains) {
   size_t left[NU_TREE_DEPTH];
-  for (size_t g = grains.begin; g < grains.end; g++) push_grain(&tree, g, false, left);
-  return tree;
+  tree->depth = 0;
+  for (size_t g = grains.begin; g < grains.end; g++) push_grain(tree, g, false, left);
 }
 
 size_t nu_gradient_roots(const numann_plan *plan, size_t rows) {
@@ -164,7 +161,7 @@ typedef struct gradient_job {
   size_t l;
   const nu_chunk *chunk;
   part mine;               /* the thread's */
-  nu_tree before;          /* what earlier chunks of the batch left */
+  const nu_tree *before;   /* what earlier chunks of the batch left */
   bool closes;             /* the batch's last chunk, of the only group */
   const nu_update *update; /* NULL: not fused */
 } gradient_job;
@@ -186,7 +183,8 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   size_t slots[NU_TREE_DEPTH];
   const float *left[NU_TREE_DEPTH];
   const nu_engine_layer *layer = at->layer;
-  nu_tree tree = job->before;
+  nu_tree tree;
+  nu_tree_copy(&tree, job->before);
   nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
   nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
                       moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
@@ -213,14 +211,22 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   if (job->closes && job->update) nu_narrow_weights(engine, layer, at->panel, at->inputs);
 }
 
+/* Nothing of a batch of one row waits in a tree: where nothing is packed either its regions are whole panels. */
+static size_t gradient_step(const nu_engine *engine, const nu_engine_layer *layer, const nu_chunk *chunk) {
+  bool whole = chunk->batch == 1 && !nu_plan_packs(engine->plan, layer->neurons);
+  return whole ? SIZE_MAX / 2 : engine->plan->blocks.inputs;
+}
+
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update) {
   size_t group = nu_plan_group(engine->plan, thread);
   size_t first = nu_plan_group_grains(engine->plan, chunk->batch, group).begin;
   part mine = part_in_group(engine, l, thread);
-  gradient_job job = {l, chunk, mine, roots_of((nu_range){first, chunk->grains.begin}),
-                      chunk->last && engine->plan->groups == 1, update};
-  for_each_region(engine, l, thread, mine, update, gradient_region, &job);
+  nu_tree before;
+  find_roots(&before, (nu_range){first, chunk->grains.begin});
+  gradient_job job = {l, chunk, mine, &before, chunk->last && engine->plan->groups == 1, update};
+  size_t step = gradient_step(engine, &engine->layers[l], chunk);
+  for_each_region(engine, l, thread, mine, step, update, gradient_region, &job);
 }
 
 /* A scratch slot for every level of the tree of a chunk. */
@@ -241,7 +247,8 @@ static size_t list_merges(const nu_engine *engine, size_t rows, nu_merge *merges
   nu_tree tree = {.depth = 0};
   size_t n = 0;
   for (size_t group = 0; group < engine->plan->groups; group++) {
-    nu_tree roots = roots_of(nu_plan_group_grains(engine->plan, rows, group));
+    nu_tree roots;
+    find_roots(&roots, nu_plan_group_grains(engine->plan, rows, group));
     for (size_t r = 0; r < roots.depth; r++) {
       nu_node node = roots.nodes[r];
       nu_tree_push(&tree, (nu_node){node.level, node.index, group * NU_TREE_DEPTH + r});
@@ -270,8 +277,9 @@ static void join_region(const nu_engine *engine, size_t thread, const region *at
 void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update) {
   nu_merge *merges = engine->threads[thread].merges;
   join_job job = {merges, list_merges(engine, rows, merges), update};
+  size_t step = engine->plan->blocks.inputs;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, join_region, &job);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, join_region, &job);
   }
 }
 
@@ -305,8 +313,9 @@ static void take_step(const nu_engine *engine, size_t thread, const region *at, 
 
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
   nu_update own = *update;
+  size_t step = engine->plan->blocks.inputs;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), update, take_step, &own);
+    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, take_step, &own);
   }
 }
 

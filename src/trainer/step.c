@@ -37,26 +37,33 @@ static size_t row_of(const nu_batch *batch, size_t i) {
   return batch->order ? batch->order[batch->first + i] : batch->first + i;
 }
 
-/* Shuffled rows lie where no hardware looks ahead: this one is on its way while some 4 KB before it are
- * copied. */
-static void fetch_row(const nu_rows *data, size_t row, size_t features) {
-  const float *at = data->inputs + row * features;
-  for (size_t j = 0; j < features; j += 16) __builtin_prefetch(at + j);
+/* Shuffled rows lie where no hardware looks ahead: row i of the batch, or of those after it, is sent for.
+ * Always inline: gcc 12 takes a function that only prefetches for one without effects, and drops its calls. */
+static inline __attribute__((always_inline)) void fetch_row(const nu_engine *engine, const nu_batch *batch, size_t i) {
+  const nu_rows *data = batch->data;
+  if (batch->first + i >= data->rows) return;
+  size_t row = row_of(batch, i);
+  const float *at = data->inputs + row * engine->features;
+  for (size_t j = 0; j < engine->features; j += 16) __builtin_prefetch(at + j);
   if (data->labels) __builtin_prefetch(data->labels + row);
+  if (data->targets) __builtin_prefetch(data->targets + row * engine->outputs);
 }
 
+/* While a row is copied, the one some 4 KB after it is on its way; where this share of the chunk ends
+ * before that, the same row of the next chunk, which comes while this one trains. */
 void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk) {
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 1024 / engine->features;
+  size_t next_chunk = chunk->rows.end - chunk->rows.begin, target_stride = nu_padded(engine->outputs);
   for (size_t i = mine.begin; i < mine.end; i++) {
     size_t row = row_of(batch, first + i);
-    if (i + ahead < mine.end) fetch_row(data, row_of(batch, first + i + ahead), engine->features);
+    fetch_row(engine, batch, first + i + (i + ahead < mine.end ? ahead : next_chunk));
     memcpy(engine->inputs + i * engine->input_stride, data->inputs + row * engine->features,
            engine->features * sizeof(float));
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
                    (nu_range){0, engine->input_stride});
-    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * nu_padded(engine->outputs));
+    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * target_stride);
   }
 }
 
@@ -88,9 +95,11 @@ void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_
 }
 
 void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk) {
-  for (size_t l = 0; l < engine->n_layers; l++) {
+  size_t n = engine->n_layers;
+  for (size_t l = 0; l < n; l++) {
     nu_forward_layer(engine, l, thread, chunk);
-    nu_meet_on_rows(engine, team);
+    if (nu_plan_meets_after_forward(engine->plan, engine->layers[l].panels, l + 1 == n))
+      nu_meet_on_rows(engine, team);
   }
 }
 
@@ -101,15 +110,16 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
   else nu_meet_on_rows(engine, team);
 }
 
-/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when all
- * threads have it, the gradient of layer l, which may change those weights. */
+/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when all threads
+ * that read them have it, the gradient of layer l, which may change those weights. */
 void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
                         const nu_update *update) {
   engine->threads[thread].not_finite = false;
   for (size_t l = engine->n_layers; l-- > 0;) {
     if (l > 0) {
       nu_delta_layer(engine, l - 1, thread, chunk);
-      nu_meet_on_rows(engine, team);
+      if (nu_plan_meets_after_delta(engine->plan, engine->layers[l - 1].panels, engine->layers[l].panels, l == 1))
+        nu_meet_on_rows(engine, team);
     }
     nu_gradient_layer(engine, l, thread, chunk, update);
   }

@@ -2,6 +2,12 @@
 #include "trainer/tree.h"
 
 #include <assert.h>
+#include <string.h>
+
+void nu_tree_copy(nu_tree *to, const nu_tree *from) {
+  to->depth = from->depth;
+  memcpy(to->nodes, from->nodes, from->depth * sizeof *to->nodes);
+}
 
 void nu_tree_push(nu_tree *tree, nu_node node) {
   assert(tree->depth < NU_TREE_DEPTH);

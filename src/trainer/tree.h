@@ -32,6 +32,8 @@ typedef struct nu_merge {
   size_t left, right;
 } nu_merge;
 
+/* Only as many nodes as there are: a stack has room for far more than a batch of one grain needs. */
+void nu_tree_copy(nu_tree *to, const nu_tree *from);
 /* Push the node right of all others. Then call nu_tree_merge until it gives false, adding as it says. */
 void nu_tree_push(nu_tree *tree, nu_node node);
 /* If the top two are children of one node: replace them by it, say what to add, true. */
