@@ -103,7 +103,8 @@ END_TEST
 
 /* Groups, fused or not, chunks of the batch, blocks that cut every loop in odd places. */
 START_TEST(weights_do_not_depend_on_groups_fusing_chunks_or_blocks) {
-  static const nu_blocks blocks[] = {{32, 1, 1, 4}, {32, 2, 7, 12}, {64, 3, 50, 33}, {4096, 8, 4096, 4096}};
+  static const nu_blocks blocks[] = {
+      {32, 1, 1, 4, 0}, {32, 2, 7, 12, 9000}, {64, 3, 50, 33, 1 << 16}, {4096, 8, 4096, 4096, 1 << 20}};
   char want[65], got[65];
   training_hash(variants[_i], 1, NU_NEURONS, want);
   for (size_t groups = 1; groups <= 4; groups++) {
