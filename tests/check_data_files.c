@@ -131,8 +131,10 @@ START_TEST(test_mnist) {
   ck_assert_mem_eq(data->test.labels, first, sizeof first);
   size_t bright = 0, outside = 0, n = data->test.rows * 784;
   for (size_t i = 0; i < n; i++) {
-    outside += data->test.inputs[i] < 0.0f || data->test.inputs[i] > 1.0f;
-    bright += data->test.inputs[i] == 1.0f;
+    float input;
+    nu_rows_inputs(&data->test, 784, i / 784, i % 784, 1, &input);
+    outside += input < 0.0f || input > 1.0f;
+    bright += input == 1.0f;
   }
   ck_assert_uint_eq(outside, 0);
   ck_assert_uint_eq(bright, 56835); /* bytes 255 of the file, counted by another program */

@@ -48,7 +48,7 @@ static void check_dialect(const char *path, const char *target, const char *opti
   ck_assert_uint_eq(data->schema.features, 2);
   ck_assert_uint_eq(data->schema.classes, 0);
   ck_assert_uint_eq(data->schema.targets, 1);
-  ck_assert_mem_eq(data->train.inputs, inputs, sizeof inputs);
+  check_inputs(&data->train, data->schema.features, inputs);
   ck_assert_mem_eq(data->train.targets, targets, sizeof targets);
   ck_assert_uint_eq((uintptr_t)data->train.inputs % 64, 0);
   numann_data_destroy(data);
@@ -199,7 +199,7 @@ static void check_six(const char *path) {
   static const float inputs[] = {1.0f, 2.0f, 4.0f, 5.0f}, targets[] = {3.0f, 6.0f};
   numann_data *data = load_table(path, "-1", "");
   ck_assert_uint_eq(data->train.rows, 2);
-  ck_assert_mem_eq(data->train.inputs, inputs, sizeof inputs);
+  check_inputs(&data->train, data->schema.features, inputs);
   ck_assert_mem_eq(data->train.targets, targets, sizeof targets);
   ck_assert_ptr_null(data->schema.feature_names);
   numann_data_destroy(data);
@@ -227,13 +227,13 @@ START_TEST(test_negative_elements) {
   static const float inputs[] = {-1.0f, -128.0f};
   size_t n = make_idx(file, 0x09, 2, (const uint32_t[]){2, 2}, "\xff\0\x80\1", 4);
   numann_data *data = load_table(put_bytes("a.idx", file, n), "1", "");
-  ck_assert_mem_eq(data->train.inputs, inputs, sizeof inputs);
+  check_inputs(&data->train, data->schema.features, inputs);
   numann_data_destroy(data);
   n = make_npy(file, "{'descr':'<i8','fortran_order':False,'shape':(2,2)}",
                "\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\0"
                "\x80\xff\xff\xff\xff\xff\xff\xff\1\0\0\0\0\0\0\0", 32);
   data = load_table(put_bytes("b.npy", file, n), "1", "");
-  ck_assert_mem_eq(data->train.inputs, inputs, sizeof inputs);
+  check_inputs(&data->train, data->schema.features, inputs);
   numann_data_destroy(data);
 }
 END_TEST
@@ -270,7 +270,7 @@ START_TEST(test_pair) {
   ck_assert_uint_eq(data->schema.classes, 2);
   ck_assert_str_eq(data->schema.class_names[0], "2");
   ck_assert_str_eq(data->schema.class_names[1], "7");
-  ck_assert_mem_eq(data->train.inputs, inputs, sizeof inputs);
+  check_inputs(&data->train, data->schema.features, inputs);
   ck_assert_mem_eq(data->train.labels, ((const int32_t[]){1, 0, 1}), 12);
   ck_assert_ptr_null(data->train.targets);
   numann_data_destroy(data);

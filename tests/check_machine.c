@@ -1,9 +1,7 @@
-/* The machine stage: team, float environment, topology and limits. SPDX-License-Identifier: MIT */
+/* The machine stage: team, topology and limits. SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include <check.h>
-#include <fenv.h>
-#include <float.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -12,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "machine/float_env.h"
 #include "machine/limits.h"
 #include "machine/machine.h"
 #include "machine/team.h"
@@ -119,6 +116,17 @@ static void count_calls(nu_team *team, size_t thread, void *arg) {
   atomic_fetch_add((atomic_size_t *)arg, 1);
 }
 
+START_TEST(idle_threads_do_no_work) {
+  atomic_size_t calls = 0;
+  ck_assert_int_eq(nu_team_run_some(8, 3, count_calls, &calls, NULL), NUMANN_OK);
+  ck_assert_uint_eq(calls, 3);
+  ring r = {.threads = 3};
+  ck_assert_int_eq(nu_team_run_some(33, 3, count_rounds, &r, NULL), NUMANN_OK);
+  for (size_t i = 0; i < 33; i++) ck_assert_int_eq(r.entered[i], i < 3);
+  for (size_t i = 0; i < 3; i++) ck_assert_uint_eq(r.wrong[i], 0);
+}
+END_TEST
+
 /* Stacks larger than any address space: refused by the system, with a message. */
 START_TEST(refused_threads_are_an_error) {
   pthread_attr_t huge;
@@ -141,73 +149,6 @@ START_TEST(affinity_mask_is_left_alone) {
   run_ring(&r, 3);
   ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
   ck_assert(CPU_EQUAL(&before, &after));
-}
-END_TEST
-
-/* ---- float environment */
-
-typedef struct float_facts {
-  float flushed_result[MAX_THREADS]; /* the least normal number / 2 */
-  float flushed_input[MAX_THREADS];  /* the least subnormal number * 2^24 */
-  float third[MAX_THREADS];          /* 1 / 3, whose last bit tells the rounding */
-} float_facts;
-
-static void compute_facts(float_facts *facts, size_t thread) {
-  volatile float tiny = FLT_MIN, subnormal = FLT_TRUE_MIN, one = 1.0f, three = 3.0f;
-  facts->flushed_result[thread] = tiny / 2.0f;
-  facts->flushed_input[thread] = subnormal * 16777216.0f;
-  facts->third[thread] = one / three;
-}
-
-static void compute_facts_member(nu_team *team, size_t thread, void *arg) {
-  (void)team;
-  compute_facts(arg, thread);
-}
-
-START_TEST(team_flushes_and_rounds_to_nearest) {
-  size_t threads = team_sizes[_i];
-  ck_assert_int_eq(fesetround(FE_UPWARD), 0);
-  float_facts facts;
-  memset(&facts, 0x7f, sizeof facts);
-  ck_assert_int_eq(nu_team_run(threads, compute_facts_member, &facts, NULL), NUMANN_OK);
-  for (size_t i = 0; i < threads; i++) {
-    ck_assert(facts.flushed_result[i] == 0.0f);
-    ck_assert(facts.flushed_input[i] == 0.0f);
-    ck_assert(facts.third[i] == 0x1.555556p-2f);
-  }
-}
-END_TEST
-
-START_TEST(callers_state_comes_back) {
-  static const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
-  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
-    ck_assert_int_eq(fesetround(modes[i]), 0);
-    feclearexcept(FE_ALL_EXCEPT);
-    feraiseexcept(FE_DIVBYZERO);
-    float_facts facts;
-    ck_assert_int_eq(nu_team_run(2, compute_facts_member, &facts, NULL), NUMANN_OK);
-    ck_assert_int_eq(fegetround(), modes[i]);
-    ck_assert_int_eq(fetestexcept(FE_ALL_EXCEPT), FE_DIVBYZERO);
-    compute_facts(&facts, 0);
-    ck_assert(facts.flushed_result[0] > 0.0f);
-    ck_assert(facts.flushed_input[0] > 0.0f);
-  }
-}
-END_TEST
-
-/* A trap that the caller has armed must not fire inside, and must be armed again after. */
-START_TEST(callers_traps_are_held) {
-  int armed = feenableexcept(FE_DIVBYZERO);
-#ifdef __aarch64__
-  if (armed == -1) return; /* traps are optional there, and rare */
-#endif
-  ck_assert_int_ne(armed, -1);
-  nu_float_env env = nu_float_env_enter();
-  volatile float zero = 0.0f;
-  volatile float infinite = 1.0f / zero;
-  nu_float_env_leave(&env);
-  ck_assert(infinite > FLT_MAX);
-  ck_assert_int_ne(fegetexcept() & FE_DIVBYZERO, 0);
 }
 END_TEST
 
@@ -470,12 +411,9 @@ static Suite *machine_suite(void) {
   tcase_add_test(team, barrier_oracle_sees_a_stray_thread);
   tcase_add_test(team, regions_grow_and_shrink);
   tcase_add_test(team, two_callers_run_their_own_teams);
+  tcase_add_test(team, idle_threads_do_no_work);
   tcase_add_test(team, refused_threads_are_an_error);
   tcase_add_test(team, affinity_mask_is_left_alone);
-  TCase *floats = add_case(suite, "float environment");
-  tcase_add_loop_test(floats, team_flushes_and_rounds_to_nearest, 0, TEAM_SIZES);
-  tcase_add_test(floats, callers_state_comes_back);
-  tcase_add_test(floats, callers_traps_are_held);
   TCase *topology = add_case(suite, "topology");
   tcase_add_loop_test(topology, fake_machines_are_counted, 0, COUNT(fakes));
   tcase_add_test(topology, wrong_description_is_refused);

@@ -128,6 +128,22 @@ START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
 }
 END_TEST
 
+/* With the strategy open too, those beyond the cores run and wait. */
+START_TEST(more_threads_than_cores_share_no_work) {
+  nu_machine machine = machine_of(2);
+  numann_network *network = network_of(3, (size_t[]){784, 512, 512, 10});
+  nu_plan_request request = {.threads = 33, .strategy = NU_STRATEGIES, .batch = 128};
+  numann_plan plan = nu_plan_make(&request, network, &machine);
+  ck_assert_uint_eq(plan.threads, 2);
+  ck_assert_uint_eq(numann_plan_threads(&plan), 33);
+  ck_assert_ptr_nonnull(strstr(plan.note, "33 threads on 2 cores"));
+  ck_assert_ptr_nonnull(strstr(plan.note, "31 of them wait"));
+  request.threads = 2;
+  ck_assert_uint_eq(nu_plan_make(&request, network, &machine).idle, 0);
+  numann_network_destroy(network);
+}
+END_TEST
+
 /* ---- choices on machines that one does not own */
 
 /* The named rows of `numann bench rows`, as shapes. */
@@ -336,19 +352,19 @@ END_TEST
 
 START_TEST(memory_is_the_sum_of_its_parts) {
   numann_network *network = row_network(&rows[8]); /* 25,175,040 parameters */
-  nu_memory_request request = {.train_rows = 1000, .target_floats = 1024};
+  nu_memory_request request = {.train_rows = 1000, .input_bytes = 4, .target_floats = 1024};
   numann_plan plan = nu_plan_of(2, NU_NEURONS, 1, 1024, 64);
   plan.fuse = true;
   nu_memory one = nu_plan_memory(&plan, network, &request);
   size_t sum = 0, parameters = 4 * network->n_parameters;
   for (size_t i = 0; i < one.n_parts; i++) sum += one.parts[i].bytes;
   ck_assert_uint_eq(one.bytes, sum);
-  ck_assert_uint_gt(one.bytes, 3 * parameters);
+  ck_assert_uint_gt(one.bytes, 2 * parameters);
   plan.moments = 2;
   ck_assert_uint_eq(nu_plan_memory(&plan, network, &request).bytes - one.bytes, 4 * parameters);
   plan.moments = 0;
   request.best = true;
-  ck_assert_uint_eq(nu_plan_memory(&plan, network, &request).bytes - one.bytes, parameters);
+  ck_assert_uint_eq(nu_plan_memory(&plan, network, &request).bytes - one.bytes, 2 * parameters);
   request.best = false;
   plan.groups = 2; /* each leaves a whole gradient */
   ck_assert_uint_ge(nu_plan_memory(&plan, network, &request).bytes - one.bytes, 2 * parameters);
@@ -365,6 +381,7 @@ static Suite *plan_suite(void) {
   tcase_add_test(tests, grain_depends_on_the_batch_alone);
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);
   tcase_add_test(tests, an_ordered_thread_count_is_obeyed_with_one_warning);
+  tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);
   tcase_add_test(tests, omp_num_threads_limits_and_does_not_ask);

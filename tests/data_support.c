@@ -121,6 +121,14 @@ numann_config *make_config(size_t outputs, const char *data_format, ...) {
   return config;
 }
 
+void check_inputs(const nu_rows *rows, size_t features, const float *expected) {
+  for (size_t i = 0; i < rows->rows * features; i++) {
+    float input;
+    nu_rows_inputs(rows, features, i / features, i % features, 1, &input);
+    ck_assert_float_eq(input, expected[i]);
+  }
+}
+
 numann_data *load(const numann_config *config) {
   numann_data *data;
   numann_error err = {0};

@@ -34,6 +34,9 @@ size_t make_npy(unsigned char *out, const char *dictionary, const void *elements
 numann_config *make_config(size_t outputs, const char *data_format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The scaled inputs of a part, floats or bytes, are `expected` [rows][features]. */
+void check_inputs(const nu_rows *rows, size_t features, const float *expected);
+
 /* Load what must be loadable. */
 numann_data *load(const numann_config *config);
 /* make_config and load in one, for one output. */

@@ -42,6 +42,7 @@ support() {
   case $1 in
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_kernels | check_output | check_pairs) echo tests/kernel_support.o ;;
+    check_bytes) echo tests/data_support.o tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_calibration) echo tests/training.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;

@@ -1,7 +1,8 @@
 #!/bin/sh
-# The promise: one weights_sha256, and one model file byte for byte, for every number of threads, both
-# strategies, every instruction set and any interruption. NUMANN_LONG=1 runs the whole matrix and 20
-# kills; otherwise a part of it. MNIST is looked for in NUMANN_DATA/mnist and configs/data/mnist.
+# The promise: one weights_sha256, and one model file byte for byte, for every number of threads, all
+# strategies, every instruction set, every compiler and any interruption. NUMANN_LONG=1 runs the whole
+# matrix and 20 kills; otherwise a part of it. MNIST is looked for in NUMANN_DATA/mnist and
+# configs/data/mnist. NUMANN_RENEW=1 writes the hashes of this build to same_bits.tsv and ends.
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
@@ -16,19 +17,45 @@ else
   some_threads="2 5 16"
 fi
 
-# one NAME CONFIG THREADS STRATEGY ISA SET...: train, and compare with the first run of this NAME.
+# Groups that a strategy forms of so many threads; hybrid2 is hybrid in two groups.
+groups_of() { # STRATEGY THREADS
+  case $1 in
+    neurons) echo 1 ;;
+    samples) echo "$2" ;;
+    hybrid*) [ "${1#hybrid}" -lt "$2" ] && echo "${1#hybrid}" || echo "$2" ;;
+  esac
+}
+
+is_strategy() { case $1 in neurons | samples | hybrid) ;; *) echo "  found: $1"; return 1 ;; esac; }
+
+# The run was as ordered: threads, strategy, groups, instruction set, fused or not.
+ran_as_ordered() { # WHAT THREADS STRATEGY ISA FUSED
+  check "$1: threads that ran" same "$(json threads)" "$2"
+  if [ "$3" = auto ]; then
+    check "$1: a strategy ran" is_strategy "$(json strategy)"
+  else
+    check "$1: strategy that ran" same "$(json strategy)" "${3%[1-9]}"
+    check "$1: groups that ran" same "$(json groups)" "$(groups_of "$3" "$2")"
+  fi
+  [ -z "$4" ] || check "$1: instruction set that ran" same "$(json isa)" "$4"
+  check "$1: fused or not" same "$(json fuse_update)" "$5"
+}
+
+# one NAME CONFIG THREADS STRATEGY ISA SET...: train, and compare with the first run of this NAME. The
+# update is fused unless fused=false.
+fused=true
 one() {
   name=$1 config=$2 threads=$3 strategy=$4 isa=$5
   shift 5
   NUMANN_ISA=$isa
   export NUMANN_ISA
-  what="$name: $threads threads, $strategy, ${isa:-default}"
-  check "$what: trains" run 0 train "$config" --threads "$threads" --set "parallel.strategy=$strategy" \
-    --out run --overwrite --quiet --json "$@" || return
-  check "$what: threads that ran" same "$(json threads)" "$threads"
-  check "$what: strategy that ran" same "$(json strategy)" "$strategy"
-  [ -z "$isa" ] || check "$what: instruction set that ran" same "$(json isa)" "$isa"
-  [ -f "$name.sha256" ] || { json weights_sha256 >"$name.sha256"; cp run/model.safetensors "$name.model"; }
+  what="$name: $threads threads, $strategy, ${isa:-default}, fused $fused"
+  case $strategy in hybrid*) set -- "$@" --set "parallel.groups=${strategy#hybrid}" ;; esac
+  check "$what: trains" run 0 train "$config" --threads "$threads" --set "parallel.strategy=${strategy%[1-9]}" \
+    --set "parallel.fuse_update=$fused" --out run --overwrite --quiet --json "$@" || return
+  ran_as_ordered "$what" "$threads" "$strategy" "$isa" "$fused"
+  [ -f "$name.sha256" ] || json weights_sha256 >"$name.sha256"
+  [ -f "$name.model" ] || cp run/model.safetensors "$name.model"
   check "$what: the same weights" same "$(json weights_sha256)" "$(cat "$name.sha256")"
   check "$what: the same file" cmp -s run/model.safetensors "$name.model"
   unset NUMANN_ISA
@@ -45,10 +72,94 @@ matrix() { # THREADS NAME CONFIG SET...
 }
 matrix_one() { mt=$1 ms=$2 mi=$3 mn=$4 mc=$5; shift 5; one "$mn" "$mc" "$mt" "$ms" "$mi" "$@"; }
 
-matrix "1 2 3 5 8 16" digits "$digits" --set train.epochs=2
-check "the hash is one" test "$(wc -c <digits.sha256)" -eq 65
 sets=$("$NUMANN" --version -v | sed -n 's/^kernels *\(.*\) (used.*/\1/p')
 check "there are instruction sets" test -n "$sets"
+
+# ---- every row of `numann bench rows`: its own network, optimiser and batch. same_bits.tsv holds their hashes,
+# so that another compiler's build has to find them too.
+hashes=$srcdir/tests/same_bits.tsv
+numerics=$("$NUMANN" --version -v | sed -n 's/^numerics *version *//p')
+all_threads="1 2 3 5 8 16 33"
+all_strategies="neurons samples hybrid1 hybrid2 hybrid3 auto"
+check "there are rows" sh -c "'$NUMANN' bench rows --json | awk -f '$srcdir/tests/same_bits.awk' >rows"
+check "there are nine rows" test "$(wc -l <rows)" -eq 9
+
+# The emulation takes minutes for a step of wide: one run, in the long tier.
+sets_for() { [ "$1" != wide ] || [ "$sets" = base ] && echo "$sets" || echo "${sets#base }"; }
+nth() { shift $(($1 % ($# - 1) + 1)); echo "$1"; } # N WORD...: word N, from 0, around and around
+
+row_hash() { awk -v name="$1" '$1 == name { print $2 }' "$hashes"; }
+
+# A run with the Nth of all threads, strategies and sets: seven have all threads and all strategies.
+# shellcheck disable=SC2046,SC2086 # lists of words
+sample_row() { # N ROW SET...
+  n=$1 row=$2
+  shift 2
+  fused=$(nth $((n / 3)) true false)
+  one "$row" "$row.yaml" "$(nth "$n" $all_threads)" "$(nth "$n" $all_strategies)" \
+    "$(nth "$n" $(sets_for "$row"))" "$@"
+  fused=true
+}
+
+# shellcheck disable=SC2046 # a list of words
+whole_row() { # ROW SET...
+  row=$1
+  shift
+  for threads_now in $all_threads; do
+    for strategy_now in $all_strategies; do
+      for isa_now in $(sets_for "$row"); do
+        for fused in true false; do one "$row" "$row.yaml" "$threads_now" "$strategy_now" "$isa_now" "$@"; done
+      done
+    done
+  done
+  fused=true
+}
+
+test_row() { # ROW RUNS SET...: the hash of same_bits.tsv in so many runs, or in all
+  row=$1 runs=$2
+  shift 2
+  row_hash "$row" >"$row.sha256"
+  [ "$(uname -m)" = x86_64 ] || rm "$row.sha256" # other architectures: one hash, but their own
+  if [ -n "${NUMANN_LONG-}" ]; then
+    whole_row "$row" "$@"
+    [ "$row" != wide ] || one wide wide.yaml 3 hybrid2 base "$@"
+  else
+    for i in $(seq "$runs"); do sample_row $((first + i)) "$row" "$@"; done
+  fi
+  first=$((first + runs))
+  rm -f "$row.model" "$row.csv"
+}
+
+renew() {
+  {
+    echo "# weights_sha256 of the rows in same_bits.sh, on x86-64. To renew: NUMANN_RENEW=1 tests/same_bits.sh"
+    printf 'numerics\t%s\n' "$numerics"
+    while read -r row; do
+      "$NUMANN" train "$row.yaml" --out run --overwrite --quiet --json >out || exit 99
+      printf '%s\t%s\n' "$row" "$(json weights_sha256)"
+    done <rows
+  } >"$hashes"
+}
+
+for row in mnist tabular; do
+  cp "$row.csv" "$row-bf16.csv"
+  sed "s/$row.csv/$row-bf16.csv/; s/^train: {/&precision: bf16, /" "$row.yaml" >"$row-bf16.yaml"
+  echo "$row-bf16" >>rows
+done
+if [ -n "${NUMANN_RENEW-}" ]; then
+  renew
+  exit 0
+fi
+check "same_bits.tsv is of this numerics version; if it was raised: NUMANN_RENEW=1 tests/same_bits.sh" \
+  same "$(row_hash numerics)" "$numerics"
+first=0
+while read -r row; do
+  case $row in wide) test_row wide 2 ;; *) test_row "$row" 7 ;; esac
+done <rows
+
+# ---- digits
+matrix "1 2 3 5 8 16" digits "$digits" --set train.epochs=2
+check "the hash is one" test "$(wc -c <digits.sha256)" -eq 65
 for t in $some_threads; do
   for isa in $sets; do
     one digits "$digits" "$t" neurons "$isa" --set train.epochs=2

@@ -29,14 +29,14 @@ math_used() {
   nm -u "$@" 2>/dev/null | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u | grep -xF -f "$work/math"
 }
 
-# Objects in sections that can be written. The one exception, `kept` of machine/team.c, is a thread's
-# own: how many threads its last team had.
+# Objects in sections that can be written. The exceptions are a thread's own: `kept` of machine/team.c, how
+# many threads its last team had; `env_*` of machine/float_env.c, the state that it came with.
 writable() {
   objdump -t "$@" 2>/dev/null |
     awk '$NF !~ /^(\.|__|_Z|\*)/ && NF >= 4 {
            for (i = 2; i < NF; i++)
              if ($i ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $i !~ /^\.data\.rel\.ro/) print $NF
-         }' | grep -vE '^(ensure_threads\.)?kept(\.[0-9]+)?$' | sort -u
+         }' | grep -vE '^((ensure_threads\.)?kept(\.[0-9]+)?|env_depth|env_outside)$' | sort -u
 }
 
 exported() { nm -D --defined-only "$@" | awk '{ print $NF }' | sed 's/@.*//' | grep -v '^numann_' | grep -v '^_'; }

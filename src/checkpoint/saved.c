@@ -12,6 +12,7 @@
 #include "checkpoint/metadata.h"
 #include "checkpoint/safetensors.h"
 #include "config/config.h"
+#include "machine/float_env.h"
 
 void nu_saved_clear(nu_saved *saved) {
   numann_network_destroy(saved->network);
@@ -99,12 +100,29 @@ static unsigned long add_crc(unsigned long crc, const void *numbers, size_t coun
   return crc;
 }
 
+/* Over the scaled numbers, whether or not they are kept so. */
+static unsigned long add_inputs(unsigned long crc, const nu_rows *rows, size_t features) {
+  float scaled[1024];
+  if (rows->inputs) return add_crc(crc, rows->inputs, rows->rows * features, sizeof *rows->inputs);
+  nu_float_env env = nu_float_env_enter();
+  for (size_t r = 0; r < rows->rows; r++) {
+    for (size_t first = 0; first < features; first += sizeof scaled / sizeof *scaled) {
+      size_t left = features - first, most = sizeof scaled / sizeof *scaled;
+      size_t n = left < most ? left : most;
+      nu_rows_inputs(rows, features, r, first, n, scaled);
+      crc = add_crc(crc, scaled, n, sizeof *scaled);
+    }
+  }
+  nu_float_env_leave(&env);
+  return crc;
+}
+
 uint64_t nu_data_sum(const numann_data *data) {
   const nu_schema *schema = &data->schema;
   const nu_rows *rows = &data->train;
   const uint64_t counts[] = {rows->rows, schema->features, schema->classes, schema->targets};
   unsigned long crc = add_crc(crc32(0, NULL, 0), counts, 4, sizeof *counts);
-  crc = add_crc(crc, rows->inputs, rows->rows * schema->features, sizeof *rows->inputs);
+  crc = add_inputs(crc, rows, schema->features);
   if (rows->targets) {
     crc = add_crc(crc, rows->targets, rows->rows * schema->targets, sizeof *rows->targets);
   }

@@ -53,7 +53,7 @@ static void json_plan(const facts *f, nu_json *json) {
   nu_json_count(json, "rows_train", f->data->train.rows);
   nu_json_count(json, "rows_validation", f->data->validation.rows);
   nu_json_count(json, "rows_test", f->data->test.rows);
-  nu_json_count(json, "threads", f->plan->threads);
+  nu_json_count(json, "threads", numann_plan_threads(f->plan));
   nu_json_count(json, "threads_limit", f->plan->threads_limit);
   nu_json_string(json, "strategy", numann_plan_strategy(f->plan));
   nu_json_count(json, "batch", f->plan->batch);

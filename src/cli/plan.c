@@ -40,6 +40,7 @@ static numann_status open_row(outlook *o, const nu_arguments *args, numann_error
   bool classes = strcmp(row.loss, "squared_error") != 0;
   size_t n_classes = sizes[n] > 1 ? sizes[n] : 2;
   o->subject = row.name;
+  o->rows.input_bytes = sizeof(float);
   o->rows.target_floats = classes ? 1 : sizes[n];
   o->rows.copied = true;
   return nu_network_shape(&o->network, o->config, sizes[0], classes ? n_classes : 0,
@@ -56,6 +57,7 @@ static numann_status open_config(outlook *o, const nu_arguments *args, numann_er
       (nu_memory_request){.train_rows = data->train.rows,
                           .validation_rows = data->validation.rows,
                           .test_rows = data->test.rows,
+                          .input_bytes = data->train.bytes ? 1 : sizeof(float),
                           .target_floats = schema->targets ? schema->targets : 1,
                           .best = nu_config_count(o->config, "train.early_stopping.patience") > 0,
                           .evaluated = true};
@@ -122,7 +124,7 @@ static void json_machine(const outlook *o, nu_json *json) {
 
 static void json_plan(const outlook *o, nu_json *json) {
   const numann_plan *plan = &o->plan;
-  nu_json_count(json, "threads", plan->threads);
+  nu_json_count(json, "threads", numann_plan_threads(plan));
   nu_json_count(json, "threads_limit", plan->threads_limit);
   nu_json_string(json, "strategy", nu_strategy_name(plan->strategy));
   nu_json_count(json, "groups", plan->groups);

@@ -12,7 +12,7 @@
 #include "cli/answers.h"
 #include "cli/command.h"
 #include "cli/model.h"
-#include "numann/trainer.h"
+#include "trainer/evaluate.h"
 
 /* ---- what is asked */
 
@@ -56,7 +56,7 @@ static numann_status answer(const nu_model *model, const nu_rows *rows, size_t t
   size_t n = numann_network_outputs(network), count = 0;
   float *outputs = nu_size_mul(rows->rows, n, &count) ? nu_alloc(count, sizeof *outputs) : NULL;
   if (outputs == NULL) return nu_fail_memory(err, count * sizeof *outputs, "the answers");
-  numann_status status = numann_predict(network, threads, rows->rows, rows->inputs, outputs, err);
+  numann_status status = nu_predict(network, threads, rows, outputs, err);
   nu_answers answers = {
       .rows = rows->rows, .n_outputs = n, .outputs = outputs, .schema = &model->saved.schema};
   if (status == NUMANN_OK) status = write_answers(&answers, npy, output, err);

@@ -31,6 +31,7 @@ typedef struct run {
   nu_parts parts;
   char sha256[65]; /* "" until the training has ended */
   const char *stop; /* the signal that stopped the run, or NULL */
+  uint64_t epochs, steps; /* done, once the training has ended */
 } run;
 
 /* ---- before */
@@ -105,13 +106,20 @@ static void announce(const run *r) {
 
 /* ---- training */
 
+static void count(run *r) {
+  const nu_state *state = nu_trainer_state_view(r->trainer);
+  r->epochs = state->epoch;
+  r->steps = state->step;
+}
+
 static numann_status train(run *r, numann_error *err) {
   nu_signals_catch();
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
-  if (status == NUMANN_OK) return nu_watch_finish(&r->watch, r->trainer, err);
+  if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_STOPPED) r->stop = nu_signals_received();
+  if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
   return status;
 }
 
@@ -171,22 +179,22 @@ static nu_result collect(const run *r, const texts *t) {
 }
 
 static void write_json(const run *r, nu_text *out) {
-  const nu_state *state = nu_trainer_state_view(r->trainer);
   const nu_kernels *kernels = nu_kernels_select();
   bool classes = r->data->schema.classes > 0;
   nu_json json = {0};
   nu_json_open(&json, NULL, '{');
-  nu_json_count(&json, "epochs", state->epoch);
-  nu_json_count(&json, "steps", state->step);
+  nu_json_count(&json, "epochs", r->epochs);
+  nu_json_count(&json, "steps", r->steps);
   nu_json_evaluation(&json, "train", &r->parts.train, classes);
   nu_json_evaluation(&json, "validation", &r->parts.validation, classes);
   nu_json_evaluation(&json, "test", &r->parts.test, classes);
   nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
   nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
-  nu_json_count(&json, "threads", r->plan->threads);
+  nu_json_count(&json, "threads", numann_plan_threads(r->plan));
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);
   nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
   nu_json_count(&json, "groups", r->plan->groups);
+  nu_json_flag(&json, "fuse_update", r->plan->fuse);
   nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");
@@ -230,7 +238,10 @@ static numann_status show(run *r, numann_error *err) {
   return status;
 }
 
+/* The evaluation takes memory of its own, as the trainer needs no more. */
 static numann_status finish(run *r, numann_error *err) {
+  numann_trainer_destroy(r->trainer);
+  r->trainer = NULL;
   NU_TRY(save_model(r, err));
   NU_TRY(evaluate(r, err));
   return show(r, err);
@@ -277,11 +288,10 @@ static void add_resume_command(const run *r, nu_text *out) {
 
 /* What a stopped run says: how to go on. Its checkpoint is durable by now. */
 static numann_status tell_stop(const run *r, numann_error *err) {
-  const nu_state *state = nu_trainer_state_view(r->trainer);
   nu_text out = {0};
   add_resume_command(r, &out);
   nu_note(r->args, "stopped by %s at step %llu, the checkpoint is safe; go on with: %s", r->stop,
-          (unsigned long long)state->step, nu_text_view(&out));
+          (unsigned long long)r->steps, nu_text_view(&out));
   nu_text_clear(&out);
   if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
   write_json(r, &out);

@@ -35,6 +35,11 @@ numann_status nu_npy_open(nu_array *array, nu_input *in, numann_error *err);
 /* The check that both share, of element and shape against the limits and the length. */
 numann_status nu_array_check(nu_array *array, numann_error *err);
 
+/* Whole numbers of 0 to 255? */
+static inline bool nu_array_of_bytes(const nu_array *array) {
+  return array->element.kind == 'u' && array->element.bytes == 1;
+}
+
 /* n numbers from their bytes, as they are: perhaps not finite. */
 void nu_array_decode(nu_element element, const unsigned char *from, size_t n, double *to);
 

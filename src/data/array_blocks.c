@@ -6,6 +6,7 @@
  * float is left, with all behind it, to be read again by nu_array_rows_next, which says what is
  * wrong. */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "data/array_rows.h"
 
@@ -39,6 +40,10 @@ static void begin_round(blocks *b) {
 static bool decode_row(const nu_array_rows *rows, const unsigned char *from, float *row) {
   const nu_array *array = &rows->inputs;
   double values[AT_A_TIME];
+  if (rows->as_it_is) {
+    memcpy(row, from, array->width);
+    return true;
+  }
   for (size_t i = 0; i < array->width; i += AT_A_TIME) {
     size_t n = array->width - i < AT_A_TIME ? array->width - i : AT_A_TIME;
     nu_array_decode(array->element, from + i * array->element.bytes, n, values);
@@ -46,7 +51,7 @@ static bool decode_row(const nu_array_rows *rows, const unsigned char *from, flo
       size_t slot = rows->slot[i + j];
       if (slot == NU_LEFT_OUT) continue;
       if (!nu_fits_float(values[j])) return false;
-      row[slot] = (float)values[j];
+      nu_table_put(rows->table, row, slot, values[j]);
     }
   }
   return true;

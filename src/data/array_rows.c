@@ -37,7 +37,7 @@ static numann_status put_values(nu_table *table, const nu_array *array, const do
   for (size_t i = 0; i < array->width; i++) {
     if (slot[i] == NU_LEFT_OUT) continue;
     if (!nu_fits_float(values[i])) return fail_value(array, i, "too large for a float", err);
-    row[slot[i]] = (float)values[i];
+    nu_table_put(table, row, slot[i], values[i]);
     if (slot[i] != label_slot) continue;
     uint64_t place = begin + i * array->element.bytes;
     NU_TRY(nu_labels_number(&table->labels, values[i], place, label, err));
@@ -128,6 +128,7 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
   NU_TRY(check_pair(&p, request->schema, err));
   table->features = p.inputs.width;
   table->targets = labels ? p.labels.width : 0;
+  table->bytes = p.as_it_is = nu_array_of_bytes(&p.inputs);
   p.slot = calloc(p.inputs.width, sizeof *p.slot);
   if (!p.slot) return nu_fail_memory(err, p.inputs.width * sizeof *p.slot, "columns");
   for (size_t i = 0; i < p.inputs.width; i++) p.slot[i] = i;
@@ -149,6 +150,7 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
   if (status == NUMANN_OK) {
     table->features = layout.features;
     table->targets = layout.targets;
+    table->bytes = nu_array_of_bytes(&p.inputs);
     p.slot = layout.slot;
     status = read_rows(table, &p, request->crew, err);
   }

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "data/array.h"
+#include "data/scaling.h"
 #include "data/schema.h"
 
 static numann_status check_finite(const float *values, size_t rows, size_t n, const char *what,
@@ -31,8 +32,8 @@ static numann_status check_labels(const int32_t *labels, size_t rows, size_t cla
 static numann_status copy_rows(numann_data *data, size_t rows, const float *inputs,
                                const float *targets, const int32_t *labels, numann_error *err) {
   const nu_schema *schema = &data->schema;
-  NU_TRY(nu_rows_allocate(&data->train, rows, schema->features, schema->targets, labels != NULL,
-                          err));
+  nu_row_shape shape = {.features = schema->features, .targets = schema->targets, .labels = labels != NULL};
+  NU_TRY(nu_rows_allocate(&data->train, rows, &shape, err));
   memcpy(data->train.inputs, inputs, rows * schema->features * sizeof *inputs);
   if (targets) memcpy(data->train.targets, targets, rows * schema->targets * sizeof *targets);
   if (labels) memcpy(data->train.labels, labels, rows * sizeof *labels);
@@ -74,6 +75,17 @@ size_t numann_data_rows(const numann_data *data) { return data->train.rows; }
 size_t numann_data_features(const numann_data *data) { return data->schema.features; }
 
 size_t numann_data_classes(const numann_data *data) { return data->schema.classes; }
+
+void nu_rows_inputs(const nu_rows *rows, size_t features, size_t row, size_t first, size_t n,
+                    float *to) {
+  size_t at = row * features + first;
+  if (rows->inputs) {
+    memcpy(to, rows->inputs + at, n * sizeof *to);
+    return;
+  }
+  const double *shift = rows->scaling.shift + first, *scale = rows->scaling.scale + first;
+  for (size_t j = 0; j < n; j++) to[j] = nu_scale((double)rows->bytes[at + j], shift[j], scale[j]);
+}
 
 void nu_data_order(uint32_t *order, size_t rows, uint64_t seed, uint64_t epoch, bool shuffle) {
   nu_stream stream = {seed, NU_PURPOSE_SHUFFLE, (uint32_t)epoch};

@@ -10,8 +10,8 @@
  * and texts bytewise; the list comes from the whole training file, before any split. A network with
  * one output gets class 0 as 0 and class 1 as 1: that is the trainer's work, here they are labels.
  *
- * Rows keep the order of their file in every part (split.h). Values become float as they are read
- * and are scaled from there, so that every format gives the same bits. */
+ * Rows keep the order of their file in every part (split.h). Values become float as they are read,
+ * or stay the bytes that they are, and are scaled from there: every format gives the same bits. */
 #ifndef NU_DATA_DATA_H
 #define NU_DATA_DATA_H
 
@@ -22,20 +22,28 @@
 #include "base/status.h"
 #include "numann/data.h"
 
-/* The rows of one part. Either targets or labels is NULL. All arrays: on the heap, aligned to 64,
- * owned by the nu_rows. */
-typedef struct nu_rows {
-  size_t rows;
-  float *inputs;   /* [rows][features], scaled */
-  float *targets;  /* [rows][targets], scaled; regression */
-  int32_t *labels; /* [rows] in [0, classes); classification */
-} nu_rows;
-
 /* x -> (x - shift) * scale, in double, rounded to float once. */
 typedef struct nu_scaling {
   double *shift; /* [n], owned */
   double *scale; /* [n], owned */
 } nu_scaling;
+
+/* The rows of one part. Either inputs or bytes is NULL, and either targets or labels. All arrays: on
+ * the heap, aligned to 64, owned by the nu_rows. A source of bytes stays one, a quarter of the memory:
+ * its numbers are scaled whenever a row is used, to the same bits as if that were done at once. */
+typedef struct nu_rows {
+  size_t rows;
+  float *inputs;      /* [rows][features], scaled */
+  uint8_t *bytes;     /* [rows][features], to be scaled by: */
+  nu_scaling scaling; /* of bytes, [features]; else NULL arrays */
+  float *targets;     /* [rows][targets], scaled; regression */
+  int32_t *labels;    /* [rows] in [0, classes); classification */
+} nu_rows;
+
+/* Inputs `first` to first + n of a row, scaled. Of bytes only in the floating-point state of
+ * machine/float_env.h. The trainer has a kernel for it. */
+void nu_rows_inputs(const nu_rows *rows, size_t features, size_t row, size_t first, size_t n,
+                    float *to);
 
 /* What a model must remember of its data, to read other files alike and to name its answers. */
 typedef struct nu_schema {

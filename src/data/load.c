@@ -159,24 +159,31 @@ static numann_status read_part(loading *l, size_t part, nu_rows *rows, numann_er
   return read_rows(rows, &request, &l->data->rows_dropped, err);
 }
 
+static nu_numbers inputs_of(const nu_rows *rows, const nu_schema *schema) {
+  return (nu_numbers){rows->inputs, rows->bytes, rows->rows, schema->features};
+}
+
+static nu_numbers targets_of(const nu_rows *rows, const nu_schema *schema) {
+  return (nu_numbers){rows->targets, NULL, rows->rows, schema->targets};
+}
+
 static numann_status apply(const nu_schema *schema, nu_rows *rows, const char *name, nu_crew *crew,
                            numann_error *err) {
   if (rows->rows == 0) return NUMANN_OK;
-  NU_TRY(nu_scaling_apply(&schema->inputs, rows->inputs, rows->rows, schema->features, name, crew,
-                          err));
-  if (!rows->targets) return NUMANN_OK;
-  return nu_scaling_apply(&schema->outputs, rows->targets, rows->rows, schema->targets, name, crew,
-                          err);
+  const nu_numbers inputs = inputs_of(rows, schema), targets = targets_of(rows, schema);
+  NU_TRY(nu_scaling_apply(&schema->inputs, &inputs, name, crew, err));
+  if (rows->bytes) NU_TRY(nu_scaling_copy(&rows->scaling, &schema->inputs, schema->features, err));
+  return rows->targets ? nu_scaling_apply(&schema->outputs, &targets, name, crew, err) : NUMANN_OK;
 }
 
 static numann_status fit(loading *l, numann_error *err) {
   numann_data *data = l->data;
   nu_schema *schema = &data->schema;
-  NU_TRY(nu_scaling_fit(&schema->inputs, data->train.inputs, data->train.rows, schema->features,
-                        &l->crew, "data.scale", err));
+  const nu_numbers inputs = inputs_of(&data->train, schema);
+  const nu_numbers targets = targets_of(&data->train, schema);
+  NU_TRY(nu_scaling_fit(&schema->inputs, &inputs, &l->crew, "data.scale", err));
   if (schema->targets) {
-    return nu_scaling_fit(&schema->outputs, data->train.targets, data->train.rows, schema->targets,
-                          &l->crew, "data.scale_targets", err);
+    return nu_scaling_fit(&schema->outputs, &targets, &l->crew, "data.scale_targets", err);
   }
   const char *method = nu_config_string(l->config, "data.scale_targets");
   if (strcmp(method, "none") == 0) return NUMANN_OK;

@@ -11,16 +11,29 @@
 
 /* shift 0, scale 1 for n columns. */
 numann_status nu_scaling_identity(nu_scaling *out, size_t n, numann_error *err);
+numann_status nu_scaling_copy(nu_scaling *out, const nu_scaling *from, size_t n, numann_error *err);
 void nu_scaling_clear(nu_scaling *scaling);
 
-/* Set scaling [n] to what the crew's config's key (data.scale, data.scale_targets) asks for on the
- * values [rows][n]. A constant column is shifted to 0 and not stretched. */
-numann_status nu_scaling_fit(nu_scaling *scaling, const float *values, size_t rows, size_t n,
-                             nu_crew *crew, const char *key, numann_error *err);
+/* What scaling does to a number. */
+static inline float nu_scale(double x, double shift, double scale) {
+  return (float)((x - shift) * scale);
+}
 
-/* Scale values [rows][n] in place; NUMANN_ERR_DATA when one leaves the range of float. `file` is
- * for the message. */
-numann_status nu_scaling_apply(const nu_scaling *scaling, float *values, size_t rows, size_t n,
+/* Numbers [rows][n], floats or bytes: the other is NULL. All borrowed. */
+typedef struct nu_numbers {
+  float *values;
+  const uint8_t *bytes;
+  size_t rows, n;
+} nu_numbers;
+
+/* Set scaling [n] to what the crew's config's key (data.scale, data.scale_targets) asks for on the
+ * numbers. A constant column is shifted to 0 and not stretched. */
+numann_status nu_scaling_fit(nu_scaling *scaling, const nu_numbers *numbers, nu_crew *crew,
+                             const char *key, numann_error *err);
+
+/* Scale floats in place; bytes stay. NUMANN_ERR_DATA when a number leaves the range of float. `file`
+ * is for the message. */
+numann_status nu_scaling_apply(const nu_scaling *scaling, const nu_numbers *numbers,
                                const char *file, nu_crew *crew, numann_error *err);
 
 #endif

@@ -48,22 +48,13 @@ static numann_status copy_names(char ***out, char *const *names, size_t n, numan
   return NUMANN_OK;
 }
 
-static numann_status copy_scaling(nu_scaling *out, const nu_scaling *from, size_t n,
-                                  numann_error *err) {
-  if (!from->shift) return NUMANN_OK;
-  NU_TRY(nu_scaling_identity(out, n, err));
-  memcpy(out->shift, from->shift, n * sizeof *from->shift);
-  memcpy(out->scale, from->scale, n * sizeof *from->scale);
-  return NUMANN_OK;
-}
-
 static numann_status copy_parts(nu_schema *out, const nu_schema *schema, numann_error *err) {
   size_t columns = target_columns(schema);
   NU_TRY(copy_names(&out->feature_names, schema->feature_names, schema->features, err));
   NU_TRY(copy_names(&out->class_names, schema->class_names, schema->classes, err));
   NU_TRY(copy_names(&out->target_names, schema->target_names, columns, err));
-  NU_TRY(copy_scaling(&out->inputs, &schema->inputs, schema->features, err));
-  return copy_scaling(&out->outputs, &schema->outputs, schema->targets, err);
+  NU_TRY(nu_scaling_copy(&out->inputs, &schema->inputs, schema->features, err));
+  return nu_scaling_copy(&out->outputs, &schema->outputs, schema->targets, err);
 }
 
 numann_status nu_schema_copy(nu_schema *out, const nu_schema *schema, numann_error *err) {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/memory.h"
+#include "data/scaling.h"
 
 /* Chunks double up to this size. From 32 MiB on the C library maps them, so that a freed one goes
  * back to the system at once. */
@@ -31,7 +32,7 @@ static void *allocate_plainly(size_t bytes) {
 }
 
 static numann_status add_chunk(nu_table *table, numann_error *err) {
-  size_t stride = (table->features + table->targets) * sizeof(float);
+  size_t stride = nu_table_stride(table) * sizeof(float);
   size_t bytes = CHUNK_BYTES_MIN;
   if (table->n_chunks) bytes = table->chunks[table->n_chunks - 1].capacity * stride * 2;
   if (bytes > CHUNK_BYTES_MAX) bytes = CHUNK_BYTES_MAX;
@@ -50,7 +51,7 @@ numann_status nu_table_room(nu_table *table, float **row, numann_error *err) {
     NU_TRY(add_chunk(table, err));
     last = &table->chunks[table->n_chunks - 1];
   }
-  *row = last->rows + last->used * (table->features + table->targets);
+  *row = last->rows + last->used * nu_table_stride(table);
   return NUMANN_OK;
 }
 
@@ -71,6 +72,7 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err) 
 void nu_table_restart(nu_table *table, const nu_table *like) {
   table->features = like->features;
   table->targets = like->targets;
+  table->bytes = like->bytes;
   table->by_line = like->by_line;
   table->rows = table->dropped = 0;
   for (size_t i = 0; i + 1 < table->n_chunks; i++) free(table->chunks[i].rows);
@@ -115,12 +117,12 @@ static nu_chunk *find_chunk(nu_table *table, size_t i, size_t *place) {
 float *nu_table_row(nu_table *table, size_t i) {
   size_t place;
   const nu_chunk *chunk = find_chunk(table, i, &place);
-  return chunk->rows + place * (table->features + table->targets);
+  return chunk->rows + place * nu_table_stride(table);
 }
 
 /* Copy n rows to row `at` and the following, which may lie in several chunks. */
 static void put_rows(nu_table *table, size_t at, const float *from, size_t n) {
-  size_t stride = table->features + table->targets;
+  size_t stride = nu_table_stride(table);
   for (nu_chunk *chunk = find_chunk(table, at, &at); n > 0; chunk++, at = 0) {
     size_t fit = chunk->used - at < n ? chunk->used - at : n;
     memcpy(chunk->rows + at * stride, from, fit * stride * sizeof *from);
@@ -163,28 +165,34 @@ void nu_table_clear(nu_table *table) {
 
 void nu_rows_clear(nu_rows *rows) {
   free(rows->inputs);
+  free(rows->bytes);
+  nu_scaling_clear(&rows->scaling);
   free(rows->targets);
   free(rows->labels);
   *rows = (nu_rows){0};
 }
 
+/* width: bytes of a row */
 static numann_status allocate(void *array, size_t n, size_t width, numann_error *err) {
   size_t bytes;
   void *memory = NULL;
-  if (!nu_size_mul(n, width, &bytes) || !nu_size_mul(bytes, 4, &bytes) ||
-      !(memory = allocate_plainly(bytes))) {
+  if (!nu_size_mul(n, width, &bytes) || !(memory = allocate_plainly(bytes))) {
     return nu_fail_memory(err, bytes, "data rows");
   }
   memcpy(array, &memory, sizeof memory);
   return NUMANN_OK;
 }
 
-numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
-                               bool with_labels, numann_error *err) {
+numann_status nu_rows_allocate(nu_rows *rows, size_t n, const nu_row_shape *shape,
+                               numann_error *err) {
   *rows = (nu_rows){.rows = n};
-  numann_status status = allocate(&rows->inputs, n, features, err);
-  if (status == NUMANN_OK && targets) status = allocate(&rows->targets, n, targets, err);
-  if (status == NUMANN_OK && with_labels) status = allocate(&rows->labels, n, 1, err);
+  numann_status status = shape->bytes
+                             ? allocate(&rows->bytes, n, shape->features, err)
+                             : allocate(&rows->inputs, n, shape->features * sizeof(float), err);
+  if (status == NUMANN_OK && shape->targets) {
+    status = allocate(&rows->targets, n, shape->targets * sizeof(float), err);
+  }
+  if (status == NUMANN_OK && shape->labels) status = allocate(&rows->labels, n, sizeof(int32_t), err);
   if (status != NUMANN_OK) nu_rows_clear(rows);
   return status;
 }
@@ -192,9 +200,10 @@ numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t 
 /* Copy one row of the table to place `at` of its part. */
 static void put_row(const nu_table *table, const float *row, size_t index, const int32_t *class_of,
                     nu_rows *to, size_t at) {
-  memcpy(to->inputs + at * table->features, row, table->features * sizeof *row);
+  if (to->bytes) memcpy(to->bytes + at * table->features, row, table->features);
+  else memcpy(to->inputs + at * table->features, row, table->features * sizeof *row);
   if (to->targets) {
-    memcpy(to->targets + at * table->targets, row + table->features,
+    memcpy(to->targets + at * table->targets, row + nu_table_features(table),
            table->targets * sizeof *row);
   }
   if (to->labels) to->labels[at] = class_of[table->label_ids[index]];
@@ -227,7 +236,7 @@ static void count_pieces(move *m) {
 
 static void move_piece(size_t i, void *arg) {
   const move *m = arg;
-  size_t next[NU_PARTS], stride = m->table->features + m->table->targets;
+  size_t next[NU_PARTS], stride = nu_table_stride(m->table);
   memcpy(next, m->next[i], sizeof next);
   for (size_t r = piece_begin(m, i); r < piece_begin(m, i + 1); r++) {
     size_t p = m->part ? m->part[m->first + r] : 0;
@@ -239,12 +248,15 @@ static void move_piece(size_t i, void *arg) {
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,
                                   size_t n_parts, const int32_t *class_of, nu_crew *crew,
                                   numann_error *err) {
-  size_t count[NU_PARTS] = {0}, row_bytes = (table->features + table->targets) * sizeof(float);
+  size_t count[NU_PARTS] = {0}, row_bytes = nu_table_stride(table) * sizeof(float);
+  nu_row_shape shape = {.features = table->features,
+                        .targets = class_of ? 0 : table->targets,
+                        .bytes = table->bytes,
+                        .labels = class_of != NULL};
   for (size_t r = 0; r < table->rows; r++) count[part ? part[r] : 0]++;
   for (size_t p = 0; p < n_parts; p++) {
     if (count[p] == 0) continue;
-    NU_TRY(nu_rows_allocate(parts[p], count[p], table->features, class_of ? 0 : table->targets,
-                            class_of != NULL, err));
+    NU_TRY(nu_rows_allocate(parts[p], count[p], &shape, err));
   }
   move m = {.table = table, .part = part, .parts = parts, .class_of = class_of};
   size_t threads = nu_crew_size(crew, table->rows * row_bytes);

@@ -1,5 +1,8 @@
 /* Table: the rows of one source as read, before splitting and scaling. SPDX-License-Identifier: MIT
  *
+ * A row holds its features, then its targets, as floats; where the features are bytes, four of them
+ * stand in the place of a float.
+ *
  * Rows are kept in chunks, so that memory grows with the bytes really read and is given back chunk
  * by chunk while the rows move to their places: the peak is the data once and one chunk. */
 #ifndef NU_DATA_TABLE_H
@@ -24,10 +27,11 @@ typedef struct nu_table {
   char *name;           /* of the file that holds the targets, for messages; owned */
   bool by_line;         /* places are lines (CSV), else byte offsets */
   size_t features, targets;
+  bool bytes;           /* the features are whole numbers of 0 to 255, and stored as such */
   char **feature_names; /* [features], or NULL without header; owned */
   char **target_names;  /* [targets], or NULL without header; owned */
   size_t rows, dropped;
-  nu_chunk *chunks;     /* [n_chunks], rows in file order: features, then targets; owned */
+  nu_chunk *chunks;     /* [n_chunks], rows in file order; owned */
   size_t n_chunks, chunk_capacity;
   nu_labels labels;     /* targets == 1: the distinct values of the target */
   uint32_t *label_ids;  /* targets == 1: [rows], index in labels; owned */
@@ -52,7 +56,21 @@ typedef struct nu_request {
 numann_status nu_table_read(nu_table *out, const nu_request *request, numann_error *err);
 void nu_table_clear(nu_table *table);
 
-/* For the readers: room for one more row [features + targets]; it counts once it is kept. */
+/* Floats that the features of a row take, and the whole row. */
+static inline size_t nu_table_features(const nu_table *table) {
+  return table->bytes ? (table->features + 3) / 4 : table->features;
+}
+static inline size_t nu_table_stride(const nu_table *table) {
+  return nu_table_features(table) + table->targets;
+}
+/* Put a value into a row: slots count the features, then the targets. */
+static inline void nu_table_put(const nu_table *table, float *row, size_t slot, double value) {
+  if (!table->bytes) row[slot] = (float)value;
+  else if (slot < table->features) ((unsigned char *)row)[slot] = (unsigned char)value;
+  else row[nu_table_features(table) + slot - table->features] = (float)value;
+}
+
+/* For the readers: room for one more row; it counts once it is kept. */
 numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
 /* Count the row; `label` is its index in labels (targets == 1). */
 numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
@@ -87,8 +105,13 @@ numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows 
                                   size_t n_parts, const int32_t *class_of, nu_crew *crew,
                                   numann_error *err);
 
-/* Arrays of a nu_rows, not cleared: targets when > 0, else labels when with_labels. */
-numann_status nu_rows_allocate(nu_rows *rows, size_t n, size_t features, size_t targets,
-                               bool with_labels, numann_error *err);
+/* Which arrays a nu_rows has. */
+typedef struct nu_row_shape {
+  size_t features, targets; /* targets 0: none */
+  bool bytes, labels;
+} nu_row_shape;
+/* Arrays of n rows, not cleared. */
+numann_status nu_rows_allocate(nu_rows *rows, size_t n, const nu_row_shape *shape,
+                               numann_error *err);
 
 #endif

@@ -80,6 +80,14 @@ static void derive(nu_activation f, size_t rows, size_t n, const float *a, float
 
 #include "kernels/output.h"
 
+/* ---- rows of bytes */
+
+/* By way of int, as gcc has no vectors for the direct conversion. */
+static void scale(size_t n, const uint8_t *restrict from, const double *restrict shift,
+                  const double *restrict by, float *restrict to) {
+  for (size_t i = 0; i < n; i++) to[i] = (float)(((double)(int)from[i] - shift[i]) * by[i]);
+}
+
 /* ---- gradients */
 
 static void add(size_t n, float *left, const float *right) {
@@ -104,6 +112,7 @@ const nu_kernels NU_KERNELS = {.isa = NU_ISA,
                                .activate = activate,
                                .derive = derive,
                                .output = output,
+                               .scale = scale,
                                .add = add,
                                .update = update,
                                .square_sum = square_sum,

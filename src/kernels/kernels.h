@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -141,6 +142,9 @@ typedef struct nu_kernels {
   void (*derive)(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride);
 
   void (*output)(const nu_output *output);
+
+  /* to[i] = (from[i] - shift[i]) * scale[i] in double, rounded once (data/data.h). Any n. */
+  void (*scale)(size_t n, const uint8_t *from, const double *shift, const double *scale, float *to);
 
   /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P/2. */
   void (*add)(size_t n, float *left, const float *right);

@@ -32,6 +32,7 @@
 /* Every member that all threads write has a cache line of its own. */
 struct nu_team {
   size_t threads;
+  size_t working; /* of them: those that call fn and meet */
   nu_team_fn *fn;
   void *arg;
   _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
@@ -104,11 +105,11 @@ static void wait_for_release(nu_team *team, unsigned phase) {
 }
 
 void nu_team_barrier(nu_team *team) {
-  if (team->threads == 1) return;
+  if (team->working == 1) return;
   /* The phase cannot move on before this thread has arrived. */
   unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
   size_t before = atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
-  if (before + 1 == team->threads)
+  if (before + 1 == team->working)
     release_team(team, phase);
   else
     wait_for_release(team, phase);
@@ -163,14 +164,7 @@ static void run_member(nu_team *team, size_t thread) {
   nu_float_env_leave(&env);
 }
 
-/* The calling thread's state as it is. */
-static nu_float_env current_env(void) {
-  nu_float_env env = nu_float_env_enter();
-  nu_float_env_leave(&env);
-  return env;
-}
-
-/* The one parallel region. Returns how many threads it had; fn ran on all of them or on none. */
+/* The one parallel region. Returns how many threads it had; fn ran on all that work or on none. */
 static size_t run_region(nu_team *team) {
   size_t given = 0;
 #pragma omp parallel num_threads((int)team->threads) default(none) shared(team, given)
@@ -178,7 +172,7 @@ static size_t run_region(nu_team *team) {
     size_t members = (size_t)omp_get_num_threads();
     size_t thread = (size_t)omp_get_thread_num();
     if (thread == 0) given = members;
-    if (members == team->threads) run_member(team, thread);
+    if (members == team->threads && thread < team->working) run_member(team, thread);
   }
   return given;
 }
@@ -189,17 +183,18 @@ static unsigned choose_spins(size_t threads) {
   return threads <= (size_t)omp_get_num_procs() ? MOST_SPINS : 0;
 }
 
-/* The caller's float state is put back once more at the end, because a runtime that starts up may
- * raise flags; it is not changed before, because new threads inherit it and outlive the team. */
+/* New threads inherit the float state and outlive the team, perhaps into the caller's own regions: so it
+ * must be the caller's, not that of a numann function around. It is put back at the end also because a
+ * runtime that starts up may raise flags. */
 static numann_status run_threads(nu_team *team, numann_error *err) {
-  nu_float_env callers = current_env();
   NU_TRY(ensure_threads(team->threads, err));
-  atomic_init(&team->spins, choose_spins(team->threads));
+  nu_float_env here = nu_float_env_suspend();
+  atomic_init(&team->spins, choose_spins(team->working));
   int dynamic = omp_get_dynamic();
   omp_set_dynamic(0);
   size_t given = run_region(team);
   omp_set_dynamic(dynamic);
-  nu_float_env_leave(&callers);
+  nu_float_env_resume(&here);
   if (given == team->threads) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MEMORY,
                  "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
@@ -208,8 +203,12 @@ static numann_status run_threads(nu_team *team, numann_error *err) {
 }
 
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err) {
-  assert(threads >= 1 && threads <= INT_MAX);
-  nu_team team = {.threads = threads, .fn = fn, .arg = arg};
+  return nu_team_run_some(threads, threads, fn, arg, err);
+}
+
+numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err) {
+  assert(working >= 1 && working <= threads && threads <= INT_MAX);
+  nu_team team = {.threads = threads, .working = working, .fn = fn, .arg = arg};
   if (threads == 1) {
     run_member(&team, 0);
     return NUMANN_OK;

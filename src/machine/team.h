@@ -15,7 +15,10 @@ typedef void nu_team_fn(nu_team *team, size_t thread, void *arg);
 /* NUMANN_ERR_MEMORY when the system or the OpenMP runtime gives fewer threads; fn then ran on none. */
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err);
 
-/* All threads of the team arrive before any leaves; what was written before is seen after. Spins
+/* The same with a call on the first `working` threads only; the others run, and wait for the end. */
+numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err);
+
+/* All working threads of the team arrive before any leaves; what was written before is seen after. Spins
  * briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */
 void nu_team_barrier(nu_team *team);
 

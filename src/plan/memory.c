@@ -11,7 +11,10 @@
  * thread's stack; and what reading a file holds beside the rows (data/table.c, data/input.c). */
 #define PROGRAM_BYTES (9500u << 10)
 #define THREAD_BYTES (96u << 10)
-#define READING_BYTES (33u << 20)
+#define READING_BYTES (1u << 20)
+/* Rows are read into pieces that double in size from here to there. */
+#define PIECE_LEAST (64u << 10)
+#define PIECE_MOST (32u << 20)
 /* Rows that a thread evaluates together (trainer/evaluate.c). */
 #define EVALUATED_ROWS 256
 
@@ -34,18 +37,27 @@ static size_t outputs_of(const numann_network *network) {
 /* ---- data */
 
 static size_t data_bytes(const numann_network *network, const nu_memory_request *r, size_t rows) {
-  return rows * (features_of(network) + r->target_floats) * sizeof(float);
+  return rows * (features_of(network) * r->input_bytes + r->target_floats * sizeof(float));
 }
 
-/* What reading takes at its fullest moment: the parts come one after the other, each through pieces that
- * double in size up to READING_BYTES (data/table.c). Rows that are copied stand there twice. */
+static size_t largest_piece(size_t bytes) {
+  size_t most = 0;
+  for (size_t piece = PIECE_LEAST; bytes > 0; piece = smaller(2 * piece, PIECE_MOST)) {
+    most = larger(most, smaller(bytes, piece));
+    bytes -= smaller(bytes, piece);
+  }
+  return most;
+}
+
+/* What reading takes at its fullest moment: the parts come one after the other, and of each the rows of one
+ * piece stand there twice, while they move to their place. Rows that are copied all do. */
 static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
   const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
   size_t before = 0, most = 0;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     size_t bytes = data_bytes(network, r, rows[i]);
     before += bytes;
-    most = larger(most, before + (r->copied ? bytes : smaller(bytes / 2, READING_BYTES)));
+    most = larger(most, before + (r->copied ? bytes : largest_piece(bytes) + READING_BYTES));
   }
   return most;
 }
@@ -133,14 +145,19 @@ static size_t scratch_bytes(const numann_plan *plan, const numann_network *netwo
   return plan->threads * (larger(stripes, regions) * sizeof(float) + THREAD_BYTES);
 }
 
-/* A second engine for the evaluation, and the answers to all rows of the largest part. */
-static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network,
-                               const nu_memory_request *r) {
-  if (!r->evaluated) return 0;
-  size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
+/* The rows that an evaluation holds, and its answers to all `rows`. */
+static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network, size_t rows) {
   size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
-  size_t floats = engine_floats(network) + held * row_floats(network, 1) + rows * outputs_of(network);
-  return floats * sizeof(float) + rows * sizeof(double);
+  return (held * row_floats(network, 1) + rows * outputs_of(network)) * sizeof(float) + rows * sizeof(double);
+}
+
+/* What the measuring of all parts at the end takes, which has the trainer's place. */
+static size_t final_bytes(const numann_plan *plan, const numann_network *network,
+                          const nu_memory_request *r) {
+  size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
+  return PROGRAM_BYTES + data_bytes(network, r, r->train_rows + r->validation_rows + r->test_rows) +
+         (engine_floats(network) + network->n_parameters) * sizeof(float) +
+         evaluation_bytes(plan, network, rows) + plan->threads * THREAD_BYTES;
 }
 
 /* ---- the whole */
@@ -161,7 +178,7 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
   add(&memory, "weights, as the kernels want them", engine);
-  add(&memory, "weights, as files hold them", (2 + r->best) * logical);
+  add(&memory, "weights, as files hold them", (r->best ? 3 : 1) * logical);
   add(&memory, "moments of the optimiser, both forms", plan->moments * (engine + logical));
   add(&memory, "rows of a batch: activations, deltas", batch_bytes(plan, network));
   add(&memory, "pairs of bf16", pairs_bytes(plan, network));
@@ -169,8 +186,10 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "gradient", gradient_bytes(plan, network));
   add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
   add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));
-  add(&memory, "evaluation", evaluation_bytes(plan, network, r));
+  if (r->evaluated) add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows));
   size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
-  if (reading > training) add(&memory, "reading the data, beyond the above", reading - training);
+  size_t end = r->evaluated ? final_bytes(plan, network, r) : 0;
+  if (reading > training && reading >= end) add(&memory, "reading the data, beyond the above", reading - training);
+  else if (end > training) add(&memory, "the evaluation at the end, beyond the above", end - training);
   return memory;
 }

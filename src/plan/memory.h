@@ -7,6 +7,7 @@
 /* What the plan does not know of the training. */
 typedef struct nu_memory_request {
   size_t train_rows, validation_rows, test_rows;
+  size_t input_bytes;   /* that the data keeps for a number: 4, or 1 where the files hold bytes */
   size_t target_floats; /* that the data keeps for a row: 1 for classes */
   bool best;            /* early stopping keeps the best weights */
   bool copied;          /* the rows come from arrays in memory and not from files */

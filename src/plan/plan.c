@@ -101,11 +101,18 @@ static void consider_hybrids(search *s, size_t threads) {
   for (size_t g = nodes > 1 ? nodes : 2; g < threads; g *= 2) consider(s, threads, NU_HYBRID, g);
 }
 
+/* More threads than cores take turns, and every barrier then costs all their turns. So if the strategy is
+ * open, no more of them share the work than there are cores; the others of the order run and wait. */
+static bool may_idle(const search *s) {
+  return s->request->strategy == NU_STRATEGIES && s->request->threads > s->machine->cores;
+}
+
 /* The quickest of what the request leaves open. */
 static void choose(search *s) {
   size_t threads = s->request->threads, limit = threads ? threads : s->machine->threads_limit;
   nu_strategy strategy = s->request->strategy;
   bool open = strategy == NU_STRATEGIES;
+  if (may_idle(s)) threads = 0, limit = s->machine->cores;
   for (size_t t = threads ? threads : 1; t <= limit; t++) {
     if (open || strategy == NU_NEURONS) consider(s, t, NU_NEURONS, 1);
     if (strategy == NU_SAMPLES || (open && t > 1)) consider(s, t, NU_SAMPLES, t);
@@ -141,23 +148,34 @@ static void keep_choices(numann_plan *plan, const search *s) {
   }
 }
 
-static void explain(numann_plan *plan, const search *s) {
-  const nu_plan_request *request = s->request;
-  if (request->threads) {
-    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step",
-             plan->threads, plan->threads == 1 ? "" : "s",
-             request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered",
-             plan->seconds * 1e6);
+static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
+
+static void explain_choice(numann_plan *plan, const search *s) {
+  const char *strategy = s->request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered";
+  double us = plan->seconds * 1e6;
+  if (plan->idle) {
+    snprintf(plan->why, sizeof plan->why,
+             "%zu threads as ordered, of which %zu share the work, %s: about %.0f us a step",
+             s->request->threads, plan->threads, strategy, us);
+  } else if (s->request->threads) {
+    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step", plan->threads,
+             plural(plan->threads), strategy, us);
   } else {
     snprintf(plan->why, sizeof plan->why, "cheapest of 1 to %zu threads (%s): about %.0f us a step",
-             s->machine->threads_limit, s->machine->limited_by, plan->seconds * 1e6);
+             s->machine->threads_limit, s->machine->limited_by, us);
   }
-  if (plan->threads > s->machine->cores) {
-    snprintf(plan->note, sizeof plan->note,
-             "%zu threads on %zu cores: more threads than cores, so they take turns; the weights are "
-             "the same, `--threads %zu` is faster",
-             plan->threads, s->machine->cores, s->machine->threads_limit);
-  }
+}
+
+static void explain(numann_plan *plan, const search *s) {
+  size_t threads = plan->threads + plan->idle, cores = s->machine->cores;
+  char turns[64] = "so they take turns";
+  explain_choice(plan, s);
+  if (threads <= cores) return;
+  if (plan->idle) snprintf(turns, sizeof turns, "so %zu of them wait", plan->idle);
+  snprintf(plan->note, sizeof plan->note,
+           "%zu threads on %zu cores: more threads than cores, %s; the weights are the same, `--threads %zu` "
+           "is faster",
+           threads, cores, turns, s->machine->threads_limit);
 }
 
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
@@ -169,6 +187,7 @@ numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *n
               .grain = request->grain ? request->grain : default_grain(request->batch)};
   choose(&s);
   numann_plan plan = plan_of(&s, &s.best);
+  if (request->threads > plan.threads) plan.idle = request->threads - plan.threads;
   keep_choices(&plan, &s);
   explain(&plan, &s);
   return plan;
@@ -236,6 +255,6 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   return status;
 }
 
-size_t numann_plan_threads(const numann_plan *plan) { return plan->threads; }
+size_t numann_plan_threads(const numann_plan *plan) { return plan->threads + plan->idle; }
 const char *numann_plan_strategy(const numann_plan *plan) { return nu_strategy_name(plan->strategy); }
 void numann_plan_destroy(numann_plan *plan) { free(plan); }

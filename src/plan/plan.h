@@ -60,7 +60,8 @@ typedef struct nu_plan_choice {
 enum { NU_PLAN_CHOICES = 2 * NU_STRATEGIES + 1 };
 
 struct numann_plan {
-  size_t threads;       /* that run */
+  size_t threads;       /* that share the work */
+  size_t idle;          /* that run beside them, because they were ordered, and wait */
   size_t threads_limit; /* that might have */
   nu_strategy strategy;
   size_t groups;        /* 1 to threads */

@@ -11,7 +11,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 /* Floats that the largest user of a thread's scratch needs. */
 static size_t scratch_size(const nu_engine *engine, nu_engine_use use) {
   size_t size = nu_output_scratch(engine->outputs);
-  if (use == NU_ENGINE_PREDICT) return size;
+  if (use <= NU_ENGINE_PREDICT) return size;
   return larger(size, larger(nu_gradient_scratch(engine), nu_product_scratch(engine)));
 }
 
@@ -31,15 +31,15 @@ static bool create_layer(nu_engine_layer *layer, const nu_layer *from, size_t ro
   layer->panels = nu_panels(from->neurons);
   layer->panel_size = (from->inputs + 1) * P;
   layer->stride = nu_stride(from->neurons);
-  layer->array[NU_WEIGHTS] = nu_alloc(engine_size(layer), sizeof(float));
+  if (use != NU_ENGINE_BORROW) layer->array[NU_WEIGHTS] = nu_alloc(engine_size(layer), sizeof(float));
   layer->activations = nu_alloc(rows * layer->stride, sizeof(float));
   if (layer->activations) set_ones(layer->activations, rows, layer->stride, layer->neurons);
-  if (use != NU_ENGINE_PREDICT) {
+  if (use > NU_ENGINE_PREDICT) {
     layer->deltas = nu_alloc(rows * layer->stride, sizeof(float));
     layer->panel_norms = nu_alloc(layer->panels, sizeof(double));
     if (!layer->deltas || !layer->panel_norms) return false;
   }
-  return layer->array[NU_WEIGHTS] && layer->activations;
+  return (layer->array[NU_WEIGHTS] || use == NU_ENGINE_BORROW) && layer->activations;
 }
 
 static bool create_gradient(nu_engine *engine) {
@@ -111,9 +111,9 @@ static bool create(nu_engine *engine, const numann_network *network, nu_engine_u
   if (!engine->inputs || !engine->targets || !engine->row_loss) return false;
   set_ones(engine->inputs, engine->rows, engine->input_stride, engine->features);
   if (!create_threads(engine, use) || !nu_create_pairs(engine)) return false;
-  if (use != NU_ENGINE_PREDICT && !nu_create_packed(engine)) return false;
+  if (use > NU_ENGINE_PREDICT && !nu_create_packed(engine)) return false;
   bool several = engine->plan->groups > 1 || nu_plan_chunks(engine->plan, engine->plan->batch) > 1;
-  if (use == NU_ENGINE_PREDICT || (use == NU_ENGINE_FUSED && !several)) return true;
+  if (use <= NU_ENGINE_PREDICT || (use == NU_ENGINE_FUSED && !several)) return true;
   return create_gradient(engine) && (!several || create_groups(engine));
 }
 
@@ -137,8 +137,14 @@ numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
     nu_engine_clear(engine);
     return nu_fail_memory(err, rough_size(engine, network), "the batch and its gradients");
   }
-  nu_engine_load(engine, NU_WEIGHTS, network->parameters);
+  if (use != NU_ENGINE_BORROW) nu_engine_load(engine, NU_WEIGHTS, network->parameters);
   return NUMANN_OK;
+}
+
+void nu_engine_lend(nu_engine *to, const nu_engine *from) {
+  for (size_t l = 0; l < to->n_layers; l++) {
+    to->layers[l].array[NU_WEIGHTS] = from ? from->layers[l].array[NU_WEIGHTS] : NULL;
+  }
 }
 
 static void clear_groups(nu_engine *engine) {

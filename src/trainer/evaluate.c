@@ -59,15 +59,24 @@ static numann_plan forward_plan(size_t threads, size_t rows) {
   return nu_plan_of(threads, NU_SAMPLES, 0, batch ? batch : 1, grain ? grain : 1);
 }
 
-static numann_status forward_rows(const numann_network *network, size_t threads, forward_job *job,
-                                  numann_error *err) {
+/* `weights`: the engine that has them already, or NULL. */
+static numann_status forward_rows(const numann_network *network, const nu_engine *weights,
+                                  size_t threads, forward_job *job, numann_error *err) {
   numann_plan plan = forward_plan(threads, job->data->rows);
   nu_engine engine;
-  NU_TRY(nu_engine_create(&engine, network, &plan, NU_ENGINE_PREDICT, err));
+  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_ENGINE_BORROW : NU_ENGINE_PREDICT, err));
+  if (weights) nu_engine_lend(&engine, weights);
   job->engine = &engine;
   numann_status status = nu_team_run(plan.threads, forward_worker, job, err);
+  if (weights) nu_engine_lend(&engine, NULL);
   nu_engine_clear(&engine);
   return status;
+}
+
+numann_status nu_predict(const numann_network *network, size_t threads, const nu_rows *rows,
+                         float *outputs, numann_error *err) {
+  forward_job job = {.data = rows, .outputs = outputs};
+  return forward_rows(network, NULL, threads, &job, err);
 }
 
 numann_status numann_predict(const numann_network *network, size_t threads, size_t rows,
@@ -77,8 +86,7 @@ numann_status numann_predict(const numann_network *network, size_t threads, size
     float *to;
   } x = {inputs}; /* nu_rows owns elsewhere; here it only borrows */
   nu_rows data = {.rows = rows, .inputs = x.to};
-  forward_job job = {.data = &data, .outputs = outputs};
-  return forward_rows(network, threads, &job, err);
+  return nu_predict(network, threads, &data, outputs, err);
 }
 
 /* ---- evaluation */
@@ -127,6 +135,12 @@ static void judge(nu_evaluation *out, const nu_rows *rows, const nu_schema *sche
 
 numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
                           const nu_schema *schema, size_t threads, numann_error *err) {
+  return nu_evaluate_engine(out, NULL, network, rows, schema, threads, err);
+}
+
+numann_status nu_evaluate_engine(nu_evaluation *out, const nu_engine *engine,
+                                 const numann_network *network, const nu_rows *rows,
+                                 const nu_schema *schema, size_t threads, numann_error *err) {
   size_t n = numann_network_outputs(network), classes = rows->labels ? schema->classes : 0;
   *out = (nu_evaluation){.rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
   if (rows->rows == 0) return NUMANN_OK;
@@ -136,7 +150,7 @@ numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, con
   numann_status status;
   if (outputs && row_loss && (out->confusion || !classes)) {
     forward_job job = {.data = rows, .targets = true, .outputs = outputs, .row_loss = row_loss};
-    status = forward_rows(network, threads, &job, err);
+    status = forward_rows(network, engine, threads, &job, err);
   } else {
     status = nu_fail_memory(err, rows->rows * n * sizeof *outputs, "the network's answers");
   }

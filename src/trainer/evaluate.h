@@ -17,9 +17,18 @@ typedef struct nu_evaluation {
   uint64_t *confusion; /* [classes][classes], row = truth, column = answer; owned; NULL: regression */
 } nu_evaluation;
 
+/* numann_predict for rows of any kind. */
+numann_status nu_predict(const numann_network *network, size_t threads, const nu_rows *rows,
+                         float *outputs, numann_error *err);
+
 /* On up to `threads` threads; same bits for any. */
 numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
                           const nu_schema *schema, size_t threads, numann_error *err);
+/* The same with an engine that has the network's weights already. */
+struct nu_engine;
+numann_status nu_evaluate_engine(nu_evaluation *out, const struct nu_engine *engine,
+                                 const numann_network *network, const nu_rows *rows,
+                                 const nu_schema *schema, size_t threads, numann_error *err);
 void nu_evaluation_clear(nu_evaluation *evaluation);
 
 /* Of class c; NaN where nothing was answered c, or nothing is c. */

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "config/config.h"
 #include "data/data.h"
+#include "machine/float_env.h"
 #include "numann/plan.h"
 #include "plan/plan.h"
 #include "trainer/gradcheck.h"
@@ -83,11 +84,13 @@ static numann_status gather(source *from, size_t rows, const numann_config *conf
   }
   nu_data_order(from->order, train->rows, nu_config_count(config, "train.seed"), 0,
                 nu_config_flag(config, "train.shuffle"));
+  nu_float_env env = nu_float_env_enter();
   for (size_t r = 0; r < rows; r++) {
     size_t row = from->order[r];
-    memcpy(from->inputs + r * n_in, train->inputs + row * n_in, n_in * sizeof(float));
+    nu_rows_inputs(train, n_in, row, 0, n_in, from->inputs + r * n_in);
     put_target(train, row, n_out, from->targets + r * n_out);
   }
+  nu_float_env_leave(&env);
   tame_columns(from->inputs, rows, n_in);
   tame_columns(from->targets, rows, n_out);
   return NUMANN_OK;

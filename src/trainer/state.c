@@ -6,11 +6,16 @@
 
 numann_status nu_state_allocate(nu_state *state, size_t n_parameters, bool moment1, bool moment2,
                                 bool best, numann_error *err) {
-  *state = (nu_state){.n_parameters = n_parameters};
+  return nu_state_borrow(state, NULL, n_parameters, moment1, moment2, best, err);
+}
+
+numann_status nu_state_borrow(nu_state *state, float *weights, size_t n_parameters, bool moment1,
+                              bool moment2, bool best, numann_error *err) {
+  *state = (nu_state){.n_parameters = n_parameters, .weights = weights, .borrowed = weights != NULL};
   struct {
     bool needed;
     float **block;
-  } blocks[] = {{true, &state->weights},
+  } blocks[] = {{!weights, &state->weights},
                 {moment1, &state->moment1},
                 {moment2, &state->moment2},
                 {best, &state->best}};
@@ -26,7 +31,7 @@ numann_status nu_state_allocate(nu_state *state, size_t n_parameters, bool momen
 }
 
 void nu_state_clear(nu_state *state) {
-  free(state->weights);
+  if (!state->borrowed) free(state->weights);
   free(state->moment1);
   free(state->moment2);
   free(state->best);

@@ -37,16 +37,27 @@ static size_t row_of(const nu_batch *batch, size_t i) {
   return batch->order ? batch->order[batch->first + i] : batch->first + i;
 }
 
+static size_t row_bytes(const nu_engine *engine, const nu_rows *data) {
+  return engine->features * (data->bytes ? 1 : sizeof(float));
+}
+
 /* Shuffled rows lie where no hardware looks ahead: row i of the batch, or of those after it, is sent for.
  * Always inline: gcc 12 takes a function that only prefetches for one without effects, and drops its calls. */
 static inline __attribute__((always_inline)) void fetch_row(const nu_engine *engine, const nu_batch *batch, size_t i) {
   const nu_rows *data = batch->data;
   if (batch->first + i >= data->rows) return;
   size_t row = row_of(batch, i);
-  const float *at = data->inputs + row * engine->features;
-  for (size_t j = 0; j < engine->features; j += 16) __builtin_prefetch(at + j);
+  size_t bytes = row_bytes(engine, data);
+  const char *at = (data->bytes ? (const char *)data->bytes : (const char *)data->inputs) + row * bytes;
+  for (size_t j = 0; j < bytes; j += 64) __builtin_prefetch(at + j);
   if (data->labels) __builtin_prefetch(data->labels + row);
   if (data->targets) __builtin_prefetch(data->targets + row * engine->outputs);
+}
+
+static void put_inputs(const nu_engine *engine, const nu_rows *data, size_t row, float *to) {
+  size_t n = engine->features;
+  if (data->inputs) memcpy(to, data->inputs + row * n, n * sizeof *to);
+  else engine->kernels->scale(n, data->bytes + row * n, data->scaling.shift, data->scaling.scale, to);
 }
 
 /* While a row is copied, the one some 4 KB after it is on its way; where this share of the chunk ends
@@ -54,13 +65,12 @@ static inline __attribute__((always_inline)) void fetch_row(const nu_engine *eng
 void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk) {
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
-  size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 1024 / engine->features;
+  size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 4096 / row_bytes(engine, data);
   size_t next_chunk = chunk->rows.end - chunk->rows.begin, target_stride = nu_padded(engine->outputs);
   for (size_t i = mine.begin; i < mine.end; i++) {
     size_t row = row_of(batch, first + i);
     fetch_row(engine, batch, first + i + (i + ahead < mine.end ? ahead : next_chunk));
-    memcpy(engine->inputs + i * engine->input_stride, data->inputs + row * engine->features,
-           engine->features * sizeof(float));
+    put_inputs(engine, data, row, engine->inputs + i * engine->input_stride);
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
                    (nu_range){0, engine->input_stride});
     if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * target_stride);

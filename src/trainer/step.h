@@ -78,6 +78,7 @@ typedef struct nu_engine {
 } nu_engine;
 
 typedef enum nu_engine_use {
+  NU_ENGINE_BORROW,   /* as NU_ENGINE_PREDICT, with the weights of another engine (nu_engine_lend) */
   NU_ENGINE_PREDICT,  /* forward only: no deltas, gradients, moments */
   NU_ENGINE_GRADIENT, /* gradients that can be read */
   NU_ENGINE_FUSED     /* nu_engine_backward always with an update: one chunk of one group keeps none */
@@ -86,6 +87,9 @@ typedef enum nu_engine_use {
 /* An engine for the plan's batches. */
 numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
                                const numann_plan *plan, nu_engine_use use, numann_error *err);
+/* Let `to`, made for NU_ENGINE_BORROW, compute with the weights of an engine of the same network; NULL
+ * takes them away, as must be before it is cleared. */
+void nu_engine_lend(nu_engine *to, const nu_engine *from);
 void nu_engine_clear(nu_engine *engine);
 
 /* Between a flat logical block of n_parameters floats (W(1), b(1), W(2) ...) and one array of every

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "machine/float_env.h"
 #include "trainer/evaluate.h"
 #include "trainer/optimizer.h"
 #include "trainer/step.h"
@@ -71,8 +72,10 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   if (moment2) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT2, err));
   trainer->order = nu_alloc(rows, sizeof *trainer->order);
   if (!trainer->order) return nu_fail_memory(err, rows * sizeof *trainer->order, "the row order");
-  return nu_state_allocate(&trainer->state, trainer->network->n_parameters, moment1, moment2,
-                           trainer->patience > 0, err);
+  /* With early stopping the network ends with the best weights, and a checkpoint still wants the last. */
+  bool best = trainer->patience > 0;
+  return nu_state_borrow(&trainer->state, best ? NULL : trainer->network->parameters,
+                         trainer->network->n_parameters, moment1, moment2, best, err);
 }
 
 static numann_status create(numann_trainer *trainer, const numann_config *config, numann_error *err) {
@@ -135,8 +138,9 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer) {
   return &trainer->state;
 }
 
+/* The state's weights may be the network's. */
 static void copy_block(float *to, const float *from, size_t n) {
-  if (to) memcpy(to, from, n * sizeof *to);
+  if (to && to != from) memcpy(to, from, n * sizeof *to);
 }
 
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err) {
@@ -151,6 +155,7 @@ numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
   nu_state blocks = *mine;
   *mine = *state;
   mine->weights = blocks.weights;
+  mine->borrowed = blocks.borrowed;
   mine->moment1 = blocks.moment1;
   mine->moment2 = blocks.moment2;
   mine->best = blocks.best;
@@ -161,7 +166,7 @@ numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
   nu_engine_load(&trainer->engine, NU_WEIGHTS, mine->weights);
   if (mine->moment1) nu_engine_load(&trainer->engine, NU_MOMENT1, mine->moment1);
   if (mine->moment2) nu_engine_load(&trainer->engine, NU_MOMENT2, mine->moment2);
-  memcpy(trainer->network->parameters, mine->weights, mine->n_parameters * sizeof(float));
+  copy_block(trainer->network->parameters, mine->weights, mine->n_parameters);
   return NUMANN_OK;
 }
 
@@ -276,8 +281,7 @@ static numann_status diverged(const numann_trainer *trainer, numann_error *err) 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
   const numann_observer *observer = trainer->observer;
   store_state(trainer);
-  memcpy(trainer->network->parameters, trainer->state.weights,
-         trainer->state.n_parameters * sizeof(float));
+  copy_block(trainer->network->parameters, trainer->state.weights, trainer->state.n_parameters);
   return observer && observer->on_save ? observer->on_save(observer->arg, trainer, err) : NUMANN_OK;
 }
 
@@ -293,8 +297,10 @@ static numann_status act(numann_trainer *trainer, numann_action action, numann_e
 /* Early stopping (Prechelt 1998): keep the best weights, end after `patience` epochs without better. */
 static void judge(numann_trainer *trainer, numann_epoch *epoch) {
   nu_state *state = &trainer->state;
+  nu_float_env env = nu_float_env_enter();
   bool better = state->best_epoch == 0 ||
                 epoch->validation_loss < state->best_loss - trainer->min_improvement;
+  nu_float_env_leave(&env);
   if (better) {
     memcpy(state->best, trainer->network->parameters, state->n_parameters * sizeof(float));
     state->best_epoch = state->epoch;
@@ -308,8 +314,8 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   const nu_rows *rows = &trainer->data->validation;
   if (rows->rows == 0) return NUMANN_OK;
   nu_evaluation evaluation;
-  NU_TRY(nu_evaluate(&evaluation, trainer->network, rows, &trainer->data->schema,
-                     trainer->plan->threads, err));
+  NU_TRY(nu_evaluate_engine(&evaluation, &trainer->engine, trainer->network, rows,
+                            &trainer->data->schema, trainer->plan->threads, err));
   epoch->validated = true;
   epoch->validation_loss = evaluation.loss;
   epoch->validation_accuracy = evaluation.accuracy;
@@ -319,10 +325,9 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   return NUMANN_OK;
 }
 
-/* The epoch is complete: validate, tell the observer. */
-static numann_status close_epoch(numann_trainer *trainer, double started, double trained,
-                                 size_t rows_trained, numann_error *err) {
-  nu_state *state = &trainer->state;
+static numann_epoch epoch_of(const numann_trainer *trainer, double trained, size_t rows_trained) {
+  const nu_state *state = &trainer->state;
+  nu_float_env env = nu_float_env_enter();
   numann_epoch epoch = {.epoch = state->epoch + 1,
                         .epochs = trainer->epochs,
                         .step = state->step,
@@ -332,6 +337,15 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
                         .validation_accuracy = NAN,
                         .validation_rmse = NAN,
                         .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
+  nu_float_env_leave(&env);
+  return epoch;
+}
+
+/* The epoch is complete: validate, tell the observer. */
+static numann_status close_epoch(numann_trainer *trainer, double started, double trained,
+                                 size_t rows_trained, numann_error *err) {
+  nu_state *state = &trainer->state;
+  numann_epoch epoch = epoch_of(trainer, trained, rows_trained);
   state->epoch++;
   state->batch = 0;
   state->epoch_loss = 0.0;
@@ -353,7 +367,8 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
     trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_team_run(trainer->plan->threads, epoch_worker, trainer, err));
+    NU_TRY(nu_team_run_some(numann_plan_threads(trainer->plan), trainer->plan->threads, epoch_worker,
+                            trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));

@@ -10,7 +10,7 @@
 #include "network/network.h"
 #include "numann/trainer.h"
 
-/* Everything that training needs to go on, in logical form. The four blocks have the layout of
+/* Everything that training needs to go on, in logical form. The blocks have the layout of
  * numann_network.parameters: W(1), b(1), W(2), ...; [n_parameters] floats each. */
 typedef struct nu_state {
   uint64_t step;       /* updates done */
@@ -22,18 +22,23 @@ typedef struct nu_state {
   bool finished;       /* early stopping has ended the training */
   size_t n_parameters;
   float *weights;      /* current parameters */
+  bool borrowed;       /* weights are another's, who frees them */
   float *moment1;      /* optimiser: velocity or first moment; NULL where the rule has none */
   float *moment2;      /* optimiser: second moment; NULL where the rule has none */
   float *best;         /* best parameters; NULL without early stopping */
 } nu_state;
 
-/* Allocate the blocks that `like` has, or of the given needs; all zero. */
+/* Allocate weights and the blocks that are needed; all zero. */
 numann_status nu_state_allocate(nu_state *state, size_t n_parameters, bool moment1, bool moment2,
                                 bool best, numann_error *err);
+/* The same with the weights of somebody else. */
+numann_status nu_state_borrow(nu_state *state, float *weights, size_t n_parameters, bool moment1,
+                              bool moment2, bool best, numann_error *err);
 void nu_state_clear(nu_state *state);
 
 /* The trainer's state, borrowed: valid until the trainer runs again or is destroyed. To be called
- * from on_save or between runs. */
+ * from on_save or between runs. Without early stopping its weights are the network's own, which become
+ * the current ones. */
 const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 
 /* Continue from a saved state (copied): same shapes and blocks, else NUMANN_ERR_MODEL. */
