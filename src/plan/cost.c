@@ -11,14 +11,15 @@
  * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S. Other machines differ by
  * factors that mostly cancel: what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
-    {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.5e-9, .barrier = 0.09e-6,
+    {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.22e-9, .barrier = 0.09e-6,
      .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
      .shared_bytes = 5e9},
-    {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.5e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+    {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.22e-9, .barrier = 0.09e-6,
+     .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
+     .shared_bytes = 5e9},
+    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.28e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
      .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
-    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.7e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
-     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
-    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 60e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 26e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
      .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
 };
 #define ISA_RATES (sizeof isa_rates / sizeof *isa_rates)
@@ -38,7 +39,7 @@ static const double ROW_S = 40e-9;     /* to find a row, and again to judge it *
 static const double FLOAT_S = 0.1e-9;  /* copying, transposing, adding a float */
 static const double UPDATE_S = 0.12e-9; /* a parameter by sgd, */
 static const double MOMENT_S = 0.13e-9; /* and for each moment of another rule */
-static const double EXP_OUTPUT = 9.0;  /* exponential and logarithm of an output, in activations */
+static const double EXP_OUTPUT = 20.0; /* exponential and logarithm of an output, in activations */
 static const double WAITING = 0.06;    /* of the time between barriers: for the slowest thread, */
 static const double MOST_WAITING = 30e-6; /* but no longer at each: what disturbs them is short */
 static const double NODE_THREADS = 6.0; /* threads that use up the memory rate of a NUMA node */
@@ -47,8 +48,8 @@ static const double TURN_S = 20e-6;    /* more threads than cores: a barrier cos
 
 /* How much of nu_rates.activation one element costs. */
 static const double activation_share[NU_ACTIVATIONS] = {
-    [NU_STEP] = 0.1, [NU_IDENTITY] = 0.05, [NU_SIGMOID] = 0.45, [NU_TANH] = 0.42,
-    [NU_RELU] = 0.1, [NU_LEAKY_RELU] = 0.1, [NU_SOFTMAX] = 1.0};
+    [NU_STEP] = 0.2, [NU_IDENTITY] = 0.1, [NU_SIGMOID] = 1.0, [NU_TANH] = 0.95,
+    [NU_RELU] = 0.2, [NU_LEAKY_RELU] = 0.2, [NU_SOFTMAX] = 2.0};
 
 /* ---- what the busiest thread works on */
 
@@ -197,7 +198,7 @@ static parts update_parts(const work *w, size_t l) {
 static double rows_seconds(const work *w) {
   const nu_layer *last = &w->network->layers[w->network->n_layers - 1];
   double mine = larger(1.0, w->rows / (double)w->members);
-  double exponential = last->activation == NU_IDENTITY ? 0.1 : EXP_OUTPUT;
+  double exponential = last->activation == NU_IDENTITY ? 0.2 : EXP_OUTPUT;
   return mine * (2.0 * ROW_S + FLOAT_S * (double)w->network->layers[0].inputs +
                  exponential * w->rates->activation * (double)last->neurons);
 }
