@@ -6,6 +6,8 @@
 # it are linked before libcore.la, so that they stand in for its own. A header is changed for the
 # sources that the flags field names as for=SOURCE; `locale` says that the test needs one with a decimal
 # comma in LOCPATH; other words there go to the compiler.
+# NUMANN_MUTANTS_SECONDS ends the test after so many seconds, NUMANN_MUTANTS_FIRST begins it at that row and
+# goes round: so many short runs cover the table.
 # shellcheck disable=SC2086,SC2046,SC2013 # COMPILE, LIBTOOL, LIBS and the like are lists of words
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
@@ -89,8 +91,14 @@ tab=$(printf '\t')
 for test in $(grep -v '^#' "$table" | cut -f 4 | sort -u); do
   check "$test passes unchanged" sh -c "timeout 600 'tests/$test' >'$work/log' 2>&1" || tail -n 5 "$work/log"
 done
+rows=$(grep -c '^[^#]' "$table")
+first=$((${NUMANN_MUTANTS_FIRST:-0} % rows)) done=0 began=$(date +%s)
+grep '^[^#]' "$table" | awk -v first="$first" 'NR > first; NR <= first { head = head $0 "\n" } END { printf "%s", head }' \
+  >"$work/rows"
 while IFS="$tab" read -r name file script test flags; do
-  case $name in '' | \#*) continue ;; esac
+  [ $(($(date +%s) - began)) -lt "${NUMANN_MUTANTS_SECONDS:-86400}" ] || break
   one_mutant "$name" "$file" "$script" "$test" "${flags-}"
-done <"$table"
+  done=$((done + 1))
+done <"$work/rows"
+echo "$done of $rows mutants, from row $first on"
 finish
