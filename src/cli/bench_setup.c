@@ -80,6 +80,7 @@ void nu_bench_describe_json(const nu_bench_setup *s, nu_json *json) {
   nu_json_count(json, "batch", s->plan->batch);
   nu_json_count(json, "grain", s->plan->grain);
   nu_json_count(json, "threads", numann_plan_threads(s->plan));
+  nu_json_count(json, "threads_working", s->plan->threads);
   nu_json_count(json, "threads_limit", s->plan->threads_limit);
   nu_json_string(json, "strategy", numann_plan_strategy(s->plan));
   nu_json_count(json, "groups", s->plan->groups);

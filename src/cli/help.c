@@ -179,7 +179,8 @@ static void add_man_examples(nu_text *out) {
 static const char man_end[] =
     ".SH FILES\n"
     "A run folder holds config.yaml (the effective config), metrics.csv, metrics.jsonl,\n"
-    "checkpoints/ck\\-STEP.safetensors, model.safetensors and report.html.\n"
+    "checkpoints/ck\\-STEP.safetensors, model.safetensors and report.html. The measured rates\n"
+    "of this machine lie in $XDG_CACHE_HOME/numann or ~/.cache/numann.\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B OMP_NUM_THREADS\nAn upper limit of the threads that are chosen by themselves.\n"
     ".TP\n.B NUMANN_ISA\nThe instruction set to use: base, avx2, avx512 or avx512bf16;\n"

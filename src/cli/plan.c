@@ -125,6 +125,7 @@ static void json_machine(const outlook *o, nu_json *json) {
 static void json_plan(const outlook *o, nu_json *json) {
   const numann_plan *plan = &o->plan;
   nu_json_count(json, "threads", numann_plan_threads(plan));
+  nu_json_count(json, "threads_working", plan->threads);
   nu_json_count(json, "threads_limit", plan->threads_limit);
   nu_json_string(json, "strategy", nu_strategy_name(plan->strategy));
   nu_json_count(json, "groups", plan->groups);

@@ -191,6 +191,7 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
   nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
   nu_json_count(&json, "threads", numann_plan_threads(r->plan));
+  nu_json_count(&json, "threads_working", r->plan->threads);
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);
   nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
   nu_json_count(&json, "groups", r->plan->groups);

@@ -44,7 +44,7 @@ INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_c
   NU_UNROLL for (size_t i = 0; i < rows; i++) {
     NU_UNROLL for (size_t v = 0; v < vectors; v++) {
       size_t at = out + i * outrow + v * NU_LANES;
-      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->m1 + at, t->m2 + at);
+      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->m1, t->m2, at);
       v_store(t->w + at, next);
       bad |= v_not_finite(next);
     }

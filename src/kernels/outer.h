@@ -18,7 +18,7 @@ INLINE void outer_as(nu_rule rule, size_t vectors, const nu_chain *c) {
     NU_UNROLL for (size_t v = 0; v < vectors; v++) {
       size_t at = i * row + v * NU_LANES;
       vec G = v_fma(left, y[v], v_set(0.0f));
-      vec next = update_lane(rule, &u, G, v_load(t.w + at), t.m1 + at, t.m2 + at);
+      vec next = update_lane(rule, &u, G, v_load(t.w + at), t.m1, t.m2, at);
       v_store(t.w + at, next);
       bad |= v_not_finite(next);
     }

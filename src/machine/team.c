@@ -164,15 +164,22 @@ static void run_member(nu_team *team, size_t thread) {
   nu_float_env_leave(&env);
 }
 
+/* The threads that work are spread over all: where the runtime binds threads, neighbours share a place.
+ * Which worker is this one? `working` for those that only wait. */
+static size_t worker_of(const nu_team *team, size_t thread) {
+  size_t worker = (thread * team->working + team->threads - 1) / team->threads;
+  return worker * team->threads / team->working == thread ? worker : team->working;
+}
+
 /* The one parallel region. Returns how many threads it had; fn ran on all that work or on none. */
 static size_t run_region(nu_team *team) {
   size_t given = 0;
 #pragma omp parallel num_threads((int)team->threads) default(none) shared(team, given)
   {
     size_t members = (size_t)omp_get_num_threads();
-    size_t thread = (size_t)omp_get_thread_num();
+    size_t thread = (size_t)omp_get_thread_num(), worker = worker_of(team, thread);
     if (thread == 0) given = members;
-    if (members == team->threads && thread < team->working) run_member(team, thread);
+    if (members == team->threads && worker < team->working) run_member(team, worker);
   }
   return given;
 }

@@ -15,7 +15,8 @@ typedef void nu_team_fn(nu_team *team, size_t thread, void *arg);
 /* NUMANN_ERR_MEMORY when the system or the OpenMP runtime gives fewer threads; fn then ran on none. */
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err);
 
-/* The same with a call on the first `working` threads only; the others run, and wait for the end. */
+/* The same with a call on `working` of the threads only, as threads 0 to working - 1; the others run, and
+ * wait for the end. */
 numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err);
 
 /* All working threads of the team arrive before any leaves; what was written before is seen after. Spins

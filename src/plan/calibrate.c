@@ -7,8 +7,8 @@
 #include "machine/team.h"
 #include "plan/calibration.h"
 
-/* All slices together take about a tenth of a second. The memory is not measured: what that takes, a small
- * training would not, and it seldom decides. */
+/* All slices together take about a fortieth of a second on a quiet machine. The memory is not measured: what
+ * that takes, a small training would not, and it seldom decides. */
 enum {
   PEAK_SLICES = 24, /* the best counts: a slice that was interrupted says nothing */
   PEAK_ROUNDS = 2000,
@@ -78,7 +78,6 @@ static void measure_alone(nu_team *team, size_t thread, void *arg) {
   (void)team;
   (void)thread;
   lonely *m = arg;
-  memset(m->buffer, 0, m->l3); /* first touch */
   m->rates->l3_bytes = streaming_rate(m->kernels, m->buffer, m->l3, PASSES / 2);
   m->rates->l2_bytes = streaming_rate(m->kernels, m->buffer, m->l2, PASSES);
   m->rates->activation = 0.5 * (activation_seconds(m->kernels, NU_SIGMOID, m->buffer) +
@@ -152,9 +151,7 @@ static double median(double *values, size_t n) {
 
 static void measure_peaks(nu_team *team, size_t thread, void *arg) {
   measurement *m = arg;
-  memset(m->swapped + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->swapped); /* first touch */
-  memset(m->kept + thread * SWAP_FLOATS, 0, SWAP_FLOATS * sizeof *m->kept);
-  nu_team_barrier(team);
+  (void)team;
   m->flops[thread] = best_peak(m->kernels, false);
   m->pairs[thread] = best_peak(m->kernels, true);
 }
@@ -186,6 +183,9 @@ static void take_together(nu_rates *rates, const measurement *m) {
   rates->barrier_thread *= factor;
 }
 
+/* Bytes a second: as good as no cost; cores that share their caches come here. */
+#define MOST_SHARED 1e11
+
 /* What a swap with another thread takes longer than one with oneself, which the second-level cache and
  * two barriers explain unless other programs had their part in it. */
 static numann_status take_sharing(nu_rates *rates, measurement *m, numann_error *err) {
@@ -194,7 +194,7 @@ static numann_status take_sharing(nu_rates *rates, measurement *m, numann_error 
   double explained = 6.0 * bytes / rates->l2_bytes + 2.0 * m->barrier;
   if (own > DISTURBED * explained)
     return nu_fail(err, NUMANN_ERR_MEMORY, "other programs disturbed it too much");
-  rates->shared_bytes = bytes / larger(others - own, 1e-9);
+  rates->shared_bytes = bytes / larger(others - own, bytes / MOST_SHARED);
   return NUMANN_OK;
 }
 
@@ -223,6 +223,7 @@ static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels, const
   size_t l2 = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;
   size_t l3 = machine->l3_bytes / 4 > 2 * l2 ? machine->l3_bytes / 4 : 2 * l2;
   lonely m = {.kernels = kernels, .rates = rates, .l2 = l2 / 2, .l3 = l3 < MOST_BYTES ? l3 : MOST_BYTES};
+  if (m.l2 > m.l3) m.l2 = m.l3;
   m.buffer = nu_alloc(1, m.l3);
   if (!m.buffer) return nu_fail_memory(err, m.l3, "the calibration");
   numann_status status = nu_team_run(1, measure_alone, &m, err);

@@ -7,8 +7,8 @@
 
 #include "plan/plan.h"
 
-/* Measure on the threads that the machine allows, in about a tenth of a second; what cannot be measured
- * (one thread shares nothing) keeps its value in *rates. NUMANN_ERR_MEMORY when the team cannot run. */
+/* Measure on the threads that the machine allows, in about a fortieth of a second on a quiet machine; what
+ * cannot be measured (one thread shares nothing) keeps its value in *rates. NUMANN_ERR_MEMORY when the team cannot run. */
 numann_status nu_rates_measure(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
                                numann_error *err);
 
@@ -57,7 +57,7 @@ const char *nu_rates_origin_name(nu_rates_origin origin);
  *   off      those shipped
  *   auto     those kept; measured, and kept, for a training that would take NU_WORTH_SECONDS
  *   refresh  measured, and kept
- * Nothing is measured where only one way to run is allowed. */
+ * `auto` measures nothing where only one way to run is allowed. */
 #define NU_WORTH_SECONDS 10.0
 numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const numann_config *config,
                            const numann_network *network, const nu_machine *machine, size_t rows,

@@ -21,6 +21,8 @@ static const nu_rates isa_rates[] = {
      .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
     {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 26e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
      .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
+    {"neon", .flops = 48e9, .pairs = 0.7, .activation = 0.5e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
+     .l2_bytes = 80e9, .l3_bytes = 50e9, .memory_bytes = 20e9, .shared_bytes = 5e9}, /* assumed */
 };
 #define ISA_RATES (sizeof isa_rates / sizeof *isa_rates)
 

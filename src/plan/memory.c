@@ -89,8 +89,7 @@ static size_t packed_bytes(const numann_plan *plan, const numann_network *networ
   size_t panels = 0, rows = smaller(plan->grain, plan->batch);
   size_t words = plan->precision == NU_BF16 ? (rows + 1) / 2 : rows;
   for (size_t l = 0; l < network->n_layers; l++) {
-    size_t neurons = network->layers[l].neurons, members = plan->threads / plan->groups;
-    if (nu_plan_packs(plan, neurons)) panels = larger(panels, nu_share(nu_panels(neurons), members, 0).end);
+    panels = larger(panels, nu_plan_packed_panels(plan, network->layers[l].neurons));
   }
   if (panels == 0) return 0;
   size_t region = plan->blocks.inputs + plan->blocks.inputs / 4 + NU_PANEL;
@@ -142,7 +141,8 @@ static size_t scratch_bytes(const numann_plan *plan, const numann_network *netwo
   for (size_t grains = nu_plan_grains(plan, plan->batch); grains; grains /= 2) slots += 3;
   size_t stripes = plan->blocks.panels * smaller(links, plan->blocks.k) * NU_PANEL;
   size_t regions = slots * (plan->blocks.inputs + plan->blocks.inputs / 4) * NU_PANEL;
-  return plan->threads * (larger(stripes, regions) * sizeof(float) + THREAD_BYTES);
+  size_t floats = larger(nu_output_scratch(outputs_of(network)), larger(stripes, regions));
+  return plan->threads * floats * sizeof(float) + (plan->threads + plan->idle) * THREAD_BYTES;
 }
 
 /* The rows that an evaluation holds, and its answers to all `rows`. */

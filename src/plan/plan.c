@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/plan.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ static void keep_choice(numann_plan *plan, const nu_plan_choice *choice) {
     if (same_choice(&plan->choices[i], choice)) return;
     if (plan->choices[i].seconds <= choice->seconds) at = i + 1;
   }
+  assert(plan->n_choices < NU_PLAN_CHOICES);
   memmove(&plan->choices[at + 1], &plan->choices[at], (plan->n_choices - at) * sizeof *choice);
   plan->choices[at] = *choice;
   plan->n_choices++;
@@ -233,7 +235,7 @@ numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *
                         .groups = nu_config_count(config, "parallel.groups"),
                         .chunk = nu_config_count(config, "parallel.chunk"),
                         .fuse = nu_config_flag(config, "parallel.fuse_update") && !clips,
-                         .precision = precision_of(config),
+                        .precision = precision_of(config),
                         .moments = moments_of(nu_config_string(config, "train.optimizer.name")),
                         .rates = nu_rates_of(kernels ? kernels->isa : NULL)};
   return NUMANN_OK;

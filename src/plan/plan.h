@@ -56,8 +56,8 @@ typedef struct nu_plan_choice {
   double seconds; /* of a step, estimated */
 } nu_plan_choice;
 
-/* Of every strategy its quickest and its widest team, and one thread. */
-enum { NU_PLAN_CHOICES = 2 * NU_STRATEGIES + 1 };
+/* The taken one, one thread, and of every strategy its quickest and its widest team. */
+enum { NU_PLAN_CHOICES = 2 * NU_STRATEGIES + 2 };
 
 struct numann_plan {
   size_t threads;       /* that share the work */
@@ -120,6 +120,8 @@ bool nu_plan_is_thin(const numann_plan *plan, size_t panels);
 /* Does the gradient of a layer read operands that were packed for it (trainer/pack.c)? And of how many
  * regions of inputs at most at a time? */
 bool nu_plan_packs(const numann_plan *plan, size_t neurons);
+/* Panels of the layer that a thread packs at most; 0: none. */
+size_t nu_plan_packed_panels(const numann_plan *plan, size_t neurons);
 enum { NU_REGIONS_TOGETHER = 3 };
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread);
 /* Do threads work on the same rows, so that they must meet between the layers? */

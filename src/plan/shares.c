@@ -52,8 +52,17 @@ bool nu_plan_is_thin(const numann_plan *plan, size_t panels) {
 /* Floats from one row to the next: a page. */
 #define FAR 1024
 
+/* In a thin layer every thread would pack all deltas for a few inputs: there it only does what it must. */
 bool nu_plan_packs(const numann_plan *plan, size_t neurons) {
-  return plan->precision == NU_BF16 || nu_stride(neurons) >= FAR;
+  if (plan->precision == NU_BF16) return true;
+  return nu_stride(neurons) >= FAR && !nu_plan_is_thin(plan, nu_panels(neurons));
+}
+
+/* The smallest group, which has the fewest threads to share them, is the last. */
+size_t nu_plan_packed_panels(const numann_plan *plan, size_t neurons) {
+  size_t panels = nu_panels(neurons), members = plan->threads / plan->groups;
+  if (!nu_plan_packs(plan, neurons)) return 0;
+  return nu_plan_is_thin(plan, panels) ? panels : nu_share(panels, members, 0).end;
 }
 
 nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {

@@ -204,7 +204,7 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
       slot = slots[i];
       left[i] = slot_of(engine, thread, at, slot);
     }
-    chain.out = closes ? layer->array[NU_GRADIENT] + offset_of(at) : slot_of(engine, thread, at, slot);
+    chain.out = closes && !job->update ? layer->array[NU_GRADIENT] + offset_of(at) : slot_of(engine, thread, at, slot);
     if (closes && job->update) chain.target = &target;
     engine->kernels->chain(&chain);
   }

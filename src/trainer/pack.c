@@ -87,14 +87,11 @@ void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *g
 
 /* ---- memory */
 
-/* Of one thread in one packed layer; the smallest group has the fewest threads to share them. */
+/* Of one thread in one layer. */
 static size_t most_panels(const nu_engine *engine) {
-  size_t most = 0, members = engine->plan->threads / engine->plan->groups;
-  for (size_t l = 0; l < engine->n_layers; l++) {
-    size_t panels = engine->layers[l].panels;
-    if (!packs(engine, &engine->layers[l])) continue;
-    most = larger(most, panels < members + 1 ? panels : nu_share(panels, members, 0).end);
-  }
+  size_t most = 0;
+  for (size_t l = 0; l < engine->n_layers; l++)
+    most = larger(most, nu_plan_packed_panels(engine->plan, engine->layers[l].neurons));
   return most;
 }
 
