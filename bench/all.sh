@@ -3,7 +3,7 @@
 # where it stopped. SPDX-License-Identifier: MIT
 # usage: bench/all.sh [RUNS]   (15: about 50 minutes on two cores; README.md says how long each part takes)
 #   NUMANN  the command                          (default: build/numann)
-#   FREE    it, built with CPPFLAGS=-DNU_FREE_ORDER (default: build-free/numann, built when missing)
+#   FREE    it, built with CPPFLAGS=-DNU_FREE_ORDER (default: build-free/numann, brought up to date)
 #   PYTHON  Python with torch and scikit-learn   (default: python3)
 #   MNIST   the folder with MNIST's four files   (default: configs/data/mnist)
 #   FANN    the folder with FANN's sources       (default: only the system's library takes part)
@@ -17,10 +17,10 @@ mnist=${MNIST:-$top/configs/data/mnist}
 results=$top/bench/results
 series=$results/series # stands there while a series is incomplete: what it measures
 
-if [ ! -x "$free" ]; then
-  echo "all.sh: building $free" >&2
+if [ -z "${FREE-}" ]; then
   mkdir -p "$top/build-free"
-  (cd "$top/build-free" && "$top/configure" CPPFLAGS=-DNU_FREE_ORDER && make numann) >"$top/build-free/log" 2>&1 ||
+  (cd "$top/build-free" && { [ -f Makefile ] || "$top/configure" CPPFLAGS=-DNU_FREE_ORDER; } && make numann) \
+    >"$top/build-free/log" 2>&1 ||
     { echo "all.sh: no free build: see build-free/log; FREE=... names one" >&2; exit 1; }
 fi
 
@@ -46,7 +46,7 @@ part() { # SCRIPT ARGUMENT...
 part of_peak.py --numann "$numann" --runs "$runs"
 part ceilings.py --numann "$numann"
 part promise.py --numann "$numann" --free "$free" --runs "$runs"
-part threads.py --numann "$numann"
+part threads.py --numann "$numann" --runs "$runs"
 part time_to_accuracy.py --numann "$numann" --python "$python" --data "$mnist"
 part peers.py --numann "$numann" --python "$python" --runs "$runs" ${FANN:+--fann-source "$FANN"}
 part plot.py

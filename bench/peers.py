@@ -35,7 +35,7 @@ def arguments():
     parser.add_argument("--python", default=sys.executable, help="Python with torch and scikit-learn")
     parser.add_argument("--fann-source", type=Path, help="FANN's own folder, to build it here")
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.4, help="to measure, each row and program")
+    parser.add_argument("--seconds", type=float, default=0.25, help="to measure, each row and program")
     parser.add_argument("--rows", help="names, separated by commas (default: all)")
     parser.add_argument("--programs", default="numann,pytorch,scikit-learn,fann")
     parser.add_argument("--out", type=Path, default=HERE / "results")

@@ -2,7 +2,7 @@
 """Fills the marked blocks of bench/README.md from the files in bench/results/; draws the charts.
 
 A block stands between <!-- begin NAME --> and <!-- end NAME -->; BLOCKS below names the function
-that writes it. A block whose files are missing stays as it is. SPDX-License-Identifier: MIT
+that writes it. A block whose files are missing or empty says so. SPDX-License-Identifier: MIT
 """
 import argparse
 import csv
@@ -31,13 +31,18 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+def has(path):
+    """Is there more than a head?"""
+    return path.exists() and (path.suffix != ".csv" or bool(read(path)))
+
+
 ENOUGH = 15  # values for an interval; of fewer, least and most are shown
 KIND = {True: "95 % interval", False: "least and most"}
 
 
 def interval(values):
     """Median and the order statistics that hold it with at least 95 %: the number of values below the
-    median is binomial with 1/2, so of 15 it lies between the 4th and the 12th with 96.5 %."""
+    median is binomial with 1/2, so the median of 15 lies between the 4th and the 12th with 96.5 %."""
     values = sorted(values)
     n, k, tail = len(values), 0, 0.0
     while n >= ENOUGH and 2 * (tail + math.comb(n, k)) / 2**n <= 0.05:
@@ -229,7 +234,7 @@ def fractions_block(results):
     """Fractions of the peak beside their ceilings; bf16 beside fp32."""
     at = Groups(results / "fractions.csv", "row", "precision", "asked")
     ceilings = (Groups(results / "ceilings.csv", "row", "threads")
-                if (results / "ceilings.csv").exists() else None)
+                if has(results / "ceilings.csv") else None)
     counts = sorted({asked for _, _, asked in at.found if asked != "auto"}, key=int)
     head = ["row", *(f"{threads_text(n)}: {what}" for n in counts
                      for what in ("samples/s", "fraction of the peak", "ceiling"))]
@@ -296,7 +301,7 @@ def threads_block(results):
     cells = [threads_cells(at, row, cores) for row in at.rows]
     text = table(head, cells) + f"\n\nMedians of {at.runs} runs, with their {at.kind}."
     more = results / "threads.csv"
-    return text + (f"\n\n{too_many(more)}" if more.exists() else "")
+    return text + (f"\n\n{too_many(more)}" if has(more) else "")
 
 
 def threads_cells(at, row, cores):
@@ -425,11 +430,8 @@ def main():
     args = parser.parse_args()
     text = args.readme.read_text()
     for name, (function, files) in BLOCKS.items():
-        absent = [file for file in files if not (args.results / file).exists()]
-        if absent:
-            print(f"plot: {name} stays as it is: no {absent[0]} in {args.results}", file=sys.stderr)
-            continue
-        text = fill(text, name, function(args.results))
+        measured = all(has(args.results / file) for file in files)
+        text = fill(text, name, function(args.results) if measured else "Not measured yet.")
     args.readme.write_text(text)
 
 

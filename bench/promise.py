@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--numann", default="numann")
     parser.add_argument("--free", required=True, help="numann built with CPPFLAGS=-DNU_FREE_ORDER")
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", default="0.3", help="of each measurement")
+    parser.add_argument("--seconds", default="0.2", help="of each measurement")
     parser.add_argument("--try-seconds", default="0.2", help="of each try")
     parser.add_argument("--rows", help="names, separated by commas (default: all)")
     parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")

@@ -35,8 +35,8 @@ def measure(args, run, row, cores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--numann", default="numann")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--seconds", default="0.2", help="of each measurement")
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--seconds", default="0.15", help="of each measurement")
     parser.add_argument("--rows", help="names, separated by commas (default: all)")
     parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
     args = parser.parse_args()

@@ -129,6 +129,9 @@ def main():
     if missing(args):
         print(missing(args), file=sys.stderr)
         sys.exit(77)
+    if subprocess.run([args.python, "-c", "import torch"], capture_output=True, check=False).returncode:
+        say(f"time_to_accuracy: skipped: {args.python} has no torch")
+        sys.exit(77)
     setting = {**SETTING, "epochs": args.epochs}
     try:
         table = Table(args.out, FIELDS, args.fresh)
