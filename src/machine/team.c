@@ -156,6 +156,33 @@ static numann_status ensure_threads(size_t threads, numann_error *err) {
   return NUMANN_OK;
 }
 
+/* ---- the caller's affinity mask */
+
+/* A runtime that starts up (LLVM's, at the first question about places) gives the calling thread the mask
+ * of the process. As the system call has it, of up to 8192 processors. */
+typedef struct affinity {
+  unsigned long bits[128];
+  long bytes; /* that the system knows; below 1: none to be had */
+} affinity;
+
+static affinity current_affinity(void) {
+  affinity mask = {.bytes = 0};
+#ifdef __linux__
+  mask.bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask.bits, mask.bits);
+#endif
+  return mask;
+}
+
+static void restore_affinity(const affinity *callers) {
+#ifdef __linux__
+  affinity now = current_affinity();
+  if (callers->bytes < 1 || memcmp(now.bits, callers->bits, sizeof now.bits) == 0) return;
+  syscall(SYS_sched_setaffinity, 0, (size_t)callers->bytes, callers->bits);
+#else
+  (void)callers;
+#endif
+}
+
 /* ---- running */
 
 static void run_member(nu_team *team, size_t thread) {
@@ -194,6 +221,7 @@ static unsigned choose_spins(size_t threads) {
  * must be the caller's, not that of a numann function around. It is put back at the end also because a
  * runtime that starts up may raise flags. */
 static numann_status run_threads(nu_team *team, numann_error *err) {
+  affinity mask = current_affinity();
   NU_TRY(ensure_threads(team->threads, err));
   nu_float_env here = nu_float_env_suspend();
   atomic_init(&team->spins, choose_spins(team->working));
@@ -202,6 +230,7 @@ static numann_status run_threads(nu_team *team, numann_error *err) {
   size_t given = run_region(team);
   omp_set_dynamic(dynamic);
   nu_float_env_resume(&here);
+  restore_affinity(&mask);
   if (given == team->threads) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MEMORY,
                  "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
@@ -224,6 +253,7 @@ numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, v
 }
 
 size_t nu_team_places(int *ids, size_t capacity) {
+  affinity mask = current_affinity();
   size_t total = 0;
   for (int place = 0; place < omp_get_num_places(); place++) {
     int members = omp_get_place_num_procs(place);
@@ -231,6 +261,7 @@ size_t nu_team_places(int *ids, size_t capacity) {
     if (total + (size_t)members <= capacity) omp_get_place_proc_ids(place, ids + total);
     total += (size_t)members;
   }
+  restore_affinity(&mask);
   return total;
 }
 
