@@ -1,7 +1,9 @@
 """What the measuring scripts share: running a command, and a table that goes on where it stopped.
 SPDX-License-Identifier: MIT"""
+import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +85,24 @@ def turned(items, run):
     """The items in an order that turns from run to run, so that none always comes first."""
     at = run % len(items)
     return items[at:] + items[:at]
+
+
+def measure_rows(script, description, fields, measure, runs, seconds):
+    """The whole of a script that measures row by row, run by run. measure(args, run, row, cores) gives
+    the lines of the table results/NAME.csv, script being (own name, NAME)."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--numann", default="numann")
+    parser.add_argument("--runs", type=int, default=runs)
+    parser.add_argument("--seconds", default=seconds, help="of each measurement")
+    parser.add_argument("--rows", help="names, separated by commas (default: all)")
+    parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
+    args = parser.parse_args()
+    try:
+        rows, cores = chosen_rows(args.numann, args.rows), len(os.sched_getaffinity(0))
+        table = Table(RESULTS / f"{script[1]}.csv", fields, args.fresh)
+        for run in range(args.runs):
+            for row in (row["row"] for row in rows):
+                if not table.find(run=run, row=row):
+                    table.add(*measure(args, run, row, cores))
+    except Failure as error:
+        sys.exit(f"{script[0]}: {error}")

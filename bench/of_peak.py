@@ -5,11 +5,7 @@ In each run, row by row: `numann bench step` with one thread, with all cores, an
 in bf16 as well. Results go to results/fractions.csv; an interrupted call goes on where it stopped.
 SPDX-License-Identifier: MIT
 """
-import argparse
-import os
-import sys
-
-from measure import RESULTS, Failure, Table, bench, chosen_rows, say, turned
+from measure import bench, measure_rows, say, turned
 
 FIELDS = ["run", "row", "asked", "threads", "strategy", "precision", "isa", "samples_per_s", "gflops",
           "peak_gflops", "fraction_of_peak", "peak_spread", "shuffle_share", "valid"]
@@ -33,24 +29,5 @@ def measure(args, run, row, cores):
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--numann", default="numann")
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", default="0.3", help="of each measurement")
-    parser.add_argument("--rows", help="names, separated by commas (default: all)")
-    parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
-    args = parser.parse_args()
-    try:
-        rows, cores = chosen_rows(args.numann, args.rows), len(os.sched_getaffinity(0))
-        table = Table(RESULTS / "fractions.csv", FIELDS, args.fresh)
-        for run in range(args.runs):
-            for row in (row["row"] for row in rows):
-                if not table.find(run=run, row=row):
-                    table.add(*measure(args, run, row, cores))
-    except Failure as error:
-        sys.exit(f"of_peak: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    measure_rows(("of_peak", "fractions"), __doc__, FIELDS, measure, runs=15, seconds="0.3")

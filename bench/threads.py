@@ -5,11 +5,9 @@ In each run, row by row: as it comes (auto), auto under OMP_NUM_THREADS=64, as m
 33 threads. Results go to results/threads.csv; an interrupted call goes on where it stopped.
 SPDX-License-Identifier: MIT
 """
-import argparse
 import os
-import sys
 
-from measure import RESULTS, Failure, Table, bench, chosen_rows, say, turned
+from measure import bench, measure_rows, say, turned
 
 FIELDS = ["run", "row", "way", "threads", "strategy", "samples_per_s", "valid"]
 
@@ -32,24 +30,5 @@ def measure(args, run, row, cores):
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--numann", default="numann")
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", default="0.15", help="of each measurement")
-    parser.add_argument("--rows", help="names, separated by commas (default: all)")
-    parser.add_argument("--fresh", action="store_true", help="forget what has been measured before")
-    args = parser.parse_args()
-    try:
-        rows, cores = chosen_rows(args.numann, args.rows), len(os.sched_getaffinity(0))
-        table = Table(RESULTS / "threads.csv", FIELDS, args.fresh)
-        for run in range(args.runs):
-            for row in (row["row"] for row in rows):
-                if not table.find(run=run, row=row):
-                    table.add(*measure(args, run, row, cores))
-    except Failure as error:
-        sys.exit(f"threads: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    measure_rows(("threads", "threads"), __doc__, FIELDS, measure, runs=15, seconds="0.15")
