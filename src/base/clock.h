@@ -3,7 +3,12 @@
 #ifndef NU_BASE_CLOCK_H
 #define NU_BASE_CLOCK_H
 
+#include <stddef.h>
+
 /* Seconds of a monotonic clock with an arbitrary start. */
 double nu_clock_seconds(void);
+
+/* The median of measurements, n >= 1; sorts them. */
+double nu_median(double *values, size_t n);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/number.h"
 #include "cli/json.h"
 
@@ -15,16 +16,6 @@ numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann
     return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG,
                  "command line: --seconds %s: expected a number above 0 and up to 3600", text);
-}
-
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-double nu_bench_median(double *values, size_t n) {
-  qsort(values, n, sizeof *values, compare);
-  return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
 /* ---- peak */
@@ -44,7 +35,7 @@ static numann_status bench_peak(const nu_arguments *args, numann_error *err) {
   }
   NU_TRY(nu_bench_measure_peak(&one, 1, seconds / 4, err));
   NU_TRY(nu_bench_measure_bandwidth(&bandwidth, threads, seconds / 4, err));
-  nu_bench_median(peaks, PEAKS);
+  nu_median(peaks, PEAKS);
   double best = peaks[PEAKS - 1];
   nu_json json = {0};
   if (nu_given(args, NU_OPTION_JSON)) {

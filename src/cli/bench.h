@@ -69,7 +69,6 @@ numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, doub
 
 /* --seconds, or 4. */
 numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann_error *err);
-double nu_bench_median(double *values, size_t n);
 
 /* More between the slices of the peak makes a run invalid: the machine was not quiet. */
 #define NU_BENCH_PEAK_SPREAD 0.05

@@ -49,7 +49,7 @@ static double seconds_of(call *fn, const probe *p) {
     if (passed < REPEAT_SECONDS) calls *= 2;
     else found[i++] = passed / (double)calls;
   }
-  return nu_bench_median(found, REPEATS);
+  return nu_median(found, REPEATS);
 }
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -102,7 +102,7 @@ static void probe_barrier(nu_team *team, nu_alone *out) {
     for (size_t n = 0; n < BARRIERS; n++) nu_team_barrier(team);
     found[i] = (nu_clock_seconds() - start) / BARRIERS;
   }
-  out->barrier = nu_bench_median(found, REPEATS);
+  out->barrier = nu_median(found, REPEATS);
 }
 
 /* ---- all threads at once, as in a step */

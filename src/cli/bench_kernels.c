@@ -62,7 +62,7 @@ static double measure(const workspace *w, call *fn, int variant) {
     } while (passed < w->seconds / REPEATS);
     rates[i] = calls / passed;
   }
-  return nu_bench_median(rates, REPEATS);
+  return nu_median(rates, REPEATS);
 }
 
 static const struct {

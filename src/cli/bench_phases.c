@@ -166,7 +166,7 @@ static numann_status run_slices(nu_phase_bench *b, nu_phase_times *slices, doubl
   }
   qsort(slices, n, sizeof *slices, compare);
   b->times = slices[n / 2];
-  nu_bench_median(peaks, n); /* sorts */
+  nu_median(peaks, n); /* sorts */
   b->peak = peaks[n - 1];
   b->spread = 1.0 - peaks[0] / b->peak;
   return NUMANN_OK;

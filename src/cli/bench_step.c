@@ -118,9 +118,9 @@ typedef struct result {
 } result;
 
 static result evaluate(bench *b) {
-  double median = nu_bench_median(b->rates, b->slices);
-  double shuffle = nu_bench_median(b->shuffles_s, b->slices);
-  nu_bench_median(b->peaks, b->slices); /* sorts */
+  double median = nu_median(b->rates, b->slices);
+  double shuffle = nu_median(b->shuffles_s, b->slices);
+  nu_median(b->peaks, b->slices); /* sorts */
   double peak = b->peaks[b->slices - 1];
   result r = {.rate = median,
               .gflops = median * nu_bench_flops_a_row(&b->setup) / 1e9,

@@ -139,16 +139,6 @@ static void measure_sharing(nu_team *team, size_t thread, void *arg) {
   }
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n) {
-  qsort(values, n, sizeof *values, compare);
-  return values[n / 2];
-}
-
 static void measure_peaks(nu_team *team, size_t thread, void *arg) {
   measurement *m = arg;
   (void)team;
@@ -189,7 +179,7 @@ static void take_together(nu_rates *rates, const measurement *m) {
 /* What a swap with another thread takes longer than one with oneself, which the second-level cache and
  * two barriers explain unless other programs had their part in it. */
 static numann_status take_sharing(nu_rates *rates, measurement *m, numann_error *err) {
-  double own = median(m->own, m->slices), others = median(m->others, m->slices);
+  double own = nu_median(m->own, m->slices), others = nu_median(m->others, m->slices);
   double bytes = SWAP_FLOATS * sizeof *m->swapped;
   double explained = 6.0 * bytes / rates->l2_bytes + 2.0 * m->barrier;
   if (own > DISTURBED * explained)
