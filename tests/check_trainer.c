@@ -162,6 +162,7 @@ static numann_status keep_state(void *arg, numann_trainer *trainer, numann_error
   saved_state.moment1 = blocks.moment1;
   saved_state.moment2 = blocks.moment2;
   saved_state.best = blocks.best;
+  saved_state.borrowed = false; /* the trainer's weights are the network's own */
   memcpy(saved_state.weights, now->weights, now->n_parameters * 4);
   if (now->moment1) memcpy(saved_state.moment1, now->moment1, now->n_parameters * 4);
   if (now->moment2) memcpy(saved_state.moment2, now->moment2, now->n_parameters * 4);
