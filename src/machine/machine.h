@@ -3,12 +3,34 @@
 #ifndef NU_MACHINE_MACHINE_H
 #define NU_MACHINE_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
 #include "base/text.h"
 
+/* A hardware thread that this process may use. */
+typedef struct nu_processor {
+  unsigned os;      /* the system's number */
+  unsigned core;    /* logical numbers, over the whole machine */
+  unsigned l3;      /* of the last-level cache that the core shares with its neighbours */
+  unsigned package;
+  unsigned sibling; /* which of its core's usable hardware threads, from 0 */
+  size_t node;      /* index in nodes: its own, or the nearest one that has memory for this process */
+} nu_processor;
+
+/* A NUMA node whose memory this process may use. */
+typedef struct nu_numa_node {
+  unsigned os;   /* the system's number */
+  size_t bytes;  /* of memory */
+  size_t cores;  /* usable ones that it is nearest to; 0: memory alone (HBM, CXL), or no core allowed */
+} nu_numa_node;
+
 typedef struct nu_machine {
+  nu_processor *processors; /* [processing_units], in the order of nodes, caches, cores, siblings; owned */
+  nu_numa_node *nodes;           /* [n_nodes]: the numa_nodes ones with cores first, then those without; owned */
+  size_t n_nodes;
+  bool foreign; /* described by a synthetic string or a file: nothing of it can be bound */
   size_t cores;          /* physical cores in the affinity mask */
   size_t processing_units; /* hardware threads in the affinity mask */
   size_t numa_nodes;     /* NUMA nodes with cores of the mask (1 where the machine tells none) */
@@ -23,13 +45,17 @@ typedef struct nu_machine {
   char model[96];        /* CPU model, "" = unknown */
 } nu_machine;
 
+/* Frees the arrays. */
+void nu_machine_clear(nu_machine *machine);
+
 /* NUMANN_ERR_MEMORY when hwloc cannot load a topology. Restores nothing, changes nothing. */
 numann_status nu_machine_detect(nu_machine *machine, numann_error *err);
 
 /* Where to look, for tests and for machines that one does not own. */
 typedef struct nu_machine_source {
-  const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2"; NULL: this
-                           machine and this process's affinity mask */
+  const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2", or the
+                           path of a .xml file that lstopo wrote; NULL: this machine and this
+                           process's affinity mask */
   const char *root;     /* folder that stands for "/" when cgroups are read: "" is the real one;
                            NULL: read none */
 } nu_machine_source;

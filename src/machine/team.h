@@ -5,6 +5,8 @@
 #ifndef NU_MACHINE_TEAM_H
 #define NU_MACHINE_TEAM_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -18,6 +20,27 @@ numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_erro
 /* The same with a call on `working` of the threads only, as threads 0 to working - 1; the others run, and
  * wait for the end. */
 numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err);
+
+/* Processors by their OS numbers: what one thread may run on. */
+typedef struct nu_cpus {
+  const unsigned *os; /* [n], borrowed */
+  size_t n;
+} nu_cpus;
+
+/* Where working threads run, for the length of a region: each gets its own mask back at the end. */
+typedef struct nu_binding {
+  const nu_cpus *cpus; /* [working], borrowed; NULL: binds nothing */
+  atomic_int refusal;  /* errno of a binding that the system refused: the thread then runs as it may */
+} nu_binding;
+
+/* nu_team_run_some with the working threads bound. binding NULL: as they may. */
+numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn, void *arg,
+                                numann_error *err);
+
+/* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[t] becomes the first processor of
+ * the place where it has put thread t of a team of so many. */
+bool nu_team_binds(void);
+numann_status nu_team_seats(size_t threads, unsigned *os, numann_error *err);
 
 /* All working threads of the team arrive before any leaves; what was written before is seen after. Spins
  * briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */

@@ -59,6 +59,8 @@ typedef struct nu_plan_choice {
 /* The taken one, one thread, and of every strategy its quickest and its widest team. */
 enum { NU_PLAN_CHOICES = 2 * NU_STRATEGIES + 2 };
 
+typedef struct nu_placement nu_placement; /* placement.h */
+
 struct numann_plan {
   size_t threads;       /* that share the work */
   size_t idle;          /* that run beside them, because they were ordered, and wait */
@@ -78,6 +80,7 @@ struct numann_plan {
   nu_plan_choice choices[NU_PLAN_CHOICES]; /* what was considered, the quickest first */
   char why[192];        /* the reason for threads and strategy, one sentence */
   char note[256];       /* a warning for the user, or "" */
+  nu_placement *placement; /* threads to cores, memory to nodes; owned; NULL: the system's business */
 };
 
 /* A half-open range of indices. */
