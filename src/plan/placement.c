@@ -212,7 +212,11 @@ static void list_nodes(nu_placement *placement, const nu_machine *machine) {
       placement->seats[t].node = placement->n_nodes;
       used = true;
     }
-    if (used) placement->nodes[placement->n_nodes++] = machine->nodes[n];
+    if (!used) continue;
+    placement->nodes[placement->n_nodes++] = machine->nodes[n];
+    for (size_t p = 0; p < machine->processing_units; p++) {
+      if (machine->processors[p].node == n) placement->processors[placement->n_processors++] = machine->processors[p];
+    }
   }
 }
 
@@ -299,8 +303,9 @@ numann_status nu_placement_create(nu_placement **out, const nu_placement_request
     p->n_threads = plan->threads;
     p->seats = nu_alloc(plan->threads, sizeof *p->seats);
     p->nodes = nu_alloc(machine->n_nodes, sizeof *p->nodes);
+    p->processors = nu_alloc(machine->processing_units, sizeof *p->processors);
   }
-  bool ready = p && p->seats && p->nodes && opened;
+  bool ready = p && p->seats && p->nodes && p->processors && opened;
   if (ready) place(&j);
   close_dealing(&j.dealing);
   if (ready) {
@@ -314,11 +319,24 @@ numann_status nu_placement_create(nu_placement **out, const nu_placement_request
 void nu_placement_destroy(nu_placement *placement) {
   if (!placement) return;
   free(placement->seats);
+  free(placement->processors);
   free(placement->nodes);
   free(placement);
 }
 
 /* ---- what a plan says of it */
+
+/* A node's processors are neighbours, nodes in the order of the seats'. */
+nu_range nu_placement_processors(const nu_placement *placement, size_t node) {
+  nu_range range = {0, 0};
+  for (size_t n = 0; n <= node; n++) {
+    range.begin = range.end;
+    while (range.end < placement->n_processors &&
+           placement->processors[range.end].node == placement->processors[range.begin].node)
+      range.end++;
+  }
+  return range;
+}
 
 bool nu_plan_places_memory(const numann_plan *plan) { return plan->placement && plan->placement->memory; }
 

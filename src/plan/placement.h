@@ -10,6 +10,7 @@
 #ifndef NU_PLAN_PLACEMENT_H
 #define NU_PLAN_PLACEMENT_H
 
+#include "base/text.h"
 #include "plan/plan.h"
 
 #define NU_PAGE 4096u /* bytes; stripes are cut at multiples of this */
@@ -42,6 +43,8 @@ struct nu_placement {
   nu_width width;
   size_t n_threads;
   nu_seat *seats;     /* [n_threads], working threads, node by node; owned */
+  nu_processor *processors; /* [n_processors], of the used nodes, seat or no seat, node by node; owned */
+  size_t n_processors;
   size_t n_nodes;     /* that the threads use: at least 1 */
   nu_numa_node *nodes;     /* [n_nodes]; owned */
   bool memory;        /* pages have a node: threads are bound, and use several nodes in their order */
@@ -57,6 +60,9 @@ typedef struct nu_placement_request {
   const unsigned *given; /* [plan->threads] OS numbers of processors where the OpenMP runtime has bound the
                             threads; NULL: it binds none */
 } nu_placement_request;
+
+/* Which of the placement's processors are the node's: what NU_BIND_NODE allows. */
+nu_range nu_placement_processors(const nu_placement *placement, size_t node);
 
 /* For the plan's threads, strategy and groups. NUMANN_ERR_MEMORY. */
 numann_status nu_placement_create(nu_placement **out, const nu_placement_request *request, const numann_plan *plan,
@@ -125,6 +131,10 @@ typedef struct nu_stripe {
 size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
                        nu_stripe *stripes, size_t capacity);
 
+/* Adds the buffer's bytes on each node to bytes[nu_plan_nodes]. */
+void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
+                         size_t *bytes);
+
 /* Every buffer that a training allocates under the plan, data included. Writes the first `capacity`, returns
  * how many there are. */
 size_t nu_plan_buffers(const numann_plan *plan, const numann_network *network, size_t data_bytes,
@@ -139,6 +149,11 @@ size_t nu_plan_buffer_bytes(const numann_plan *plan, const numann_network *netwo
 size_t nu_plan_roots_of_group(const numann_plan *plan);
 
 /* ---- for people: which thread, panels, replica and stripe of data live where */
+
+/* Numbers as ranges: "0-3,8". os need not be sorted; they are sorted in place. */
+void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n);
+/* The numbers of the processors that a node's seats have; node SIZE_MAX: all seats. */
+void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node);
 void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out);
 
 #endif

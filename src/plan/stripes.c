@@ -37,12 +37,14 @@ typedef struct striping {
   const nu_buffer *buffer;
   nu_stripe *out;
   size_t capacity, n;
+  size_t *by_node; /* [nodes] sums of bytes, or NULL */
   nu_stripe last; /* still growing; empty at the start */
 } striping;
 
 static void put_last(striping *s) {
   if (s->last.begin == s->last.end) return;
   if (s->n < s->capacity) s->out[s->n] = s->last;
+  if (s->by_node) s->by_node[s->last.node] += s->last.end - s->last.begin;
   s->n++;
 }
 
@@ -204,11 +206,21 @@ static const struct {
 
 const char *nu_buffer_name(nu_buffer_kind kind) { return kinds[kind].name; }
 
+static size_t cut(striping *s) {
+  if (nu_plan_places_memory(s->plan)) kinds[s->buffer->kind].add(s);
+  else extend(s, s->buffer->bytes, 0);
+  put_last(s);
+  return s->n;
+}
+
 size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
                        nu_stripe *stripes, size_t capacity) {
   striping s = {.plan = plan, .network = network, .buffer = buffer, .out = stripes, .capacity = capacity};
-  if (nu_plan_places_memory(plan)) kinds[buffer->kind].add(&s);
-  else extend(&s, buffer->bytes, 0);
-  put_last(&s);
-  return s.n;
+  return cut(&s);
+}
+
+void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
+                         size_t *bytes) {
+  striping s = {.plan = plan, .network = network, .buffer = buffer, .by_node = bytes};
+  cut(&s);
 }
