@@ -90,7 +90,7 @@ static numann_status make_plan(outlook *o, numann_error *err) {
   const nu_kernels *kernels;
   NU_TRY(nu_kernels_choose(&kernels, err));
   NU_TRY(nu_machine_detect(&o->machine, err));
-  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows,
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows, NULL,
                       err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");

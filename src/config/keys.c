@@ -114,6 +114,11 @@ static const nu_key keys[] = {
     {"parallel.calibration", NU_KEY_TEXT, "auto", 0, 0, "auto|off|refresh", true,
      "Rates by which auto chooses: off, as shipped; auto, as kept in the cache folder, measured anew for "
      "trainings of 10 s and more; refresh, measured now. Never changes a result."},
+    {"parallel.placement", NU_KEY_TEXT, "auto", 0, 0, "auto|compact|scatter|none", true,
+     "Cores of the threads, and NUMA nodes of their memory: compact fills one node, one cache after the other; "
+     "scatter spreads over all; none leaves it to the system. Never changes a result."},
+    {"parallel.smt", NU_KEY_FLAG, "false", 0, 0, NULL, true,
+     "Let auto use all hardware threads of a core; else it takes one a core. Never changes a result."},
     {"checkpoint.every", NU_KEY_EVERY, "60 s", 0, 0, NULL, true,
      "How often: N s, N epochs or N steps; always at the end and on a signal."},
     {"checkpoint.keep", NU_KEY_COUNT, "2", 2, 1e6, NULL, true,

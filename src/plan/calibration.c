@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "plan/placement.h"
 
 enum { AUTO, OFF, REFRESH, MODES };
 static const char *const mode_names[MODES] = {[AUTO] = "auto", [OFF] = "off", [REFRESH] = "refresh"};
@@ -91,22 +92,31 @@ static double training_seconds(const nu_plan_request *request, const numann_conf
   return plan.seconds * steps * (double)nu_config_count(config, "train.epochs");
 }
 
+/* The rates that a request gets, and with them the plan's reasons. */
+static void calibrate(nu_calibration *c, bool off, bool refresh, const nu_plan_request *request,
+                      const numann_config *config, const numann_network *network, const nu_machine *machine) {
+  char *path = nu_calibration_path(machine, c->rates.isa);
+  if (off) say_shipped(c, "parallel.calibration is off");
+  else use_kept(c, path, machine);
+  bool worth = !off && is_open(request, machine) &&
+               training_seconds(request, config, network, machine) >= NU_WORTH_SECONDS;
+  if (refresh || worth) use_measured(c, path, machine);
+  free(path);
+}
+
 numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const numann_config *config,
-                           const numann_network *network, const nu_machine *machine, size_t rows,
-                           numann_error *err) {
+                           const numann_network *network, const nu_machine *all, size_t rows,
+                           const char *isa, numann_error *err) {
+  nu_machine used = nu_plan_machine(all, config), *machine = &used;
   nu_plan_request request;
   size_t mode;
   NU_TRY(nu_plan_request_of(&request, config, rows, err));
   NU_TRY(nu_config_choice(config, "parallel.calibration", mode_names, MODES, &mode, err));
-  *calibration = (nu_calibration){.rates = *request.rates};
+  *calibration = (nu_calibration){.rates = isa ? *nu_rates_of(isa) : *request.rates};
   request.rates = &calibration->rates;
-  char *path = nu_calibration_path(machine, calibration->rates.isa);
-  if (mode == OFF) say_shipped(calibration, "parallel.calibration is off");
-  else use_kept(calibration, path, machine);
-  bool worth = mode == AUTO && is_open(&request, machine) &&
-               training_seconds(&request, config, network, machine) >= NU_WORTH_SECONDS;
-  if (mode == REFRESH || worth) use_measured(calibration, path, machine);
-  free(path);
+  if (machine->foreign) say_shipped(calibration, "the machine is not this one");
+  else if (isa) say_shipped(calibration, "the instruction set is named");
+  else calibrate(calibration, mode == OFF, mode == REFRESH, &request, config, network, machine);
   *plan = nu_plan_make(&request, network, machine);
-  return NUMANN_OK;
+  return nu_plan_place(plan, config, network, machine, err);
 }

@@ -8,7 +8,7 @@
 /* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured as calibrate.c does, or
  * by `numann bench kernels`: the rates of avx512bf16, CHAIN_RATE, UPDATE_S, MOMENT_S; barrier and shared_bytes
  * lie between those of two cores with a common cache and without. Adjusted to whole steps of `bench step`
- * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S. Other machines differ by
+ * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S, SIBLINGS. Other machines differ by
  * factors that mostly cancel: what is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
     {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.22e-9, .barrier = 0.09e-6,
@@ -47,6 +47,7 @@ static const double MOST_WAITING = 30e-6; /* but no longer at each: what disturb
 static const double NODE_THREADS = 6.0; /* threads that use up the memory rate of a NUMA node */
 static const double REMOTE = 2.0;      /* a barrier across NUMA nodes takes so many times longer */
 static const double TURN_S = 20e-6;    /* more threads than cores: a barrier costs time slices */
+static const double SIBLINGS = 1.2;    /* how much faster a core is whose hardware threads all run */
 
 /* How much of nu_rates.activation one element costs. */
 static const double activation_share[NU_ACTIVATIONS] = {
@@ -244,7 +245,7 @@ static double barriers_seconds(const work *w, double between) {
   double each = w->rates->barrier + w->rates->barrier_thread * (double)plan->threads;
   if (plan->threads * w->machine->numa_nodes > w->machine->cores && w->machine->numa_nodes > 1)
     each *= REMOTE;
-  if (plan->threads > w->machine->cores) each += TURN_S * ratio(plan->threads, w->machine->cores);
+  if (plan->threads > nu_plan_slots(w->machine)) each += TURN_S * ratio(plan->threads, w->machine->cores);
   double n = (double)nu_plan_barriers(plan, w->network), wait = WAITING * between;
   return n * each + (wait < n * MOST_WAITING ? wait : n * MOST_WAITING);
 }
@@ -290,8 +291,10 @@ nu_step_cost nu_plan_cost(const numann_plan *plan, const numann_network *network
     cost.layers += layer.forward + layer.delta + layer.gradient;
     if (each) each[l] = layer;
   }
-  /* more threads than cores take turns */
-  double turns = larger(1.0, ratio(plan->threads, machine->cores));
+  /* more threads than cores take turns, or share a core */
+  double turns = ratio(plan->threads, machine->cores);
+  if (plan->threads <= nu_plan_slots(machine)) turns /= SIBLINGS;
+  turns = larger(1.0, turns);
   cost.layers *= turns;
   cost.rows *= turns;
   cost.join *= turns;

@@ -6,6 +6,7 @@
 #include "plan/memory.h"
 
 #include "plan/cost.h"
+#include "plan/placement.h"
 
 /* Measured with getrusage: the command with its libraries, its config and one thread; each further
  * thread's stack; and what reading a file holds beside the rows (data/table.c, data/input.c). */
@@ -21,10 +22,10 @@
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-static size_t engine_floats(const numann_network *network) {
+static size_t engine_floats(const numann_plan *plan, const numann_network *network) {
   size_t floats = 0;
   for (size_t l = 0; l < network->n_layers; l++) {
-    floats += nu_engine_size(network->layers[l].inputs, network->layers[l].neurons);
+    floats += nu_plan_layer_floats(plan, network->layers[l].inputs, network->layers[l].neurons);
   }
   return floats;
 }
@@ -62,7 +63,7 @@ static size_t reading_bytes(const numann_network *network, const nu_memory_reque
   return most;
 }
 
-/* ---- the engine */
+/* ---- the engine: placement.h counts its buffers */
 
 /* Floats of one held row. */
 static size_t row_floats(const numann_network *network, size_t copies) {
@@ -70,31 +71,6 @@ static size_t row_floats(const numann_network *network, size_t copies) {
   for (size_t l = 0; l < network->n_layers; l++)
     floats += copies * nu_stride(network->layers[l].neurons);
   return floats;
-}
-
-static size_t batch_bytes(const numann_plan *plan, const numann_network *network) {
-  return nu_plan_held(plan, plan->batch) * row_floats(network, 2) * sizeof(float) +
-         plan->batch * sizeof(double);
-}
-
-/* What the products of bf16 read (trainer/narrow.c): half as much again of weights and rows. */
-static size_t pairs_bytes(const numann_plan *plan, const numann_network *network) {
-  if (plan->precision != NU_BF16) return 0;
-  size_t held = nu_plan_held(plan, plan->batch);
-  return (engine_floats(network) + held * row_floats(network, 2)) / 2 * sizeof(float);
-}
-
-/* What the gradient reads (trainer/pack.c): in each thread the inputs of a few regions, and its deltas. */
-static size_t packed_bytes(const numann_plan *plan, const numann_network *network) {
-  size_t panels = 0, rows = smaller(plan->grain, plan->batch);
-  size_t words = plan->precision == NU_BF16 ? (rows + 1) / 2 : rows;
-  for (size_t l = 0; l < network->n_layers; l++) {
-    panels = larger(panels, nu_plan_packed_panels(plan, network->layers[l].neurons));
-  }
-  if (panels == 0) return 0;
-  size_t region = plan->blocks.inputs + plan->blocks.inputs / 4 + NU_PANEL;
-  size_t grains = smaller(plan->chunk, nu_plan_grains(plan, plan->batch));
-  return plan->threads * grains * words * (NU_REGIONS_TOGETHER * region + panels * NU_PANEL) * sizeof(float);
 }
 
 /* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
@@ -120,31 +96,6 @@ size_t nu_plan_roots(const numann_plan *plan, size_t rows) {
   return most;
 }
 
-static bool leaves_roots(const numann_plan *plan) {
-  return plan->groups > 1 || nu_plan_chunks(plan, plan->batch) > 1;
-}
-
-static size_t gradient_bytes(const numann_plan *plan, const numann_network *network) {
-  return !plan->fuse || leaves_roots(plan) ? engine_floats(network) * sizeof(float) : 0;
-}
-
-/* The first root of the first group is the gradient itself. */
-static size_t roots_bytes(const numann_plan *plan, const numann_network *network) {
-  if (!leaves_roots(plan)) return 0;
-  size_t each = larger(nu_plan_roots(plan, plan->batch), nu_plan_roots(plan, plan->last_batch));
-  return (plan->groups * larger(each, 1) - 1) * engine_floats(network) * sizeof(float);
-}
-
-static size_t scratch_bytes(const numann_plan *plan, const numann_network *network) {
-  size_t links = 0, slots = 1;
-  for (size_t l = 1; l < network->n_layers; l++) links = larger(links, network->layers[l].neurons);
-  for (size_t grains = nu_plan_grains(plan, plan->batch); grains; grains /= 2) slots += 3;
-  size_t stripes = plan->blocks.panels * smaller(links, plan->blocks.k) * NU_PANEL;
-  size_t regions = slots * (plan->blocks.inputs + plan->blocks.inputs / 4) * NU_PANEL;
-  size_t floats = larger(nu_output_scratch(outputs_of(network)), larger(stripes, regions));
-  return plan->threads * floats * sizeof(float) + (plan->threads + plan->idle) * THREAD_BYTES;
-}
-
 /* The rows that an evaluation holds, and its answers to all `rows`. */
 static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network, size_t rows) {
   size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
@@ -156,11 +107,21 @@ static size_t final_bytes(const numann_plan *plan, const numann_network *network
                           const nu_memory_request *r) {
   size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
   return PROGRAM_BYTES + data_bytes(network, r, r->train_rows + r->validation_rows + r->test_rows) +
-         (engine_floats(network) + network->n_parameters) * sizeof(float) +
+         (engine_floats(plan, network) + network->n_parameters) * sizeof(float) +
          evaluation_bytes(plan, network, rows) + plan->threads * THREAD_BYTES;
 }
 
 /* ---- the whole */
+
+static size_t bytes_of(const numann_plan *plan, const numann_network *network, size_t n,
+                       const nu_buffer_kind *kinds) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < n; i++) bytes += nu_plan_buffer_bytes(plan, network, kinds[i]);
+  return bytes;
+}
+#define BYTES_OF(...) \
+  bytes_of(plan, network, sizeof((nu_buffer_kind[]){__VA_ARGS__}) / sizeof(nu_buffer_kind), \
+           (nu_buffer_kind[]){__VA_ARGS__})
 
 static void add(nu_memory *memory, const char *purpose, size_t bytes) {
   if (!bytes) return;
@@ -173,19 +134,24 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   nu_memory memory = {.n_parts = 0};
   size_t rows = r->train_rows + r->validation_rows + r->test_rows;
   size_t logical = network->n_parameters * sizeof(float);
-  size_t engine = engine_floats(network) * sizeof(float);
+  size_t root = nu_plan_roots_of_group(plan) ? engine_floats(plan, network) * sizeof(float) : 0;
+  size_t stacks = (plan->threads + plan->idle) * THREAD_BYTES;
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
-  add(&memory, "weights, as the kernels want them", engine);
+  add(&memory, "weights, as the kernels want them", BYTES_OF(NU_BUFFER_WEIGHTS));
   add(&memory, "weights, as files hold them", (r->best ? 3 : 1) * logical);
-  add(&memory, "moments of the optimiser, both forms", plan->moments * (engine + logical));
-  add(&memory, "rows of a batch: activations, deltas", batch_bytes(plan, network));
-  add(&memory, "pairs of bf16", pairs_bytes(plan, network));
-  add(&memory, "packed operands", packed_bytes(plan, network));
-  add(&memory, "gradient", gradient_bytes(plan, network));
-  add(&memory, "sums that wait for other groups", roots_bytes(plan, network));
-  add(&memory, "scratch and stacks of the threads", scratch_bytes(plan, network));
+  add(&memory, "moments of the optimiser, both forms",
+      BYTES_OF(NU_BUFFER_MOMENT1, NU_BUFFER_MOMENT2) + plan->moments * logical);
+  add(&memory, "rows of a batch: activations, deltas",
+      BYTES_OF(NU_BUFFER_INPUTS, NU_BUFFER_TARGETS, NU_BUFFER_ACTIVATIONS, NU_BUFFER_DELTAS) +
+          plan->batch * sizeof(double));
+  add(&memory, "pairs of bf16", BYTES_OF(NU_BUFFER_WEIGHT_PAIRS, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_ACTIVATION_PAIRS,
+                                         NU_BUFFER_DELTA_PAIRS));
+  add(&memory, "packed operands", BYTES_OF(NU_BUFFER_PACKED));
+  add(&memory, "gradient", BYTES_OF(NU_BUFFER_GRADIENT) + root);
+  add(&memory, "sums that wait for other groups", BYTES_OF(NU_BUFFER_ROOT) - root);
+  add(&memory, "scratch and stacks of the threads", BYTES_OF(NU_BUFFER_SCRATCH) + stacks);
   if (r->evaluated) add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows));
   size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
   size_t end = r->evaluated ? final_bytes(plan, network, r) : 0;

@@ -10,6 +10,7 @@
 #ifndef NU_PLAN_PLACEMENT_H
 #define NU_PLAN_PLACEMENT_H
 
+#include "base/text.h"
 #include "plan/plan.h"
 
 #define NU_PAGE 4096u /* bytes; stripes are cut at multiples of this */
@@ -42,10 +43,13 @@ struct nu_placement {
   nu_width width;
   size_t n_threads;
   nu_seat *seats;     /* [n_threads], working threads, node by node; owned */
+  nu_processor *processors; /* [n_processors], of the used nodes, seat or no seat, node by node; owned */
+  size_t n_processors;
   size_t n_nodes;     /* that the threads use: at least 1 */
   nu_numa_node *nodes;     /* [n_nodes]; owned */
+  bool memory;        /* pages have a node: threads are bound, and use several nodes in their order */
   bool replicas;      /* every node has a copy of the weights */
-  char why[256];      /* one sentence */
+  char why[320];      /* one sentence */
   char note[256];     /* a warning for the user, or "" */
 };
 
@@ -57,12 +61,20 @@ typedef struct nu_placement_request {
                             threads; NULL: it binds none */
 } nu_placement_request;
 
+/* Which of the placement's processors are the node's: what NU_BIND_NODE allows. */
+nu_range nu_placement_processors(const nu_placement *placement, size_t node);
+
 /* For the plan's threads, strategy and groups. NUMANN_ERR_MEMORY. */
 numann_status nu_placement_create(nu_placement **out, const nu_placement_request *request, const numann_plan *plan,
                                   const numann_network *network, const nu_machine *machine, numann_error *err);
 void nu_placement_destroy(nu_placement *placement); /* NULL is allowed */
+/* The same as the config (parallel.placement) and the environment (OMP_PROC_BIND, OMP_PLACES) want it: the plan
+ * gets its placement. */
+numann_status nu_plan_place(numann_plan *plan, const numann_config *config, const numann_network *network,
+                            const nu_machine *machine, numann_error *err);
 
-/* Is memory placed? Only where threads are bound and use several nodes; a plan without placement never. */
+/* Is memory placed? Only where threads are bound and use several nodes, node by node; a plan without placement
+ * never. */
 bool nu_plan_places_memory(const numann_plan *plan);
 /* Nodes in use (1 where nothing is placed), and that of a working thread. */
 size_t nu_plan_nodes(const numann_plan *plan);
@@ -75,6 +87,8 @@ size_t nu_plan_replicas(const numann_plan *plan);
  * And of a whole layer in engine form. */
 size_t nu_plan_panel_floats(const numann_plan *plan, size_t inputs);
 size_t nu_plan_layer_floats(const numann_plan *plan, size_t inputs, size_t neurons);
+/* The same of pairs of bf16 (trainer/narrow.c), in words of two: ceil((inputs + 1) / 2) * P a panel. */
+size_t nu_plan_pair_panel_words(const numann_plan *plan, size_t inputs);
 
 /* ---- buffers */
 
@@ -117,12 +131,29 @@ typedef struct nu_stripe {
 size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
                        nu_stripe *stripes, size_t capacity);
 
+/* Adds the buffer's bytes on each node to bytes[nu_plan_nodes]. */
+void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
+                         size_t *bytes);
+
 /* Every buffer that a training allocates under the plan, data included. Writes the first `capacity`, returns
  * how many there are. */
 size_t nu_plan_buffers(const numann_plan *plan, const numann_network *network, size_t data_bytes,
                        nu_buffer *buffers, size_t capacity);
 
+/* The same one by one, and all bytes of a kind. */
+typedef void nu_buffer_fn(const nu_buffer *buffer, void *arg);
+void nu_plan_each_buffer(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+                         nu_buffer_fn *fn, void *arg);
+size_t nu_plan_buffer_bytes(const numann_plan *plan, const numann_network *network, nu_buffer_kind kind);
+/* Roots that each group has room for, over all batches; 0: none are left. */
+size_t nu_plan_roots_of_group(const numann_plan *plan);
+
 /* ---- for people: which thread, panels, replica and stripe of data live where */
+
+/* Numbers as ranges: "0-3,8". os need not be sorted; they are sorted in place. */
+void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n);
+/* The numbers of the processors that a node's seats have; node SIZE_MAX: all seats. */
+void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node);
 void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "kernels/kernels.h"
 #include "plan/calibration.h"
 #include "plan/cost.h"
+#include "plan/placement.h"
 
 static const char *const strategy_names[] = {
     [NU_NEURONS] = "neurons", [NU_SAMPLES] = "samples", [NU_HYBRID] = "hybrid", [NU_STRATEGIES] = "auto"};
@@ -102,10 +103,14 @@ static void consider_hybrids(search *s, size_t threads) {
   for (size_t g = nodes > 1 ? nodes : 2; g < threads; g *= 2) consider(s, threads, NU_HYBRID, g);
 }
 
+size_t nu_plan_slots(const nu_machine *machine) {
+  return machine->threads_limit > machine->cores ? machine->threads_limit : machine->cores;
+}
+
 /* More threads than cores take turns, and every barrier then costs all their turns. So if the strategy is
  * open, no more of them share the work than there are cores; the others of the order run and wait. */
 static bool may_idle(const search *s) {
-  return s->request->strategy == NU_STRATEGIES && s->request->threads > s->machine->cores;
+  return s->request->strategy == NU_STRATEGIES && s->request->threads > nu_plan_slots(s->machine);
 }
 
 /* The quickest of what the request leaves open. */
@@ -113,7 +118,7 @@ static void choose(search *s) {
   size_t threads = s->request->threads, limit = threads ? threads : s->machine->threads_limit;
   nu_strategy strategy = s->request->strategy;
   bool open = strategy == NU_STRATEGIES;
-  if (may_idle(s)) threads = 0, limit = s->machine->cores;
+  if (may_idle(s)) threads = 0, limit = nu_plan_slots(s->machine);
   for (size_t t = threads ? threads : 1; t <= limit; t++) {
     if (open || strategy == NU_NEURONS) consider(s, t, NU_NEURONS, 1);
     if (strategy == NU_SAMPLES || (open && t > 1)) consider(s, t, NU_SAMPLES, t);
@@ -172,7 +177,10 @@ static void explain(numann_plan *plan, const search *s) {
   size_t threads = plan->threads + plan->idle, cores = s->machine->cores;
   char turns[64] = "so they take turns";
   explain_choice(plan, s);
-  if (threads <= cores) return;
+  size_t omp = s->machine->omp_limit;
+  if (s->request->threads && omp && threads > omp)
+    snprintf(plan->note, sizeof plan->note, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
+  if (threads <= nu_plan_slots(s->machine)) return;
   if (plan->idle) snprintf(turns, sizeof turns, "so %zu of them wait", plan->idle);
   snprintf(plan->note, sizeof plan->note,
            "%zu threads on %zu cores: more threads than cores, %s; the weights are the same, `--threads %zu` "
@@ -196,6 +204,23 @@ numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *n
 }
 
 /* ---- from a config */
+
+static size_t whole_above(double x) { return (size_t)x + (x > (double)(size_t)x); }
+
+static size_t least_limit(const nu_machine *machine) {
+  size_t limit = machine->processing_units, omp = machine->omp_limit;
+  if (omp && omp < limit) limit = omp;
+  return machine->quota > 0.0 && machine->quota < (double)limit ? whole_above(machine->quota) : limit;
+}
+
+nu_machine nu_plan_machine(const nu_machine *machine, const numann_config *config) {
+  nu_machine used = *machine;
+  size_t limit = least_limit(machine);
+  if (!nu_config_flag(config, "parallel.smt") || used.threads_limit < used.cores || limit <= used.cores) return used;
+  used.threads_limit = limit;
+  snprintf(used.limited_by, sizeof used.limited_by, "hardware threads, as parallel.smt allows");
+  return used;
+}
 
 /* train.batch: a number, or `full` for all training rows (getter 0); never more than there are. */
 static size_t batch_rows(const numann_config *config, size_t rows) {
@@ -247,16 +272,26 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   *out = NULL;
   nu_machine machine;
   nu_calibration calibration;
-  NU_TRY(nu_machine_detect(&machine, err));
   numann_plan *plan = nu_alloc(1, sizeof *plan);
   if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
-  numann_status status =
-      nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, err);
+  numann_status status = nu_machine_detect(&machine, err);
+  if (status == NUMANN_OK) {
+    status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
+  }
   if (status == NUMANN_OK) *out = plan;
-  else free(plan);
+  else numann_plan_destroy(plan);
   return status;
 }
 
 size_t numann_plan_threads(const numann_plan *plan) { return plan->threads + plan->idle; }
 const char *numann_plan_strategy(const numann_plan *plan) { return nu_strategy_name(plan->strategy); }
-void numann_plan_destroy(numann_plan *plan) { free(plan); }
+
+void nu_plan_clear(numann_plan *plan) {
+  nu_placement_destroy(plan->placement);
+  plan->placement = NULL;
+}
+
+void numann_plan_destroy(numann_plan *plan) {
+  if (plan) nu_plan_clear(plan);
+  free(plan);
+}

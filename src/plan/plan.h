@@ -156,6 +156,13 @@ typedef struct nu_plan_request {
 } nu_plan_request;
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine);
+/* The machine as the config lets it be used: parallel.smt raises the thread limit from cores to hardware threads.
+ * Borrows the machine's arrays: not to be cleared. Threads that run without taking turns: its slots. */
+nu_machine nu_plan_machine(const nu_machine *machine, const numann_config *config);
+size_t nu_plan_slots(const nu_machine *machine);
+
+/* Frees what a plan owns that is held by value. */
+void nu_plan_clear(numann_plan *plan);
 
 /* What a config asks for, for so many training rows: a number for full batches, groups and the like. */
 numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *config, size_t rows,
