@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/number.h"
-#include "machine/machine.h"
 
 /* As parallel.threads of the key table allows. */
 #define MOST_THREADS 4096
@@ -85,6 +84,12 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
   numann_config_destroy(*out);
   *out = NULL;
   return status;
+}
+
+/* Another machine has none of this job's limits. */
+nu_machine_source nu_machine_wanted(const nu_arguments *args) {
+  const char *topology = args->value[NU_OPTION_TOPOLOGY];
+  return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
 }
 
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {
