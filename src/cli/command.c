@@ -98,6 +98,7 @@ numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numan
     nu_machine machine;
     NU_TRY(nu_machine_detect(&machine, err));
     *threads = machine.threads_limit;
+    nu_machine_clear(&machine);
     return NUMANN_OK;
   }
   uint64_t n = 0;

@@ -33,6 +33,7 @@ numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
     write_json(&machine, &json);
   else
     status = nu_machine_draw_from(&machine, &source, &json.text, err);
+  nu_machine_clear(&machine);
   if (status == NUMANN_OK) return nu_print_text(&json.text, err);
   nu_text_clear(&json.text);
   return status;

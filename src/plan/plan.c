@@ -249,9 +249,9 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   nu_calibration calibration;
   NU_TRY(nu_machine_detect(&machine, err));
   numann_plan *plan = nu_alloc(1, sizeof *plan);
-  if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
-  numann_status status =
-      nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, err);
+  numann_status status = plan ? nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, err)
+                              : nu_fail_memory(err, sizeof *plan, "the plan");
+  nu_machine_clear(&machine);
   if (status == NUMANN_OK) *out = plan;
   else free(plan);
   return status;
