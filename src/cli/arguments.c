@@ -56,7 +56,8 @@ static const nu_command commands[NU_COMMANDS] = {
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
          "cgroup limits and OMP_NUM_THREADS, and which of them sets the thread limit.\n",
          "numann topo\n"
-         "taskset -c 0 numann topo --json\n",
+         "taskset -c 0 numann topo --json\n"
+         "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n",
          nu_command_topo},
     [NU_COMMAND_PLAN] =
         {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
@@ -132,6 +133,10 @@ static const nu_option options[NU_OPTIONS] = {
     [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", WITH_ROW},
     [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", WITH_ROW},
     [NU_OPTION_SECONDS] = {"seconds", 0, "S", "time to measure (default: 4)", BIT(BENCH)},
+    [NU_OPTION_TOPOLOGY] = {"topology", 0, "TEXT|FILE.xml",
+                            "another machine: hwloc's words, such as 'pack:2 numa:2 core:8 pu:2', or "
+                            "a file of lstopo",
+                            BIT(TOPO) | BIT(PLAN)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
                          WITH_ALL},

@@ -358,6 +358,7 @@ static numann_status run(outlook *o, const nu_arguments *args, numann_error *err
 
 static void clear(outlook *o) {
   free(o->layers);
+  nu_machine_clear(&o->machine);
   numann_network_destroy(o->network);
   numann_data_destroy(o->data);
   numann_config_destroy(o->config);

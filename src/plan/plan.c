@@ -277,6 +277,7 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   numann_status status = nu_machine_detect(&machine, err);
   if (status == NUMANN_OK) {
     status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
+    nu_machine_clear(&machine);
   }
   if (status == NUMANN_OK) *out = plan;
   else numann_plan_destroy(plan);
