@@ -173,11 +173,6 @@ numann_status nu_engine_run(nu_engine *engine, nu_team_fn *fn, void *arg, numann
 
 /* ---- is it so? */
 
-typedef struct asking {
-  nu_place_report *report;
-  const nu_placed *item;
-} asking;
-
 static void count_page(nu_place_report *report, unsigned planned, int found) {
   if (found < 0) return; /* not there: nobody has written it yet */
   report->pages++;
@@ -186,10 +181,10 @@ static void count_page(nu_place_report *report, unsigned planned, int found) {
   report->found[smaller((size_t)found, NU_REPORTED_NODES - 1)]++;
 }
 
-/* Pages of an array that starts inside one are those that begin in it. */
+/* The pages that begin in the stripe. */
 static void ask_about(nu_engine *engine, char *at, const nu_stripe *stripe, void *arg) {
   enum { MOST = 256 };
-  nu_place_report *report = ((asking *)arg)->report;
+  nu_place_report *report = arg;
   unsigned planned = engine->plan->placement->nodes[stripe->node].os;
   uintptr_t first = nu_round_up((uintptr_t)at + stripe->begin, NU_PAGE), end = (uintptr_t)at + stripe->end;
   const char *page = at + (first - (uintptr_t)at);
@@ -223,18 +218,21 @@ static numann_status look_at_threads(nu_engine *engine, nu_place_report *report,
   return NUMANN_OK;
 }
 
-numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, nu_place_report *report, numann_error *err) {
-  *report = (nu_place_report){.memory_refusal = engine->memory.refusal};
-  if (!engine->plan->placement || engine->plan->placement->placing == NU_PLACE_NONE) return NUMANN_OK;
+static numann_status look_at_pages(nu_engine *engine, const nu_rows *rows, nu_place_report *report,
+                                   numann_error *err) {
   nu_placed data[4];
   size_t n_data = list_data(engine, rows, data), n = engine->memory.n;
-  asking all = {.report = report};
   bool listed = true;
-  for (size_t i = 0; i < n + n_data; i++) {
-    const nu_placed *item = i < n ? &engine->memory.items[i] : &data[i - n];
-    listed &= for_each_stripe(engine, item, ask_about, &all);
-  }
-  if (!listed) return nu_fail_memory(err, sizeof(nu_stripe), "the stripes of a buffer");
+  for (size_t i = 0; i < n + n_data; i++)
+    listed &= for_each_stripe(engine, i < n ? &engine->memory.items[i] : &data[i - n], ask_about, report);
+  return listed ? NUMANN_OK : nu_fail_memory(err, sizeof(nu_stripe), "the stripes of a buffer");
+}
+
+numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, bool pages, nu_place_report *report,
+                               numann_error *err) {
+  *report = (nu_place_report){.memory_refusal = engine->memory.refusal};
+  if (!engine->plan->placement) return NUMANN_OK;
+  if (pages) NU_TRY(look_at_pages(engine, rows, report, err));
   NU_TRY(look_at_threads(engine, report, err));
   report->bind_refusal = atomic_load(&engine->binding.refusal);
   return NUMANN_OK;

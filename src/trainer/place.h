@@ -49,8 +49,9 @@ typedef struct nu_place_report {
   size_t planned[NU_REPORTED_NODES], found[NU_REPORTED_NODES]; /* pages by the system's number of the node */
 } nu_place_report;
 
-/* Ask the system about every page of the engine and of the rows, and every thread. Without a placement the
- * report is all zero. */
-numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, nu_place_report *report, numann_error *err);
+/* Ask the system about every bound thread, and with `pages` about every page of the engine and of the rows.
+ * Without a placement the report is all zero. */
+numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, bool pages, nu_place_report *report,
+                               numann_error *err);
 
 #endif

@@ -116,8 +116,9 @@ void numann_trainer_destroy(numann_trainer *trainer) {
   free(trainer);
 }
 
-numann_status nu_trainer_report_placement(numann_trainer *trainer, nu_place_report *report, numann_error *err) {
-  return nu_engine_report(&trainer->engine, &trainer->data->train, report, err);
+numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages, nu_place_report *report,
+                                          numann_error *err) {
+  return nu_engine_report(&trainer->engine, &trainer->data->train, pages, report, err);
 }
 
 /* ---- state */

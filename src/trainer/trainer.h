@@ -46,7 +46,8 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err);
 
 /* Where the trainer's memory and threads are, as against the plan. Between runs. */
-numann_status nu_trainer_report_placement(numann_trainer *trainer, nu_place_report *report, numann_error *err);
+numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages, nu_place_report *report,
+                                          numann_error *err);
 
 /* Which blocks the config's optimiser and early stopping need. */
 void nu_trainer_needs(const numann_config *config, bool *moment1, bool *moment2, bool *best);
