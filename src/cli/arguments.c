@@ -56,13 +56,15 @@ static const nu_command commands[NU_COMMANDS] = {
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
          "cgroup limits and OMP_NUM_THREADS, and which of them sets the thread limit.\n",
          "numann topo\n"
-         "taskset -c 0 numann topo --json\n",
+         "taskset -c 0 numann topo --json\n"
+         "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n",
          nu_command_topo},
     [NU_COMMAND_PLAN] =
         {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
          "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
-         "memory by purpose. Nothing is trained. Times are estimates, the memory is counted. --row\n"
+         "memory by purpose; which thread runs on which core, and which part of the memory lies on which\n"
+         "NUMA node. Nothing is trained. Times are estimates, the memory is counted. --row\n"
          "plans a network of `numann bench rows` instead of a config's. The rates that the estimates\n"
          "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
          "numann plan configs/digits.yaml\n"
@@ -132,6 +134,12 @@ static const nu_option options[NU_OPTIONS] = {
     [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", WITH_ROW},
     [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", WITH_ROW},
     [NU_OPTION_SECONDS] = {"seconds", 0, "S", "time to measure (default: 4)", BIT(BENCH)},
+    [NU_OPTION_TOPOLOGY] = {"topology", 0, "TEXT|FILE.xml",
+                            "another machine: hwloc's words, such as 'pack:2 numa:2 core:8 pu:2', or "
+                            "a file of lstopo",
+                            BIT(TOPO) | BIT(PLAN)},
+    [NU_OPTION_ISA] = {"isa", 0, "NAME", "estimate with the shipped rates of an instruction set, such as avx2",
+                       BIT(PLAN)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
                          WITH_ALL},

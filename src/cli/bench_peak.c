@@ -87,6 +87,7 @@ numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, doub
   nu_machine machine;
   NU_TRY(nu_machine_detect(&machine, err));
   size_t least = 4u << 20, caches = 4 * machine.l3_bytes / sizeof(float) / threads;
+  nu_machine_clear(&machine);
   job j = {.kernels = nu_kernels_select(), .seconds = seconds, .n = caches > least ? caches : least};
   if (!j.kernels) j.kernels = nu_kernels_named("base");
   j.n = nu_round_up(j.n, NU_PANEL);

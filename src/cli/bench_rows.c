@@ -114,6 +114,7 @@ numann_status nu_bench_data_rows(size_t *rows, const numann_config *config, cons
                                  const size_t *sizes, size_t n_layers, numann_error *err) {
   nu_machine machine;
   NU_TRY(nu_machine_detect(&machine, err));
+  nu_machine_clear(&machine); /* sizes are all that is wanted */
   size_t batch = nu_config_count(config, "train.batch");
   if (!batch) return nu_config_fail(config, "train.batch", err, "bench needs a number of rows");
   bool classes = strcmp(row->loss, "squared_error") != 0;

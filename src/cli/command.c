@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/number.h"
-#include "machine/machine.h"
 
 /* As parallel.threads of the key table allows. */
 #define MOST_THREADS 4096
@@ -87,12 +86,20 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
   return status;
 }
 
+/* Another machine has none of this job's limits, nor of this user's. */
+nu_machine_source nu_machine_wanted(const nu_arguments *args) {
+  const char *topology = args->value[NU_OPTION_TOPOLOGY];
+  if (topology != NULL) unsetenv("OMP_NUM_THREADS");
+  return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
+}
+
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {
   const char *text = args->value[NU_OPTION_THREADS];
   if (text == NULL || strcmp(text, "auto") == 0) {
     nu_machine machine;
     NU_TRY(nu_machine_detect(&machine, err));
     *threads = machine.threads_limit;
+    nu_machine_clear(&machine);
     return NUMANN_OK;
   }
   uint64_t n = 0;

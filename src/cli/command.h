@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "cli/arguments.h"
+#include "machine/machine.h"
 #include "numann/config.h"
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err);
@@ -40,6 +41,9 @@ numann_status nu_apply_sets(const nu_arguments *args, numann_config *config, num
 /* The config at `path` with --set and --threads. */
 numann_status nu_load_config(numann_config **out, const nu_arguments *args, const char *path,
                              numann_error *err);
+
+/* The machine that --topology names, else this one; views args. */
+nu_machine_source nu_machine_wanted(const nu_arguments *args);
 
 /* Threads for eval and predict: --threads N, or what the machine allows. */
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err);

@@ -45,6 +45,7 @@ numann_status nu_describe_machine(nu_text *out, numann_error *err) {
   nu_text_addf(out, "cores: %zu on %zu NUMA node%s\n", machine.cores, machine.numa_nodes,
                machine.numa_nodes == 1 ? "" : "s");
   nu_text_addf(out, "thread limit: %zu (%s)\n", machine.threads_limit, machine.limited_by);
+  nu_machine_clear(&machine);
   nu_text_addf(out, "instruction set: %s\n", kernels != NULL ? kernels->isa : "none");
   nu_text_addf(out, "numann %s, numerics version %d, %s, %s\n", numann_version(),
                NUMANN_NUMERICS_VERSION, nu_machine_library(), nu_team_library());

@@ -25,13 +25,15 @@ static void write_json(const nu_machine *machine, nu_json *json) {
 
 numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
   nu_machine machine;
-  NU_TRY(nu_machine_detect(&machine, err));
+  nu_machine_source source = nu_machine_wanted(args);
+  NU_TRY(nu_machine_detect_from(&machine, &source, err));
   nu_json json = {0};
   numann_status status = NUMANN_OK;
   if (nu_given(args, NU_OPTION_JSON))
     write_json(&machine, &json);
   else
-    status = nu_machine_draw(&machine, &json.text, err);
+    status = nu_machine_draw_from(&machine, &source, &json.text, err);
+  nu_machine_clear(&machine);
   if (status == NUMANN_OK) return nu_print_text(&json.text, err);
   nu_text_clear(&json.text);
   return status;

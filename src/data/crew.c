@@ -10,7 +10,10 @@
 static size_t find_limit(const numann_config *config) {
   nu_machine machine;
   size_t limit = 1, wanted = (size_t)nu_config_count(config, "parallel.threads");
-  if (nu_machine_detect(&machine, NULL) == NUMANN_OK) limit = machine.threads_limit;
+  if (nu_machine_detect(&machine, NULL) == NUMANN_OK) {
+    limit = machine.threads_limit;
+    nu_machine_clear(&machine);
+  }
   return wanted > 0 && wanted < limit ? wanted : limit;
 }
 

@@ -1,4 +1,4 @@
-/* CPU quota and memory limit of the cgroup, and OMP_NUM_THREADS. SPDX-License-Identifier: MIT */
+/* CPU quota and memory limit of the cgroup, OMP_NUM_THREADS and Slurm. SPDX-License-Identifier: MIT */
 #include "machine/limits.h"
 
 #include <stdbool.h>
@@ -135,18 +135,96 @@ static void read_cgroups(nu_limits *limits, const char *root) {
     apply_line(limits, root, line);
 }
 
-/* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
-static size_t read_omp_limit(void) {
-  const char *text = getenv("OMP_NUM_THREADS");
+/* The count that an environment variable begins with, up to one of `ends`; 0 where there is none. */
+static size_t read_variable(const char *name, const char *ends) {
+  const char *text = getenv(name);
   if (text == NULL) return 0;
   text += strspn(text, " \t");
-  uint64_t threads = 0;
-  if (!nu_parse_count(text, strcspn(text, ", \t"), &threads) || threads > SIZE_MAX) return 0;
-  return (size_t)threads;
+  uint64_t count = 0;
+  if (!nu_parse_count(text, strcspn(text, ends), &count) || count > SIZE_MAX) return 0;
+  return (size_t)count;
 }
 
+/* ---- Slurm */
+
+/* The step's tasks a node, else the job's: "1", or "1(x4)"; a list of several is "2,1" or "2(x3),1". */
+static bool has_one_task_a_node(void) {
+  static const char *const names[] = {"SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
+                                      "SLURM_NTASKS"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    const char *text = getenv(names[i]);
+    if (text != NULL) return strchr(text, ',') == NULL && read_variable(names[i], "(") == 1;
+  }
+  return true;
+}
+
+static void read_slurm(nu_limits *limits) {
+  if (getenv("SLURM_JOB_ID") == NULL) return;
+  limits->slurm_name = "SLURM_CPUS_PER_TASK";
+  limits->slurm = read_variable(limits->slurm_name, " ");
+  if (limits->slurm > 0) return;
+  limits->slurm_name = "SLURM_CPUS_ON_NODE";
+  if (has_one_task_a_node()) limits->slurm = read_variable(limits->slurm_name, " ");
+  if (limits->slurm == 0) limits->slurm_name = NULL;
+}
+
+/* ---- reading */
+
+/* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
 nu_limits nu_limits_read(const char *root) {
-  nu_limits limits = {.omp = read_omp_limit()};
-  if (root != NULL) read_cgroups(&limits, root);
+  nu_limits limits = {.omp = read_variable("OMP_NUM_THREADS", ", \t")};
+  if (root == NULL) return limits;
+  read_slurm(&limits);
+  read_cgroups(&limits, root);
   return limits;
+}
+
+bool nu_limits_nodes(const char *root, char list[NU_NODE_LIST]) {
+  static const char name[] = "\nMems_allowed_list:";
+  char text[FILE_SIZE], folder[FOLDER_SIZE];
+  int length = snprintf(folder, sizeof folder, "%s/proc/self", root);
+  if (length < 0 || (size_t)length >= sizeof folder || !read_text(folder, "status", text)) return false;
+  const char *value = strstr(text, name);
+  if (value == NULL) return false;
+  value += sizeof name - 1;
+  value += strspn(value, " \t");
+  length = snprintf(list, NU_NODE_LIST, "%.*s", (int)strcspn(value, "\n"), value);
+  return length > 0 && length < NU_NODE_LIST;
+}
+
+/* ---- the thread limit */
+
+static size_t ceil_quota(double quota) {
+  if (!(quota < 1e9)) return SIZE_MAX;
+  size_t whole = (size_t)quota;
+  return whole + (quota > (double)whole);
+}
+
+static void limit_threads(nu_machine *machine, size_t limit, const char *name) {
+  if (limit == 0 || limit >= machine->threads_limit) return;
+  machine->threads_limit = limit;
+  snprintf(machine->limited_by, sizeof machine->limited_by, "%s", name);
+}
+
+static void set_slots(nu_machine *machine, size_t slots, const char *name) {
+  machine->slots = slots;
+  machine->threads_limit = SIZE_MAX;
+  limit_threads(machine, slots, name);
+  limit_threads(machine, ceil_quota(machine->quota), NU_BY_QUOTA);
+  limit_threads(machine, machine->slurm_limit, machine->slurm_name);
+  limit_threads(machine, machine->omp_limit, NU_BY_OMP);
+}
+
+void nu_limits_apply(nu_machine *machine, const char *root) {
+  nu_limits limits = nu_limits_read(root);
+  machine->quota = limits.quota;
+  machine->memory_limit = limits.memory;
+  machine->omp_limit = limits.omp;
+  machine->slurm_limit = limits.slurm;
+  machine->slurm_name = limits.slurm_name;
+  set_slots(machine, machine->cores, NU_BY_CORES);
+}
+
+void nu_machine_use_siblings(nu_machine *machine) {
+  set_slots(machine, machine->processing_units, NU_BY_SIBLINGS);
 }

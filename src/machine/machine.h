@@ -1,5 +1,5 @@
 /* The machine: what there is and what this process may use of it. SPDX-License-Identifier: MIT
- * topology.c is the only file that uses hwloc. */
+ * Only view, topology and draw use hwloc. */
 #ifndef NU_MACHINE_MACHINE_H
 #define NU_MACHINE_MACHINE_H
 
@@ -22,7 +22,7 @@ typedef struct nu_processor {
 /* A NUMA node whose memory this process may use. */
 typedef struct nu_numa_node {
   unsigned os;   /* the system's number */
-  size_t bytes;  /* of memory */
+  size_t bytes;  /* of memory; 0 where the machine names no sizes */
   size_t cores;  /* usable ones that it is nearest to; 0: memory alone (HBM, CXL), or no core allowed */
 } nu_numa_node;
 
@@ -37,19 +37,27 @@ typedef struct nu_machine {
   size_t numa_nodes;     /* NUMA nodes with cores of the mask (1 where the machine tells none) */
   size_t packages;       /* sockets in the mask */
   double quota;          /* cgroup CPU quota in cores; 0 = none */
-  size_t memory_bytes;   /* memory of the usable nodes */
+  size_t memory_bytes;   /* memory of the nodes */
   size_t memory_limit;   /* cgroup limit in bytes; 0 = none */
   size_t l1d_bytes, l2_bytes, l3_bytes; /* of one cache; 0 = unknown */
   size_t omp_limit;      /* OMP_NUM_THREADS, 0 = not set */
-  size_t threads_limit;  /* least of cores, ceil(quota), omp_limit; at least 1 */
-  char limited_by[64];   /* "cores of the affinity mask", "cgroup CPU quota", "OMP_NUM_THREADS" */
+  size_t slurm_limit;    /* CPUs of this task by Slurm's variables, 0 = not told */
+  const char *slurm_name; /* the variable that says so; static */
+  size_t slots;          /* threads that run without taking turns: cores, or with nu_machine_use_siblings
+                            processing_units */
+  size_t threads_limit;  /* least of slots, ceil(quota), slurm_limit, omp_limit; at least 1 */
+  char limited_by[64];   /* "cores of the affinity mask", "cgroup CPU quota", "OMP_NUM_THREADS", ... */
   char model[96];        /* CPU model, "" = unknown */
 } nu_machine;
 
 /* Frees the arrays. */
 void nu_machine_clear(nu_machine *machine);
 
-/* NUMANN_ERR_MEMORY when hwloc cannot load a topology. Restores nothing, changes nothing. */
+/* Threads may sit on every hardware thread, not on one a core (parallel.smt): more slots, and perhaps a
+ * higher thread limit. */
+void nu_machine_use_siblings(nu_machine *machine);
+
+/* NUMANN_ERR_MEMORY when hwloc cannot load a topology: there is then nothing to clear. */
 numann_status nu_machine_detect(nu_machine *machine, numann_error *err);
 
 /* Where to look, for tests and for machines that one does not own. */
@@ -57,11 +65,11 @@ typedef struct nu_machine_source {
   const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2", or the
                            path of a .xml file that lstopo wrote; NULL: this machine and this
                            process's affinity mask */
-  const char *root;     /* folder that stands for "/" when cgroups are read: "" is the real one;
-                           NULL: read none */
+  const char *root;     /* folder that stands for "/" where limits are read: "" is the real one; NULL: of
+                           the limits only OMP_NUM_THREADS counts */
 } nu_machine_source;
 
-/* nu_machine_detect from a source. NUMANN_ERR_CONFIG where the description is none of hwloc's. */
+/* nu_machine_detect from a source. NUMANN_ERR_CONFIG where hwloc makes no machine of the description. */
 numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
                                      numann_error *err);
 numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,

@@ -4,6 +4,7 @@
 #include "machine/team.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
@@ -33,6 +34,7 @@
 struct nu_team {
   size_t threads;
   size_t working; /* of them: those that call fn and meet */
+  nu_binding *binding; /* NULL: workers run where they may */
   nu_team_fn *fn;
   void *arg;
   _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
@@ -156,14 +158,16 @@ static numann_status ensure_threads(size_t threads, numann_error *err) {
   return NUMANN_OK;
 }
 
-/* ---- the caller's affinity mask */
+/* ---- affinity masks */
 
-/* A runtime that starts up (LLVM's, at the first question about places) gives the calling thread the mask
- * of the process. As the system call has it, of up to 8192 processors. */
+/* As the system call has it, of up to 8192 processors. */
+#define WORD_BITS (8 * sizeof(unsigned long))
 typedef struct affinity {
   unsigned long bits[128];
   long bytes; /* that the system knows; below 1: none to be had */
 } affinity;
+
+static size_t mask_bits(const affinity *mask) { return 8 * sizeof mask->bits; }
 
 static affinity current_affinity(void) {
   affinity mask = {.bytes = 0};
@@ -173,22 +177,65 @@ static affinity current_affinity(void) {
   return mask;
 }
 
-static void restore_affinity(const affinity *callers) {
+/* 0, or the errno of a refusal. */
+static int set_affinity(const affinity *mask) {
 #ifdef __linux__
+  return syscall(SYS_sched_setaffinity, 0, sizeof mask->bits, mask->bits) == 0 ? 0 : errno;
+#else
+  (void)mask;
+  return ENOSYS;
+#endif
+}
+
+/* The caller's mask, once more: a runtime that starts up (LLVM's, at the first question about places) gives
+ * the calling thread that of the process. */
+static void restore_affinity(const affinity *callers) {
   affinity now = current_affinity();
   if (callers->bytes < 1 || memcmp(now.bits, callers->bits, sizeof now.bits) == 0) return;
-  syscall(SYS_sched_setaffinity, 0, (size_t)callers->bytes, callers->bits);
+  set_affinity(callers);
+}
+
+static affinity affinity_of(const nu_cpus *cpus) {
+  affinity mask = {.bytes = sizeof mask.bits};
+  for (size_t i = 0; i < cpus->n; i++) {
+    if (cpus->os[i] < mask_bits(&mask)) mask.bits[cpus->os[i] / WORD_BITS] |= 1ul << cpus->os[i] % WORD_BITS;
+  }
+  return mask;
+}
+
+bool nu_team_is_on(const nu_cpus *cpus) {
+  affinity may = current_affinity(), wanted = affinity_of(cpus);
+  if (may.bytes < 1) return false;
+  for (size_t i = 0; i < sizeof may.bits / sizeof *may.bits; i++) {
+    if (may.bits[i] & ~wanted.bits[i]) return false;
+  }
+#ifdef __linux__
+  int here = sched_getcpu();
+  return here >= 0 && (wanted.bits[(size_t)here / WORD_BITS] >> (size_t)here % WORD_BITS & 1);
 #else
-  (void)callers;
+  return true;
 #endif
 }
 
 /* ---- running */
 
-static void run_member(nu_team *team, size_t thread) {
+static void call_member(nu_team *team, size_t thread) {
   nu_float_env env = nu_float_env_enter();
   team->fn(team, thread, team->arg);
   nu_float_env_leave(&env);
+}
+
+/* A thread of the runtime's pool may serve the caller's own regions next: it gets its mask back. */
+static void run_member(nu_team *team, size_t thread) {
+  if (!team->binding || !team->binding->cpus) {
+    call_member(team, thread);
+    return;
+  }
+  affinity before = current_affinity(), bound = affinity_of(&team->binding->cpus[thread]);
+  int refusal = set_affinity(&bound);
+  if (refusal) atomic_store(&team->binding->refusal, refusal);
+  call_member(team, thread);
+  if (!refusal) restore_affinity(&before);
 }
 
 /* The threads that work are spread over all: where the runtime binds threads, neighbours share a place.
@@ -243,13 +290,52 @@ numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_erro
 }
 
 numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err) {
+  return nu_team_run_bound(threads, working, NULL, fn, arg, err);
+}
+
+numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn, void *arg,
+                                numann_error *err) {
   assert(working >= 1 && working <= threads && threads <= INT_MAX);
-  nu_team team = {.threads = threads, .working = working, .fn = fn, .arg = arg};
+  nu_team team = {.threads = threads, .working = working, .binding = binding, .fn = fn, .arg = arg};
   if (threads == 1) {
     run_member(&team, 0);
     return NUMANN_OK;
   }
   return run_threads(&team, err);
+}
+
+/* ---- the runtime's own binding */
+
+bool nu_team_binds(void) {
+  affinity mask = current_affinity();
+  bool binds = omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0;
+  restore_affinity(&mask);
+  return binds;
+}
+
+typedef struct seats {
+  unsigned *os;
+  atomic_bool unknown;
+} seats;
+
+static void find_seat(nu_team *team, size_t thread, void *arg) {
+  (void)team;
+  seats *found = arg;
+  int ids[1024], place = omp_get_place_num();
+  int n = place >= 0 ? omp_get_place_num_procs(place) : 0;
+  if (n < 1 || n > (int)(sizeof ids / sizeof *ids)) {
+    atomic_store(&found->unknown, true);
+    return;
+  }
+  omp_get_place_proc_ids(place, ids);
+  found->os[thread] = (unsigned)ids[0];
+}
+
+numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann_error *err) {
+  seats found = {.os = os};
+  NU_TRY(nu_team_run_some(threads, working, find_seat, &found, err));
+  if (!atomic_load(&found.unknown)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_MEMORY, "threads: the OpenMP runtime binds them, but does not tell where");
 }
 
 size_t nu_team_places(int *ids, size_t capacity) {

@@ -37,10 +37,13 @@ typedef struct nu_binding {
 numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn, void *arg,
                                 numann_error *err);
 
-/* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[t] becomes the first processor of
- * the place where it has put thread t of a team of so many. */
+/* May the calling thread run on these only, and does it run on one of them? */
+bool nu_team_is_on(const nu_cpus *cpus);
+
+/* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[w] becomes the first processor of
+ * the place where it has put worker w of a team. */
 bool nu_team_binds(void);
-numann_status nu_team_seats(size_t threads, unsigned *os, numann_error *err);
+numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann_error *err);
 
 /* All working threads of the team arrive before any leaves; what was written before is seen after. Spins
  * briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */

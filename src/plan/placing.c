@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/memory.h"
 #include "config/config.h"
+#include "machine/team.h"
 #include "plan/placement.h"
 
 /* OMP_PROC_BIND=false is the user's word, too; unset it is nobody's. */
@@ -12,10 +14,14 @@ static bool omp_unbound(void) {
   return text && strncasecmp(text + strspn(text, " \t"), "false", 5) == 0;
 }
 
-/* Where the OpenMP runtime has bound the threads; NULL: it binds none. */
+/* Where the OpenMP runtime has bound the threads; NULL: it binds none, or does not tell. */
 static numann_status runtime_seats(unsigned **given, const numann_plan *plan, numann_error *err) {
-  (void)plan;
-  (void)err;
+  *given = NULL;
+  if (!nu_team_binds()) return NUMANN_OK;
+  *given = nu_alloc(plan->threads, sizeof **given);
+  if (!*given) return nu_fail_memory(err, plan->threads * sizeof **given, "the placement");
+  if (nu_team_seats(plan->threads + plan->idle, plan->threads, *given, NULL) == NUMANN_OK) return NUMANN_OK;
+  free(*given);
   *given = NULL;
   return NUMANN_OK;
 }

@@ -1,0 +1,232 @@
+/* Loading a topology: of this machine, of a description, of a file. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include "machine/view.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "machine/limits.h"
+#include "machine/team.h"
+
+/* More than any machine has; hwloc would take minutes and gigabytes for what a mistyped number asks. */
+#define MOST_PROCESSORS 65536
+#define MOST_NODES 1024 /* as Linux */
+
+#define EXPECTED                                                                                  \
+  "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a "  \
+  ".xml file that `lstopo FILE.xml` wrote"
+
+/* ---- descriptions */
+
+static numann_status fail_size(const char *topology, numann_error *err) {
+  char excerpt[NU_EXCERPT];
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "topology: '%s' has more than %d hardware threads or %d NUMA nodes; describe a smaller machine",
+                 nu_excerpt(topology, strlen(topology), excerpt), MOST_PROCESSORS, MOST_NODES);
+}
+
+static bool is_file(const char *topology) {
+  size_t n = strlen(topology);
+  return n >= 4 && strcmp(topology + n - 4, ".xml") == 0;
+}
+
+/* The number of a level, "core:8" or "8". What is no number is for hwloc to refuse, as is 0. */
+static uint64_t level_count(const char *level, size_t n) {
+  const char *colon = memchr(level, ':', n);
+  uint64_t count = strtoull(colon != NULL ? colon + 1 : level, NULL, 0);
+  return count > 0 ? count : 1;
+}
+
+/* Levels multiply; what stands in brackets (memory of its own, attributes) does not. */
+static bool is_too_large(const char *text) {
+  uint64_t product = 1;
+  while (*text != '\0' && product <= MOST_PROCESSORS) {
+    size_t n = strcspn(text, " ([");
+    if (*text == '[' || *text == '(') {
+      n = strcspn(text, *text == '[' ? "]" : ")");
+      n += text[n] != '\0';
+    } else if (n == 0) {
+      n = 1;
+    } else {
+      uint64_t count = level_count(text, n);
+      product = count > MOST_PROCESSORS ? count : product * count;
+    }
+    text += n;
+  }
+  return product > MOST_PROCESSORS;
+}
+
+static numann_status set_words(hwloc_topology_t topology, const char *words, numann_error *err) {
+  if (is_too_large(words)) return fail_size(words, err);
+  if (hwloc_topology_set_synthetic(topology, words) == 0) return NUMANN_OK;
+  char excerpt[NU_EXCERPT];
+  return nu_fail(err, NUMANN_ERR_CONFIG, "topology: '%s' is no description that hwloc understands; " EXPECTED,
+                 nu_excerpt(words, strlen(words), excerpt));
+}
+
+static numann_status fail_file(const char *path, const char *flaw, numann_error *err) {
+  return nu_fail(err, NUMANN_ERR_CONFIG, "topology: %s: %s; " EXPECTED, path, flaw);
+}
+
+/* hwloc may be built to ask the network for what is no file. */
+static numann_status set_file(hwloc_topology_t topology, const char *path, numann_error *err) {
+  struct stat about;
+  if (stat(path, &about) != 0) return fail_file(path, strerror(errno), err);
+  if (!S_ISREG(about.st_mode)) return fail_file(path, "is no regular file", err);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return fail_file(path, strerror(errno), err);
+  fclose(file);
+  if (hwloc_topology_set_xml(topology, path) == 0) return NUMANN_OK;
+  return fail_file(path, "is no topology that hwloc reads", err);
+}
+
+static numann_status set_source(hwloc_topology_t topology, const char *source, numann_error *err) {
+  if (source == NULL) return NUMANN_OK;
+  return is_file(source) ? set_file(topology, source, err) : set_words(topology, source, err);
+}
+
+/* ---- loading */
+
+/* hwloc takes the real machine where it cannot make what it was told to. */
+static numann_status check_loaded(hwloc_topology_t topology, const char *source, numann_error *err) {
+  if (hwloc_topology_is_thissystem(topology))
+    return fail_file(source, "hwloc took this machine in its place (is HWLOC_THISSYSTEM set?)", err);
+  if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU) > MOST_PROCESSORS ||
+      hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) > MOST_NODES)
+    return fail_size(source, err);
+  return NUMANN_OK;
+}
+
+static numann_status load_topology(hwloc_topology_t topology, const char *source, numann_error *err) {
+  NU_TRY(set_source(topology, source, err));
+  /* Devices are the slow part of a discovery, and nothing here is about devices. */
+  hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
+  hwloc_topology_set_type_filter(topology, HWLOC_OBJ_MISC, HWLOC_TYPE_FILTER_KEEP_NONE);
+  hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+  bool loaded = hwloc_topology_load(topology) == 0;
+  if (loaded) return source != NULL ? check_loaded(topology, source, err) : NUMANN_OK;
+  if (source != NULL) return fail_file(source, "hwloc finds no whole machine in it", err);
+  return nu_fail(err, NUMANN_ERR_MEMORY,
+                 "machine: hwloc cannot load the topology; run lstopo to see what it says");
+}
+
+/* ---- what may be used */
+
+/* The OpenMP runtime's places, where it has any, are the mask that the process was given: the
+ * thread that asks is by then pinned to one of them. Unknown numbers are left out. */
+static bool intersect_places(hwloc_bitmap_t usable) {
+  size_t n = nu_team_places(NULL, 0);
+  int *ids = n > 0 ? malloc(n * sizeof *ids) : NULL;
+  if (ids == NULL) return false;
+  hwloc_bitmap_t places = hwloc_bitmap_alloc();
+  size_t known = nu_team_places(ids, n) <= n ? n : 0;
+  for (size_t i = 0; places != NULL && i < known; i++)
+    if (ids[i] >= 0) hwloc_bitmap_set(places, (unsigned)ids[i]);
+  bool found = places != NULL && hwloc_bitmap_intersects(places, usable);
+  if (found) hwloc_bitmap_and(usable, usable, places);
+  hwloc_bitmap_free(places);
+  free(ids);
+  return found;
+}
+
+static void intersect_mask(hwloc_topology_t topology, hwloc_bitmap_t usable) {
+  hwloc_bitmap_t mask = hwloc_bitmap_alloc();
+  if (mask != NULL && hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_THREAD) == 0 &&
+      hwloc_bitmap_intersects(mask, usable))
+    hwloc_bitmap_and(usable, usable, mask);
+  hwloc_bitmap_free(mask);
+}
+
+static numann_status find_usable(nu_view *v, numann_error *err) {
+  v->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(v->topology));
+  if (v->usable == NULL) return nu_fail_memory(err, sizeof(unsigned long), "a processor set");
+  hwloc_bitmap_and(v->usable, v->usable, hwloc_topology_get_topology_cpuset(v->topology));
+  if (hwloc_bitmap_iszero(v->usable))
+    hwloc_bitmap_copy(v->usable, hwloc_topology_get_topology_cpuset(v->topology));
+  if (hwloc_topology_is_thissystem(v->topology) && !intersect_places(v->usable))
+    intersect_mask(v->topology, v->usable);
+  return NUMANN_OK;
+}
+
+/* What the kernel says about the process goes for containers too, which hide their cpuset's files.
+ * A fake root speaks for a described machine. */
+static void intersect_kernels_nodes(nu_view *v, const char *root, hwloc_bitmap_t some) {
+  char list[NU_NODE_LIST];
+  if (root == NULL || (root[0] == '\0' && !hwloc_topology_is_thissystem(v->topology))) return;
+  if (!nu_limits_nodes(root, list) || hwloc_bitmap_list_sscanf(some, list) != 0) return;
+  hwloc_bitmap_and(v->memory, v->memory, some);
+}
+
+/* numactl --membind: a page of ours would be refused elsewhere, or lie where it slows down others. */
+static void intersect_policy(nu_view *v, hwloc_bitmap_t some) {
+  hwloc_membind_policy_t policy;
+  if (!hwloc_topology_is_thissystem(v->topology)) return;
+  if (hwloc_get_membind(v->topology, some, &policy, HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET) != 0) return;
+  if (policy == HWLOC_MEMBIND_BIND && hwloc_bitmap_intersects(v->memory, some))
+    hwloc_bitmap_and(v->memory, v->memory, some);
+}
+
+/* Where no node has a size (the words '[numa]' give none), sizes are untold. */
+static void clear_empty_nodes(nu_view *v) {
+  if (hwloc_get_root_obj(v->topology)->total_memory == 0) return;
+  for (hwloc_obj_t node = NULL; (node = nu_view_next(v, HWLOC_OBJ_NUMANODE, node)) != NULL;)
+    if (node->attr->numanode.local_memory == 0) hwloc_bitmap_clr(v->memory, node->os_index);
+}
+
+static numann_status find_memory(nu_view *v, const char *root, numann_error *err) {
+  hwloc_bitmap_t some = hwloc_bitmap_alloc();
+  v->memory = hwloc_bitmap_dup(hwloc_topology_get_allowed_nodeset(v->topology));
+  if (v->memory == NULL || some == NULL) {
+    hwloc_bitmap_free(some);
+    return nu_fail_memory(err, sizeof(unsigned long), "a node set");
+  }
+  clear_empty_nodes(v);
+  hwloc_bitmap_and(v->memory, v->memory, hwloc_topology_get_topology_nodeset(v->topology));
+  intersect_kernels_nodes(v, root, some);
+  intersect_policy(v, some);
+  hwloc_bitmap_free(some);
+  return NUMANN_OK;
+}
+
+/* ---- the view */
+
+void nu_view_close(nu_view *v) {
+  hwloc_bitmap_free(v->usable);
+  hwloc_bitmap_free(v->memory);
+  if (v->topology != NULL) hwloc_topology_destroy(v->topology);
+}
+
+numann_status nu_view_open(nu_view *v, const nu_machine_source *source, numann_error *err) {
+  *v = (nu_view){0};
+  if (hwloc_topology_init(&v->topology) != 0) {
+    v->topology = NULL;
+    return nu_fail(err, NUMANN_ERR_MEMORY, "machine: hwloc cannot start (out of memory)");
+  }
+  NU_TRY(load_topology(v->topology, source->topology, err));
+  NU_TRY(find_usable(v, err));
+  return find_memory(v, source->root, err);
+}
+
+bool nu_view_may_use(const nu_view *v, hwloc_obj_t object) {
+  return object->cpuset != NULL && hwloc_bitmap_intersects(object->cpuset, v->usable);
+}
+
+hwloc_obj_t nu_view_next(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t previous) {
+  return hwloc_get_next_obj_by_type(v->topology, type, previous);
+}
+
+bool nu_view_has_own_cores(const nu_view *v, hwloc_obj_t node) {
+  if (hwloc_bitmap_iszero(node->cpuset)) return false;
+  for (hwloc_obj_t other = NULL; (other = nu_view_next(v, HWLOC_OBJ_NUMANODE, other)) != NULL;) {
+    if (other == node || hwloc_bitmap_iszero(other->cpuset)) continue;
+    bool same = hwloc_bitmap_isequal(other->cpuset, node->cpuset);
+    if (same && other->logical_index < node->logical_index) return false;
+    if (!same && hwloc_bitmap_isincluded(other->cpuset, node->cpuset)) return false;
+  }
+  return true;
+}
