@@ -63,7 +63,8 @@ static const nu_command commands[NU_COMMANDS] = {
         {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
          "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
-         "memory by purpose. Nothing is trained. Times are estimates, the memory is counted. --row\n"
+         "memory by purpose; which thread runs on which core, and which part of the memory lies on which\n"
+         "NUMA node. Nothing is trained. Times are estimates, the memory is counted. --row\n"
          "plans a network of `numann bench rows` instead of a config's. The rates that the estimates\n"
          "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
          "numann plan configs/digits.yaml\n"
@@ -137,6 +138,8 @@ static const nu_option options[NU_OPTIONS] = {
                             "another machine: hwloc's words, such as 'pack:2 numa:2 core:8 pu:2', or "
                             "a file of lstopo",
                             BIT(TOPO) | BIT(PLAN)},
+    [NU_OPTION_ISA] = {"isa", 0, "NAME", "estimate with the shipped rates of an instruction set, such as avx2",
+                       BIT(PLAN)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
                          WITH_ALL},

@@ -86,9 +86,10 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
   return status;
 }
 
-/* Another machine has none of this job's limits. */
+/* Another machine has none of this job's limits, nor of this user's. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   const char *topology = args->value[NU_OPTION_TOPOLOGY];
+  if (topology != NULL) unsetenv("OMP_NUM_THREADS");
   return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/bench.h"
 #include "cli/json.h"
+#include "cli/placement.h"
 #include "config/config.h"
 #include "data/data.h"
 #include "plan/calibration.h"
@@ -86,11 +87,31 @@ static numann_status open_subject(outlook *o, const nu_arguments *args, numann_e
                  "command line: usage: numann plan CONFIG, or numann plan --row NAME");
 }
 
-static numann_status make_plan(outlook *o, numann_error *err) {
+/* --isa: NULL where it is not given. */
+static numann_status choose_isa(const char **isa, const nu_arguments *args, numann_error *err) {
+  const char *name = *isa = args->value[NU_OPTION_ISA];
+  nu_text known = {0};
+  if (!name || strcmp(nu_rates_of(name)->isa, name) == 0) return NUMANN_OK;
+  for (size_t i = 0; nu_rates_isa(i); i++) nu_text_addf(&known, "%s%s", i ? ", " : "", nu_rates_isa(i));
+  nu_fail(err, NUMANN_ERR_CONFIG, "command line: --isa %s: expected one of %s", name, nu_text_view(&known));
+  nu_text_clear(&known);
+  return NUMANN_ERR_CONFIG;
+}
+
+static numann_status see_machine(outlook *o, const nu_arguments *args, numann_error *err) {
+  nu_machine_source source = nu_machine_wanted(args);
+  NU_TRY(nu_machine_detect_from(&o->machine, &source, err));
+  o->machine = nu_plan_machine(&o->machine, o->config);
+  return NUMANN_OK;
+}
+
+static numann_status make_plan(outlook *o, const nu_arguments *args, numann_error *err) {
   const nu_kernels *kernels;
+  const char *isa;
   NU_TRY(nu_kernels_choose(&kernels, err));
-  NU_TRY(nu_machine_detect(&o->machine, err));
-  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows, NULL,
+  NU_TRY(choose_isa(&isa, args, err));
+  NU_TRY(see_machine(o, args, err));
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows, isa,
                       err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
@@ -207,6 +228,11 @@ static void json_memory(const outlook *o, nu_json *json) {
   nu_json_close(json, ']');
 }
 
+static size_t data_bytes(const outlook *o) {
+  size_t row = o->network->layers[0].inputs * o->rows.input_bytes + o->rows.target_floats * sizeof(float);
+  return o->rows.train_rows * row;
+}
+
 static void write_json(const outlook *o, nu_text *out) {
   nu_json json = {0};
   nu_json_open(&json, NULL, '{');
@@ -216,6 +242,7 @@ static void write_json(const outlook *o, nu_text *out) {
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
+  nu_json_placement(&json, &o->plan, o->network, data_bytes(o));
   json_plan(o, &json); /* last, so that a search for the last "threads" finds the plan's */
   json_cost(o, &json);
   nu_json_count(&json, "memory_bytes", o->memory.bytes);
@@ -330,6 +357,8 @@ static void write_text(const outlook *o, nu_text *out) {
   add_layers(o, out);
   add_blocks(o, out);
   add_memory(o, out);
+  nu_text_add(out, "\n");
+  nu_placement_draw(&o->plan, o->network, out);
 }
 
 /* ---- the command */
@@ -347,8 +376,10 @@ static void warn_of_memory(const outlook *o) {
 
 static numann_status run(outlook *o, const nu_arguments *args, numann_error *err) {
   NU_TRY(open_subject(o, args, err));
-  NU_TRY(make_plan(o, err));
+  NU_TRY(make_plan(o, args, err));
+  const nu_placement *placement = o->plan.placement;
   if (o->plan.note[0]) nu_warn("%s", o->plan.note);
+  if (placement && placement->note[0]) nu_warn("%s", placement->note);
   warn_of_memory(o);
   nu_text out = {0};
   if (nu_given(args, NU_OPTION_JSON)) write_json(o, &out);
@@ -358,6 +389,7 @@ static numann_status run(outlook *o, const nu_arguments *args, numann_error *err
 
 static void clear(outlook *o) {
   free(o->layers);
+  nu_plan_clear(&o->plan);
   nu_machine_clear(&o->machine);
   numann_network_destroy(o->network);
   numann_data_destroy(o->data);

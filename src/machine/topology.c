@@ -242,8 +242,10 @@ static void copy_model(const nu_view *v, nu_machine *machine) {
 static void count_host(const nu_view *v, nu_machine *machine) {
   hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_cpuset(v->topology);
   hwloc_obj_type_t type = hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
-  for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core)) != NULL;)
+  for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core)) != NULL;) {
     machine->host_cores += hwloc_bitmap_intersects(core->cpuset, allowed) != 0;
+    machine->all_cores++;
+  }
 }
 
 static void count_packages(const nu_view *v, nu_machine *machine) {

@@ -54,6 +54,8 @@ static const double activation_share[NU_ACTIVATIONS] = {
     [NU_STEP] = 0.2, [NU_IDENTITY] = 0.1, [NU_SIGMOID] = 1.0, [NU_TANH] = 0.95,
     [NU_RELU] = 0.2, [NU_LEAKY_RELU] = 0.2, [NU_SOFTMAX] = 2.0};
 
+const char *nu_rates_isa(size_t i) { return i < ISA_RATES ? isa_rates[i].isa : NULL; }
+
 /* ---- what the busiest thread works on */
 
 typedef struct work {

@@ -154,8 +154,9 @@ size_t nu_plan_roots_of_group(const numann_plan *plan);
 
 /* Numbers as ranges: "0-3,8". os need not be sorted; they are sorted in place. */
 void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n);
-/* The numbers of the processors that a node's seats have; node SIZE_MAX: all seats. */
+/* The numbers of the processors that a node's seats have, and of its threads; node SIZE_MAX: of all seats. */
 void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node);
+void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node);
 void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out);
 
 #endif

@@ -27,16 +27,31 @@ void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n) {
   }
 }
 
-void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node) {
-  unsigned *numbers = nu_alloc(placement->n_threads, sizeof *numbers);
+static unsigned processor_of(const nu_placement *p, size_t t) { return p->seats[t].processor.os; }
+static unsigned thread_of(const nu_placement *p, size_t t) {
+  (void)p;
+  return (unsigned)t;
+}
+
+/* One number of every seat on the node. */
+static void add_of_seats(nu_text *out, const nu_placement *p, size_t node,
+                         unsigned (*number)(const nu_placement *, size_t)) {
+  unsigned *numbers = nu_alloc(p->n_threads, sizeof *numbers);
   size_t n = 0;
   out->failed |= !numbers;
-  for (size_t t = 0; numbers && t < placement->n_threads; t++) {
-    const nu_seat *seat = &placement->seats[t];
-    if (node == SIZE_MAX || seat->node == node) numbers[n++] = seat->processor.os;
+  for (size_t t = 0; numbers && t < p->n_threads; t++) {
+    if (node == SIZE_MAX || p->seats[t].node == node) numbers[n++] = number(p, t);
   }
   if (numbers) nu_add_ranges(out, numbers, n);
   free(numbers);
+}
+
+void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node) {
+  add_of_seats(out, placement, node, processor_of);
+}
+
+void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node) {
+  add_of_seats(out, placement, node, thread_of);
 }
 
 /* ---- sizes and words */

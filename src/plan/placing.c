@@ -14,14 +14,16 @@ static bool omp_unbound(void) {
   return text && strncasecmp(text + strspn(text, " \t"), "false", 5) == 0;
 }
 
-/* Where the OpenMP runtime has bound the threads; NULL: it binds none. */
+/* Where the OpenMP runtime has bound the threads; NULL: it binds none, or does not tell. */
 static numann_status runtime_seats(unsigned **given, const numann_plan *plan, numann_error *err) {
-  size_t threads = numann_plan_threads(plan);
   *given = NULL;
-  if (threads == 1 || !nu_team_binds()) return NUMANN_OK;
+  if (!nu_team_binds()) return NUMANN_OK;
   *given = nu_alloc(plan->threads, sizeof **given);
-  if (!*given) return nu_fail_memory(err, plan->threads * sizeof **given, "the threads' places");
-  return nu_team_seats(threads, plan->threads, *given, err);
+  if (!*given) return nu_fail_memory(err, plan->threads * sizeof **given, "the placement");
+  if (nu_team_seats(plan->threads + plan->idle, plan->threads, *given, NULL) == NUMANN_OK) return NUMANN_OK;
+  free(*given);
+  *given = NULL;
+  return NUMANN_OK;
 }
 
 numann_status nu_plan_place(numann_plan *plan, const numann_config *config, const numann_network *network,
@@ -31,13 +33,12 @@ numann_status nu_plan_place(numann_plan *plan, const numann_config *config, cons
   unsigned *given = NULL;
   for (size_t i = 0; i < NU_PLACINGS; i++) names[i] = nu_placing_name((nu_placing)i);
   NU_TRY(nu_config_choice(config, "parallel.placement", names, NU_PLACINGS, &placing, err));
-  numann_status status = machine->foreign ? NUMANN_OK : runtime_seats(&given, plan, err);
+  if (!machine->foreign) NU_TRY(runtime_seats(&given, plan, err));
   nu_placement_request request = {.placing = (nu_placing)placing,
                                   .ordered = placing != NU_PLACE_AUTO,
                                   .omp_unbound = !machine->foreign && omp_unbound(),
                                   .given = given};
-  if (status == NUMANN_OK)
-    status = nu_placement_create(&plan->placement, &request, plan, network, machine, err);
+  numann_status status = nu_placement_create(&plan->placement, &request, plan, network, machine, err);
   free(given);
   return status;
 }

@@ -104,7 +104,7 @@ static void consider_hybrids(search *s, size_t threads) {
 }
 
 size_t nu_plan_slots(const nu_machine *machine) {
-  return machine->threads_limit > machine->cores ? machine->threads_limit : machine->cores;
+  return machine->slots ? machine->slots : machine->cores;
 }
 
 /* More threads than cores take turns, and every barrier then costs all their turns. So if the strategy is
@@ -205,20 +205,9 @@ numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *n
 
 /* ---- from a config */
 
-static size_t whole_above(double x) { return (size_t)x + (x > (double)(size_t)x); }
-
-static size_t least_limit(const nu_machine *machine) {
-  size_t limit = machine->processing_units, omp = machine->omp_limit;
-  if (omp && omp < limit) limit = omp;
-  return machine->quota > 0.0 && machine->quota < (double)limit ? whole_above(machine->quota) : limit;
-}
-
 nu_machine nu_plan_machine(const nu_machine *machine, const numann_config *config) {
   nu_machine used = *machine;
-  size_t limit = least_limit(machine);
-  if (!nu_config_flag(config, "parallel.smt") || used.threads_limit < used.cores || limit <= used.cores) return used;
-  used.threads_limit = limit;
-  snprintf(used.limited_by, sizeof used.limited_by, "hardware threads, as parallel.smt allows");
+  if (nu_config_flag(config, "parallel.smt")) nu_machine_use_siblings(&used);
   return used;
 }
 

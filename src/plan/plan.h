@@ -47,6 +47,8 @@ typedef struct nu_rates {
 } nu_rates;
 /* Those of an instruction set; of an unknown one (or NULL) the widest's. */
 const nu_rates *nu_rates_of(const char *isa);
+/* The i-th instruction set that has rates; NULL behind the last one. */
+const char *nu_rates_isa(size_t i);
 
 /* A way to run a step. */
 typedef struct nu_plan_choice {
@@ -157,8 +159,9 @@ typedef struct nu_plan_request {
 numann_plan nu_plan_make(const nu_plan_request *request, const numann_network *network,
                          const nu_machine *machine);
 /* The machine as the config lets it be used: parallel.smt raises the thread limit from cores to hardware threads.
- * Borrows the machine's arrays: not to be cleared. Threads that run without taking turns: its slots. */
+ * Borrows the machine's arrays: not to be cleared. */
 nu_machine nu_plan_machine(const nu_machine *machine, const numann_config *config);
+/* Threads that run there without taking turns. */
 size_t nu_plan_slots(const nu_machine *machine);
 
 /* Frees what a plan owns that is held by value. */

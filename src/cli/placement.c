@@ -1,0 +1,75 @@
+/* The placement of a plan as JSON, for `numann plan` and `numann train`. SPDX-License-Identifier: MIT */
+#include "cli/placement.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+static const char *const width_names[] = {
+    [NU_BIND_NOT] = "none", [NU_BIND_NODE] = "node", [NU_BIND_CORE] = "core", [NU_BIND_OMP] = "omp"};
+
+typedef struct sums {
+  const numann_plan *plan;
+  const numann_network *network;
+  size_t *bytes; /* [NU_BUFFER_KINDS][nodes], owned */
+} sums;
+
+static void sum_buffer(const nu_buffer *buffer, void *arg) {
+  sums *s = arg;
+  nu_plan_add_by_node(s->plan, s->network, buffer, s->bytes + buffer->kind * nu_plan_nodes(s->plan));
+}
+
+static void json_ranges(nu_json *json, const char *key, const nu_placement *p, size_t node,
+                        void (*add)(nu_text *, const nu_placement *, size_t)) {
+  nu_text text = {0};
+  add(&text, p, node);
+  nu_json_string(json, key, text.failed ? NULL : nu_text_view(&text));
+  nu_text_clear(&text);
+}
+
+/* Bytes of each kind; none where pages lie as the system wants. */
+static void json_bytes(nu_json *json, const sums *s, size_t node) {
+  size_t nodes = nu_plan_nodes(s->plan);
+  if (!s->bytes || nodes != s->plan->placement->n_nodes) return;
+  nu_json_open(json, "bytes", '{');
+  for (size_t kind = 0; kind < NU_BUFFER_KINDS; kind++) {
+    size_t bytes = s->bytes[kind * nodes + node];
+    if (bytes) nu_json_count(json, nu_buffer_name((nu_buffer_kind)kind), bytes);
+  }
+  nu_json_close(json, '}');
+}
+
+static void json_node(nu_json *json, const sums *s, size_t node) {
+  const nu_placement *p = s->plan->placement;
+  nu_json_open(json, NULL, '{');
+  nu_json_count(json, "os", p->nodes[node].os);
+  nu_json_count(json, "cores", p->nodes[node].cores);
+  json_ranges(json, "threads", p, node, nu_add_threads);
+  json_ranges(json, "processors", p, node, nu_add_seats);
+  json_bytes(json, s, node);
+  nu_json_close(json, '}');
+}
+
+void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network, size_t data_bytes) {
+  const nu_placement *p = plan->placement;
+  if (!p) {
+    nu_json_string(json, "placement", NULL);
+    return;
+  }
+  size_t nodes = nu_plan_nodes(plan);
+  sums s = {plan, network, nu_alloc(NU_BUFFER_KINDS * nodes, sizeof *s.bytes)};
+  if (s.bytes) nu_plan_each_buffer(plan, network, data_bytes, sum_buffer, &s);
+  nu_json_open(json, "placement", '{');
+  nu_json_string(json, "order", nu_placing_name(p->placing));
+  nu_json_string(json, "bind", width_names[p->width]);
+  nu_json_flag(json, "memory", p->memory);
+  nu_json_count(json, "weight_copies", nu_plan_replicas(plan));
+  nu_json_string(json, "why", p->why);
+  nu_json_string(json, "note", p->note[0] ? p->note : NULL);
+  nu_json_open(json, "nodes", '[');
+  for (size_t n = 0; n < p->n_nodes; n++) json_node(json, &s, n);
+  nu_json_close(json, ']');
+  nu_json_close(json, '}');
+  free(s.bytes);
+}
