@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -51,7 +52,26 @@ static void json_node(nu_json *json, const sums *s, size_t node) {
   nu_json_close(json, '}');
 }
 
-void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network, size_t data_bytes) {
+static void json_report(nu_json *json, const nu_place_report *report) {
+  nu_json_count(json, "threads_bound", report->threads);
+  nu_json_count(json, "threads_on_their_core", report->on_their_core);
+  nu_json_count(json, "pages_checked", report->pages);
+  nu_json_count(json, "pages_right", report->right);
+  nu_json_count(json, "pages_elsewhere", report->pages - report->right);
+  nu_json_open(json, "pages", '[');
+  for (size_t n = 0; n < NU_REPORTED_NODES; n++) {
+    if (!report->planned[n] && !report->found[n]) continue;
+    nu_json_open(json, NULL, '{');
+    nu_json_count(json, "node", n);
+    nu_json_count(json, "planned", report->planned[n]);
+    nu_json_count(json, "found", report->found[n]);
+    nu_json_close(json, '}');
+  }
+  nu_json_close(json, ']');
+}
+
+void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network, size_t data_bytes,
+                       const nu_place_report *report) {
   const nu_placement *p = plan->placement;
   if (!p) {
     nu_json_string(json, "placement", NULL);
@@ -70,6 +90,29 @@ void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_netw
   nu_json_open(json, "nodes", '[');
   for (size_t n = 0; n < p->n_nodes; n++) json_node(json, &s, n);
   nu_json_close(json, ']');
+  if (report) json_report(json, report);
   nu_json_close(json, '}');
   free(s.bytes);
+}
+
+void nu_add_place_report(nu_text *out, const nu_place_report *report) {
+  if (report->threads)
+    nu_text_addf(out, "%zu of %zu threads where planned", report->on_their_core, report->threads);
+  else
+    nu_text_add(out, "threads are not bound");
+  if (report->ask_refusal)
+    nu_text_addf(out, "; the system does not tell where pages are (%s)", strerror(report->ask_refusal));
+  else if (report->pages)
+    nu_text_addf(out, "; %zu pages asked about, %.1f %% where planned", report->pages,
+                 100.0 * (double)report->right / (double)report->pages);
+}
+
+bool nu_add_refusal(nu_text *out, const nu_place_report *report) {
+  int refusal = report->bind_refusal ? report->bind_refusal : report->memory_refusal;
+  const char *what = report->bind_refusal ? "to bind threads to cores" : "to choose a node for memory";
+  if (!refusal) return false;
+  nu_text_addf(out, "the system refuses %s (%s): training goes on without, as fast as it may be, with the same "
+                    "weights; allow sched_setaffinity and mbind, or set parallel.placement=none",
+               what, strerror(refusal));
+  return true;
 }

@@ -242,7 +242,7 @@ static void write_json(const outlook *o, nu_text *out) {
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
-  nu_json_placement(&json, &o->plan, o->network, data_bytes(o));
+  nu_json_placement(&json, &o->plan, o->network, data_bytes(o), NULL);
   json_plan(o, &json); /* last, so that a search for the last "threads" finds the plan's */
   json_cost(o, &json);
   nu_json_count(&json, "memory_bytes", o->memory.bytes);

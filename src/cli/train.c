@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/placement.h"
 #include "cli/result.h"
 #include "cli/run_folder.h"
 #include "cli/signals.h"
@@ -29,6 +31,7 @@ typedef struct run {
   nu_saved resumed; /* the checkpoint that the run goes on from; all zero for a new run */
   nu_watch watch;
   nu_parts parts;
+  nu_place_report placed; /* what was found of the placement when training ended */
   char sha256[65]; /* "" until the training has ended */
   const char *stop; /* the signal that stopped the run, or NULL */
   uint64_t epochs, steps; /* done, once the training has ended */
@@ -101,7 +104,25 @@ static void announce(const run *r) {
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
   if (r->plan->note[0] != '\0') nu_warn("%s", r->plan->note);
+  if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);
+}
+
+static bool explains(const run *r) { return nu_given(r->args, NU_OPTION_EXPLAIN_PLACEMENT); }
+
+/* Before the first step: refused bindings are told once, and the whole placement where it is asked for. */
+static numann_status announce_placement(run *r, numann_error *err) {
+  nu_text text = {0};
+  NU_TRY(nu_trainer_report_placement(r->trainer, explains(r), &r->placed, err));
+  if (nu_add_refusal(&text, &r->placed)) nu_warn("%s", nu_text_view(&text));
+  nu_text_clear(&text);
+  if (!explains(r) || !r->plan->placement) return NUMANN_OK;
+  nu_placement_draw(r->plan, r->network, &text);
+  nu_text_add(&text, "\nfound        ");
+  nu_add_place_report(&text, &r->placed);
+  nu_note(r->args, "the placement:\n%s", nu_text_view(&text));
+  nu_text_clear(&text);
+  return NUMANN_OK;
 }
 
 /* ---- training */
@@ -120,6 +141,7 @@ static numann_status train(run *r, numann_error *err) {
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_STOPPED) r->stop = nu_signals_received();
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
+  if (status == NUMANN_OK && explains(r)) status = nu_trainer_report_placement(r->trainer, true, &r->placed, err);
   return status;
 }
 
@@ -178,6 +200,11 @@ static nu_result collect(const run *r, const texts *t) {
   return result;
 }
 
+/* Of the array of inputs. */
+static size_t training_bytes(const numann_data *data) {
+  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
+}
+
 static void write_json(const run *r, nu_text *out) {
   const nu_kernels *kernels = nu_kernels_select();
   bool classes = r->data->schema.classes > 0;
@@ -197,6 +224,7 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_count(&json, "groups", r->plan->groups);
   nu_json_flag(&json, "fuse_update", r->plan->fuse);
   nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
+  if (explains(r)) nu_json_placement(&json, r->plan, r->network, training_bytes(r->data), &r->placed);
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");
   nu_json_string(&json, "model", r->stop == NULL ? model : NULL);
@@ -256,6 +284,7 @@ static numann_status run_all(run *r, numann_error *err) {
   NU_TRY(build(r, err));
   NU_TRY(open_folder(r, err));
   announce(r);
+  NU_TRY(announce_placement(r, err));
   NU_TRY(train(r, err));
   return finish(r, err);
 }
