@@ -117,9 +117,9 @@ static hwloc_obj_t domain_of(const nu_view *v, hwloc_obj_t pu) {
     if (object->type == HWLOC_OBJ_PACKAGE || object->parent == NULL) package = package ? package : object;
   }
   if (cache == NULL) return package;
-  bool last_level = cache->attr->cache.depth >= 3;
-  bool shared = hwloc_get_nbobjs_inside_cpuset_by_type(v->topology, cache->cpuset, HWLOC_OBJ_CORE) > 1;
-  return last_level || shared ? cache : package;
+  hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(v->topology, HWLOC_OBJ_CORE, pu);
+  bool own = hwloc_bitmap_isincluded(cache->cpuset, (core != NULL ? core : pu)->cpuset);
+  return cache->attr->cache.depth >= 3 || !own ? cache : package;
 }
 
 static unsigned number_of(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t pu, unsigned otherwise) {

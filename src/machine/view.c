@@ -3,6 +3,7 @@
 
 #include "machine/view.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@
 #include "machine/limits.h"
 #include "machine/team.h"
 
-/* More than any machine has; hwloc would take minutes and gigabytes for what a mistyped number asks. */
-#define MOST_PROCESSORS 65536
-#define MOST_NODES 1024 /* as Linux */
+/* As Linux. hwloc's time grows with their squares: minutes for what a mistyped number asks. */
+#define MOST_PROCESSORS 8192
+#define MOST_NODES 1024
 
 #define EXPECTED                                                                                  \
   "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a "  \
@@ -42,23 +43,27 @@ static uint64_t level_count(const char *level, size_t n) {
   return count > 0 ? count : 1;
 }
 
-/* Levels multiply; what stands in brackets (memory of its own, attributes) does not. */
+/* Length of the next item, brackets "[numa]" and "(size=1MB)" included. */
+static size_t item_length(const char *text) {
+  size_t n = strcspn(text, *text == '[' ? "]" : *text == '(' ? ")" : " ([");
+  return n + (n == 0 || text[n] == ']' || text[n] == ')');
+}
+
+/* Levels multiply; brackets hang memory on every object of the level before them. */
 static bool is_too_large(const char *text) {
   uint64_t product = 1;
-  while (*text != '\0' && product <= MOST_PROCESSORS) {
-    size_t n = strcspn(text, " ([");
-    if (*text == '[' || *text == '(') {
-      n = strcspn(text, *text == '[' ? "]" : ")");
-      n += text[n] != '\0';
-    } else if (n == 0) {
-      n = 1;
-    } else {
+  bool fits = true;
+  while (*text != '\0' && fits) {
+    size_t n = item_length(text);
+    bool nodes = *text == '[' || tolower((unsigned char)*text) == 'n';
+    if (strchr("[( ", *text) == NULL) {
       uint64_t count = level_count(text, n);
       product = count > MOST_PROCESSORS ? count : product * count;
     }
+    fits = product <= (nodes ? MOST_NODES : MOST_PROCESSORS);
     text += n;
   }
-  return product > MOST_PROCESSORS;
+  return !fits;
 }
 
 static numann_status set_words(hwloc_topology_t topology, const char *words, numann_error *err) {
