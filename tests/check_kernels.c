@@ -429,8 +429,8 @@ START_TEST(panels_convert_there_and_back) {
     float *engine = nu_alloc(nu_engine_size(inputs, neurons), 4);
     fill(w, n, 21);
     fill(b, neurons, 22);
-    nu_to_engine(inputs, neurons, w, b, engine);
-    nu_from_engine(inputs, neurons, engine, w2, b2);
+    nu_to_engine(inputs, neurons, (inputs + 1) * NU_PANEL, w, b, engine);
+    nu_from_engine(inputs, neurons, (inputs + 1) * NU_PANEL, engine, w2, b2);
     ck_assert(memcmp(w, w2, n * 4) == 0 && memcmp(b, b2, neurons * 4) == 0);
     free(w), free(b), free(w2), free(b2), free(engine);
   }

@@ -12,6 +12,8 @@ srcdir=$(cd "${srcdir:-.}" && pwd) || exit 99
 builddir=$(cd "${builddir:-build}" && pwd) || exit 99
 NUMANN=${NUMANN:-$builddir/numann}
 unset OMP_NUM_THREADS NUMANN_ISA
+NUMANN_DIAGNOSIS=off # of the launch: other tests may run beside this one
+export NUMANN_DIAGNOSIS
 [ -x "$NUMANN" ] || { echo "$NUMANN is missing: run make first"; exit 99; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/numann-test.XXXXXX") || exit 99

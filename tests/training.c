@@ -102,14 +102,20 @@ void training_hash(const char *settings, size_t threads, nu_strategy strategy, c
   run_to_hash(&j, hex);
 }
 
-void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]) {
+training_job training_start_planned(const char *settings, const numann_plan *plan) {
   training_job j = prepare(settings, plan->threads, plan->strategy);
   numann_plan own = *j.plan;
+  nu_plan_clear(j.plan);
   *j.plan = *plan;
   j.plan->batch = own.batch;
   j.plan->last_batch = own.last_batch;
   j.plan->grain = own.grain;
   j.plan->precision = own.precision;
   create_trainer(&j);
+  return j;
+}
+
+void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]) {
+  training_job j = training_start_planned(settings, plan);
   run_to_hash(&j, hex);
 }

@@ -33,7 +33,9 @@ void training_end(training_job *job);
 /* Run a job to its end: the hash of its weights. */
 void training_hash(const char *settings, size_t threads, nu_strategy strategy, char hex[65]);
 
-/* The same with a plan of which only batch and grain come from the settings. */
+/* The same with a plan of which only batch, grain and precision come from the settings; its placement becomes
+ * the job's. */
+training_job training_start_planned(const char *settings, const numann_plan *plan);
 void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]);
 
 #endif

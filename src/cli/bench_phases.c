@@ -72,7 +72,7 @@ static void go_backward(nu_phase_bench *b, nu_team *team, size_t thread, const n
   }
   if (b->engine.plan->groups > 1) {
     wait_for_all(team, watch);
-    nu_join_groups(&b->engine, thread, chunk->batch, update);
+    nu_join_groups(&b->engine, team, thread, chunk->batch, update);
     lap(watch, NU_JOIN);
   }
   if (!update) wait_for_all(team, watch);
@@ -129,7 +129,7 @@ static void run_steps(nu_team *team, size_t thread, void *arg) {
 static numann_status run_slice(nu_phase_bench *b, nu_phase_times *out, numann_error *err) {
   size_t threads = b->engine.plan->threads;
   double all = (double)b->steps * (double)threads;
-  NU_TRY(nu_team_run(threads, run_steps, b, err));
+  NU_TRY(nu_engine_run(&b->engine, run_steps, b, err));
   *out = (nu_phase_times){.step = 0.0};
   for (size_t t = 0; t < threads; t++) {
     out->barriers += b->threads[t].barriers / all;

@@ -1,38 +1,94 @@
 /* numann topo: the machine, and what may be used of it. SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "cli/command.h"
 #include "cli/json.h"
+#include "machine/launch.h"
 #include "machine/machine.h"
 
-static void write_json(const nu_machine *machine, nu_json *json) {
+static void write_nodes(const nu_machine *machine, nu_json *json) {
+  nu_json_open(json, "nodes", '[');
+  for (size_t i = 0; i < machine->n_nodes; i++) {
+    const nu_numa_node *node = &machine->nodes[i];
+    nu_json_open(json, NULL, '{');
+    nu_json_count(json, "os", node->os);
+    nu_json_count(json, "bytes", node->bytes);
+    nu_json_count(json, "cores", node->cores);
+    nu_json_close(json, '}');
+  }
+  nu_json_close(json, ']');
+}
+
+/* Rows of numbers, as there may be hundreds of processors. */
+static void write_processors(const nu_machine *machine, nu_json *json) {
+  static const char *const columns[] = {"os", "core", "sibling", "l3", "package", "node"};
+  nu_json_open(json, "processor_columns", '[');
+  for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) nu_json_string(json, NULL, columns[i]);
+  nu_json_close(json, ']');
+  nu_json_open(json, "processors", '[');
+  for (size_t i = 0; i < machine->processing_units; i++) {
+    const nu_processor *p = &machine->processors[i];
+    const size_t row[] = {p->os, p->core, p->sibling, p->l3, p->package, p->node};
+    nu_json_open(json, NULL, '[');
+    for (size_t j = 0; j < sizeof row / sizeof row[0]; j++) nu_json_count(json, NULL, row[j]);
+    nu_json_close(json, ']');
+  }
+  nu_json_close(json, ']');
+}
+
+static void write_limits(const nu_machine *machine, nu_json *json) {
+  nu_json_count(json, "memory_bytes", machine->memory_bytes);
+  nu_json_count(json, "memory_limit", machine->memory_limit);
+  nu_json_real(json, "cpu_quota", machine->quota);
+  nu_json_string(json, "slurm_variable", machine->slurm_name);
+  nu_json_count(json, "slurm_cpus", machine->slurm_limit);
+  nu_json_count(json, "omp_num_threads", machine->omp_limit);
+  nu_json_string(json, "omp_proc_bind", getenv("OMP_PROC_BIND"));
+  nu_json_string(json, "omp_places", getenv("OMP_PLACES"));
+  nu_json_count(json, "threads_limit", machine->threads_limit);
+  nu_json_string(json, "limited_by", machine->limited_by);
+}
+
+/* Lists first, so that a search for the last "cores" finds the machine's. */
+static void write_json(const nu_machine *machine, const char *diagnosis, nu_json *json) {
   nu_json_open(json, NULL, '{');
+  write_nodes(machine, json);
+  write_processors(machine, json);
   nu_json_string(json, "model", machine->model);
+  nu_json_flag(json, "foreign", machine->foreign);
   nu_json_count(json, "packages", machine->packages);
   nu_json_count(json, "numa_nodes", machine->numa_nodes);
+  nu_json_count(json, "host_cores", machine->host_cores);
   nu_json_count(json, "cores", machine->cores);
   nu_json_count(json, "processing_units", machine->processing_units);
   nu_json_count(json, "l1d_bytes", machine->l1d_bytes);
   nu_json_count(json, "l2_bytes", machine->l2_bytes);
   nu_json_count(json, "l3_bytes", machine->l3_bytes);
-  nu_json_count(json, "memory_bytes", machine->memory_bytes);
-  nu_json_count(json, "memory_limit", machine->memory_limit);
-  nu_json_real(json, "cpu_quota", machine->quota);
-  nu_json_count(json, "omp_num_threads", machine->omp_limit);
-  nu_json_count(json, "threads_limit", machine->threads_limit);
-  nu_json_string(json, "limited_by", machine->limited_by);
+  write_limits(machine, json);
+  nu_json_string(json, "diagnosis", diagnosis[0] != '\0' ? diagnosis : NULL);
   nu_json_close(json, '}');
   nu_text_add(&json->text, "\n");
+}
+
+static numann_status write_text(const nu_machine *machine, const nu_machine_source *source, const char *diagnosis,
+                                nu_text *out, numann_error *err) {
+  NU_TRY(nu_machine_draw_from(machine, source, out, err));
+  if (diagnosis[0] != '\0') nu_text_addf(out, "\n%s\n", diagnosis);
+  return NUMANN_OK;
 }
 
 numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
   nu_machine machine;
   nu_machine_source source = nu_machine_wanted(args);
   NU_TRY(nu_machine_detect_from(&machine, &source, err));
+  char diagnosis[NU_LAUNCH_MESSAGE];
+  nu_launch_diagnose(&machine, 0, diagnosis);
   nu_json json = {0};
   numann_status status = NUMANN_OK;
   if (nu_given(args, NU_OPTION_JSON))
-    write_json(&machine, &json);
+    write_json(&machine, diagnosis, &json);
   else
-    status = nu_machine_draw_from(&machine, &source, &json.text, err);
+    status = write_text(&machine, &source, diagnosis, &json.text, err);
   nu_machine_clear(&machine);
   if (status == NUMANN_OK) return nu_print_text(&json.text, err);
   nu_text_clear(&json.text);

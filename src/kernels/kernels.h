@@ -170,15 +170,15 @@ size_t nu_panel_width(size_t neurons, size_t p);
 size_t nu_padded(size_t neurons);
 /* Floats that `output` needs for a layer of n neurons: three blocks of as many rows as a vector has lanes. */
 size_t nu_output_scratch(size_t n);
-/* Floats of a layer's engine form: nu_padded(neurons) * (inputs + 1). Panel p starts at
- * p * (inputs + 1) * P. */
+/* Floats of a layer's engine form where its panels lie next to each other, (inputs + 1) * P apart:
+ * nu_padded(neurons) * (inputs + 1). */
 size_t nu_engine_size(size_t inputs, size_t neurons);
 
 /* The only two functions that convert: logical weights [neurons][inputs] and biases [neurons] to
- * and from engine form (padding becomes +0). */
-void nu_to_engine(size_t inputs, size_t neurons, const float *weights, const float *biases,
+ * and from engine form (padding of neurons becomes +0), panels `panel` floats apart. */
+void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights, const float *biases,
                   float *engine);
-void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *weights,
+void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine, float *weights,
                     float *biases);
 
 /* All sets that the source has, narrowest first. */

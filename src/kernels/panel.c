@@ -17,27 +17,32 @@ size_t nu_panel_width(size_t neurons, size_t p) {
 }
 
 /* Where neuron j's weights start in engine form, and how far apart they are. */
-static size_t neuron_at(size_t inputs, size_t neurons, size_t j, size_t *stride) {
+static size_t neuron_at(size_t panel, size_t neurons, size_t j, size_t *stride) {
   *stride = nu_panel_width(neurons, j / P);
-  return j / P * (inputs + 1) * P + j % P;
+  return j / P * panel + j % P;
 }
 
-void nu_to_engine(size_t inputs, size_t neurons, const float *weights, const float *biases,
+static void clear_panels(size_t inputs, size_t neurons, size_t panel, float *engine) {
+  for (size_t p = 0; p < nu_panels(neurons); p++)
+    memset(engine + p * panel, 0, (inputs + 1) * nu_panel_width(neurons, p) * sizeof *engine);
+}
+
+void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights, const float *biases,
                   float *engine) {
-  memset(engine, 0, nu_engine_size(inputs, neurons) * sizeof *engine);
+  clear_panels(inputs, neurons, panel, engine);
   for (size_t j = 0; j < neurons; j++) {
     size_t stride;
-    float *column = engine + neuron_at(inputs, neurons, j, &stride);
+    float *column = engine + neuron_at(panel, neurons, j, &stride);
     for (size_t i = 0; i < inputs; i++) column[i * stride] = weights[j * inputs + i];
     column[inputs * stride] = biases[j];
   }
 }
 
-void nu_from_engine(size_t inputs, size_t neurons, const float *engine, float *weights,
+void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine, float *weights,
                     float *biases) {
   for (size_t j = 0; j < neurons; j++) {
     size_t stride;
-    const float *column = engine + neuron_at(inputs, neurons, j, &stride);
+    const float *column = engine + neuron_at(panel, neurons, j, &stride);
     for (size_t i = 0; i < inputs; i++) weights[j * inputs + i] = column[i * stride];
     biases[j] = column[inputs * stride];
   }

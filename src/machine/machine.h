@@ -31,8 +31,9 @@ typedef struct nu_machine {
   nu_numa_node *nodes;           /* [n_nodes]: the numa_nodes ones with cores first, then those without; owned */
   size_t n_nodes;
   bool foreign; /* described by a synthetic string or a file: nothing of it can be bound */
+  size_t host_cores;     /* physical cores that the cpuset allows, whatever the affinity mask */
   size_t cores;          /* physical cores in the affinity mask */
-  size_t all_cores;      /* of the whole machine, allowed or not; 0 = unknown */
+  size_t all_cores;      /* of the whole machine, allowed or not */
   size_t processing_units; /* hardware threads in the affinity mask */
   size_t numa_nodes;     /* NUMA nodes with cores of the mask (1 where the machine tells none) */
   size_t packages;       /* sockets in the mask */

@@ -238,6 +238,16 @@ static void copy_model(const nu_view *v, nu_machine *machine) {
   if (model != NULL) snprintf(machine->model, sizeof machine->model, "%s", model);
 }
 
+/* Where hwloc knows no cores, as on some virtual machines, processing units stand for them. */
+static void count_host(const nu_view *v, nu_machine *machine) {
+  hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_cpuset(v->topology);
+  hwloc_obj_type_t type = hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+  for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core)) != NULL;) {
+    machine->host_cores += hwloc_bitmap_intersects(core->cpuset, allowed) != 0;
+    machine->all_cores++;
+  }
+}
+
 static void count_packages(const nu_view *v, nu_machine *machine) {
   for (hwloc_obj_t p = NULL; (p = nu_view_next(v, HWLOC_OBJ_PACKAGE, p)) != NULL;)
     machine->packages += nu_view_may_use(v, p);
@@ -251,9 +261,7 @@ static numann_status model_machine(const nu_view *v, nu_machine *machine, numann
   if (status == NUMANN_OK) status = model_nodes(&s, machine, err);
   survey_close(&s);
   machine->foreign = !hwloc_topology_is_thissystem(v->topology);
-  int all = hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE);
-  if (all <= 0) all = hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_PU);
-  machine->all_cores = all > 0 ? (size_t)all : 0;
+  count_host(v, machine);
   count_packages(v, machine);
   measure_caches(v, machine);
   copy_model(v, machine);

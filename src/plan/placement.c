@@ -357,3 +357,7 @@ nu_range nu_plan_node_threads(const numann_plan *plan, size_t node) {
 size_t nu_plan_replicas(const numann_plan *plan) {
   return nu_plan_places_memory(plan) && plan->placement->replicas ? plan->placement->n_nodes : 1;
 }
+
+bool nu_plan_joins_on_nodes(const numann_plan *plan) {
+  return nu_plan_nodes(plan) > 1 && plan->groups > nu_plan_nodes(plan);
+}

@@ -81,6 +81,8 @@ size_t nu_plan_nodes(const numann_plan *plan);
 size_t nu_plan_node(const numann_plan *plan, size_t thread);
 /* The working threads of a node. */
 nu_range nu_plan_node_threads(const numann_plan *plan, size_t node);
+/* Have nodes several groups of threads? Then their sums meet on the node before they cross nodes. */
+bool nu_plan_joins_on_nodes(const numann_plan *plan);
 /* Copies of the weights: one, or one a node. */
 size_t nu_plan_replicas(const numann_plan *plan);
 /* Floats from one panel of a layer to the next: (inputs + 1) * P, where memory is placed rounded up to pages.

@@ -64,10 +64,11 @@ static numann_status forward_rows(const numann_network *network, const nu_engine
                                   size_t threads, forward_job *job, numann_error *err) {
   numann_plan plan = forward_plan(threads, job->data->rows);
   nu_engine engine;
+  if (weights && weights->plan->threads == plan.threads) plan.placement = weights->plan->placement;
   NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_ENGINE_BORROW : NU_ENGINE_PREDICT, err));
   if (weights) nu_engine_lend(&engine, weights);
   job->engine = &engine;
-  numann_status status = nu_team_run(plan.threads, forward_worker, job, err);
+  numann_status status = nu_engine_run(&engine, forward_worker, job, err);
   if (weights) nu_engine_lend(&engine, NULL);
   nu_engine_clear(&engine);
   return status;

@@ -45,13 +45,13 @@ static void update_region(const nu_engine *engine, size_t thread, const region *
   nu_update own = update_of(at, update);
   bool is_finite = engine->kernels->update(&own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
                                            moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2));
-  nu_narrow_weights(engine, at->layer, at->panel, at->inputs);
+  nu_publish_weights(engine, at->layer, at->panel, at->inputs);
   engine->threads[thread].not_finite |= !is_finite;
 }
 
 /* ---- regions */
 
-typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, void *arg);
+typedef void region_fn(const nu_engine *engine, size_t thread, const region *at, const void *arg);
 
 /* Regions of the layer, `step` inputs each: rows of tiles stay whole, and a short rest joins the last one. */
 static size_t region_end(const nu_engine_layer *layer, size_t step, size_t begin, size_t most, bool decays) {
@@ -90,17 +90,16 @@ static part part_in_group(const nu_engine *engine, size_t l, size_t thread) {
   return part_of(layer, thin, nu_plan_my_panels(engine->plan, units_of(layer, thin), thread));
 }
 
-/* A thread's part where all threads share the work, whatever their groups. */
-static part part_among_all(const nu_engine *engine, size_t l, size_t thread) {
+/* The part of one of `threads` that share the work, whatever their groups. */
+static part part_among(const nu_engine *engine, size_t l, size_t threads, size_t one) {
   const nu_engine_layer *layer = &engine->layers[l];
-  size_t threads = engine->plan->threads;
   bool thin = layer->panels < threads;
-  return part_of(layer, thin, nu_share(units_of(layer, thin), threads, thread));
+  return part_of(layer, thin, nu_share(units_of(layer, thin), threads, one));
 }
 
 /* The regions that pass together, of one panel; returns the end of their inputs. */
 static size_t for_regions_together(const nu_engine *engine, size_t thread, region at, size_t step, size_t most,
-                                   bool decays, region_fn *fn, void *arg) {
+                                   bool decays, region_fn *fn, const void *arg) {
   size_t n = nu_regions_together(engine, at.layer);
   for (; at.together < n && at.inputs.begin < most; at.together++, at.inputs.begin = at.inputs.end) {
     at.inputs.end = region_end(at.layer, step, at.inputs.begin, most, decays);
@@ -110,7 +109,7 @@ static size_t for_regions_together(const nu_engine *engine, size_t thread, regio
 }
 
 static void for_each_region(const nu_engine *engine, size_t l, size_t thread, part mine, size_t step,
-                            const nu_update *update, region_fn *fn, void *arg) {
+                            const nu_update *update, region_fn *fn, const void *arg) {
   const nu_engine_layer *layer = &engine->layers[l];
   bool decays = update && update->decay != 0.0f;
   size_t begin = mine.inputs.begin, end = begin;
@@ -177,7 +176,7 @@ static float *slot_of(const nu_engine *engine, size_t thread, const region *at, 
 
 /* G(l) = D(l)^T [A(l-1) 1], one chain over the rows of each grain, grains joined in the tree.
  *        [inputs x width] = [rows x inputs]^T [rows x width] */
-static void gradient_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+static void gradient_region(const nu_engine *engine, size_t thread, const region *at, const void *arg) {
   const gradient_job *job = arg;
   const nu_chunk *chunk = job->chunk;
   size_t slots[NU_TREE_DEPTH];
@@ -208,7 +207,7 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
     if (closes && job->update) chain.target = &target;
     engine->kernels->chain(&chain);
   }
-  if (job->closes && job->update) nu_narrow_weights(engine, layer, at->panel, at->inputs);
+  if (job->closes && job->update) nu_publish_weights(engine, layer, at->panel, at->inputs);
 }
 
 /* Nothing of a batch of one row waits in a tree: where nothing is packed either its regions are whole panels. */
@@ -241,46 +240,83 @@ static float *root_at(const nu_engine *engine, const region *at, size_t slot) {
          (at->layer->array[NU_GRADIENT] - engine->gradient) + offset_of(at);
 }
 
-/* The additions that join the roots of all groups, in order, up to the root of the batch, which ends in
- * slot 0: the engine's gradient. Slots are group * NU_TREE_DEPTH + root. Returns how many. */
-static size_t list_merges(const nu_engine *engine, size_t rows, nu_merge *merges) {
+/* The additions that join the roots of several groups. Slots are group * NU_TREE_DEPTH + root. */
+typedef struct merge_list {
+  nu_merge *merges;
+  size_t n;
+} merge_list;
+
+/* Threads of a group that spans nodes belong to none. */
+#define NO_NODE SIZE_MAX
+static size_t node_of_group(const numann_plan *plan, size_t group) {
+  nu_range members = nu_plan_members(plan, group);
+  size_t first = nu_plan_node(plan, members.begin);
+  return nu_plan_node(plan, members.end - 1) == first ? first : NO_NODE;
+}
+
+/* A sum of groups that are all on one node is that node's business. Nodes are consecutive groups, and the
+ * right subtree ends with the group that was pushed last. */
+static void add_merge(const nu_engine *engine, size_t node, const nu_merge *merge, size_t last_group,
+                      merge_list *on_node, merge_list *across) {
+  size_t left = node_of_group(engine->plan, merge->left / NU_TREE_DEPTH);
+  bool inside = nu_plan_joins_on_nodes(engine->plan) && left != NO_NODE &&
+                left == node_of_group(engine->plan, last_group);
+  if (!inside) across->merges[across->n++] = *merge;
+  else if (left == node) on_node->merges[on_node->n++] = *merge;
+}
+
+/* The additions in order up to the root of the batch, which ends in slot 0, the engine's gradient: those of
+ * one node, and those across nodes. */
+static void list_merges(const nu_engine *engine, size_t rows, size_t node, merge_list *on_node, merge_list *across) {
+  size_t groups = engine->plan->groups;
   nu_tree tree = {.depth = 0};
-  size_t n = 0;
-  for (size_t group = 0; group < engine->plan->groups; group++) {
+  nu_merge merge;
+  for (size_t group = 0; group < groups; group++) {
     nu_tree roots;
     find_roots(&roots, nu_plan_group_grains(engine->plan, rows, group));
     for (size_t r = 0; r < roots.depth; r++) {
-      nu_node node = roots.nodes[r];
-      nu_tree_push(&tree, (nu_node){node.level, node.index, group * NU_TREE_DEPTH + r});
-      while (nu_tree_merge(&tree, &merges[n])) n++;
+      nu_node root = roots.nodes[r];
+      nu_tree_push(&tree, (nu_node){root.level, root.index, group * NU_TREE_DEPTH + r});
+      while (nu_tree_merge(&tree, &merge)) add_merge(engine, node, &merge, group, on_node, across);
     }
   }
-  while (nu_tree_finish(&tree, &merges[n])) n++;
-  return n;
+  while (nu_tree_finish(&tree, &merge)) add_merge(engine, node, &merge, groups - 1, on_node, across);
 }
 
 typedef struct join_job {
-  const nu_merge *merges;
-  size_t n_merges;
-  const nu_update *update; /* NULL: not fused */
+  const merge_list *list;
+  const nu_update *update; /* NULL: none yet */
 } join_job;
 
-static void join_region(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+static void join_region(const nu_engine *engine, size_t thread, const region *at, const void *arg) {
   const join_job *job = arg;
-  for (size_t i = 0; i < job->n_merges; i++) {
-    engine->kernels->add(size_of(at), root_at(engine, at, job->merges[i].left),
-                         root_at(engine, at, job->merges[i].right));
+  for (size_t i = 0; i < job->list->n; i++) {
+    const nu_merge *merge = &job->list->merges[i];
+    engine->kernels->add(size_of(at), root_at(engine, at, merge->left), root_at(engine, at, merge->right));
   }
   if (job->update) update_region(engine, thread, at, root_at(engine, at, 0), job->update);
 }
 
-void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update) {
-  nu_merge *merges = engine->threads[thread].merges;
-  join_job job = {merges, list_merges(engine, rows, merges), update};
-  size_t step = engine->plan->blocks.inputs;
+/* Which of how many threads share the layers. */
+static void join_parts(const nu_engine *engine, size_t thread, nu_range sharers, const join_job *job) {
+  size_t step = engine->plan->blocks.inputs, n = sharers.end - sharers.begin;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, join_region, &job);
+    part mine = part_among(engine, l, n, thread - sharers.begin);
+    for_each_region(engine, l, thread, mine, step, job->update, join_region, job);
   }
+}
+
+void nu_join_groups(const nu_engine *engine, nu_team *team, size_t thread, size_t rows, const nu_update *update) {
+  const numann_plan *plan = engine->plan;
+  nu_merge *merges = engine->threads[thread].merges;
+  merge_list on_node = {merges, 0}, across = {merges + engine->most_merges, 0};
+  size_t node = nu_plan_node(plan, thread);
+  list_merges(engine, rows, node, &on_node, &across);
+  if (nu_plan_joins_on_nodes(plan)) {
+    join_parts(engine, thread, nu_plan_node_threads(plan, node), &(join_job){&on_node, NULL});
+    nu_team_barrier(team);
+  }
+  join_parts(engine, thread, (nu_range){0, plan->threads}, &(join_job){&across, update});
 }
 
 /* ---- the whole gradient */
@@ -307,15 +343,15 @@ double nu_engine_norm(nu_engine *engine, nu_team *team, size_t thread) {
   return sqrt(sum);
 }
 
-static void take_step(const nu_engine *engine, size_t thread, const region *at, void *arg) {
+static void take_step(const nu_engine *engine, size_t thread, const region *at, const void *arg) {
   update_region(engine, thread, at, at->layer->array[NU_GRADIENT] + offset_of(at), arg);
 }
 
 void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update) {
-  nu_update own = *update;
   size_t step = engine->plan->blocks.inputs;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    for_each_region(engine, l, thread, part_among_all(engine, l, thread), step, update, take_step, &own);
+    part mine = part_among(engine, l, engine->plan->threads, thread);
+    for_each_region(engine, l, thread, mine, step, update, take_step, update);
   }
 }
 

@@ -6,7 +6,7 @@
  * (pack.c), of inputs in the weights of (3.8), of neurons in their transposed stripes for (4.3). Everything is formed
  * in float as without it - sums, activations, deltas, gradients, weights - and rounded where it is
  * complete, while it is still in a near cache. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "trainer/step.h"
@@ -33,13 +33,17 @@ nu_operands nu_deltas(const nu_engine *engine, size_t l) {
 }
 
 static size_t panel_words(const nu_engine *engine, const nu_engine_layer *layer) {
-  return nu_words(engine, layer->inputs + 1) * P;
+  return engine->pairs ? nu_plan_pair_panel_words(engine->plan, layer->inputs) : layer->panel_size;
 }
 
-nu_operands nu_weights(const nu_engine *engine, size_t l) {
+static size_t replica_of(const nu_engine *engine, size_t thread) {
+  return engine->replicas > 1 ? nu_plan_node(engine->plan, thread) : 0;
+}
+
+nu_operands nu_weights(const nu_engine *engine, size_t l, size_t thread) {
   const nu_engine_layer *layer = &engine->layers[l];
-  const float *at = engine->pairs ? layer->weight_pairs : layer->array[NU_WEIGHTS];
-  return (nu_operands){at, panel_words(engine, layer)};
+  size_t r = replica_of(engine, thread);
+  return (nu_operands){engine->pairs ? layer->weight_pairs[r] : layer->replicas[r], panel_words(engine, layer)};
 }
 
 void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_t stride, nu_range rows,
@@ -51,32 +55,41 @@ void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_
 }
 
 /* A pair that lies across the end of one range and the start of the next is rounded with the latter. */
-void nu_narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel,
-                       nu_range inputs) {
-  if (!engine->pairs) return;
+static void narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t replica, size_t panel,
+                           nu_range inputs) {
   size_t width = nu_panel_width(layer->neurons, panel), begin = inputs.begin / 2 * 2, end = inputs.end;
   if (end <= layer->inputs) end = end / 2 * 2;
   if (begin >= end) return;
   engine->kernels->pair(end - begin, width,
                         layer->array[NU_WEIGHTS] + panel * layer->panel_size + begin * width, width,
-                        layer->weight_pairs + panel * panel_words(engine, layer) + begin / 2 * width, width);
+                        layer->weight_pairs[replica] + panel * panel_words(engine, layer) + begin / 2 * width,
+                        width);
 }
 
-void nu_narrow_all_weights(const nu_engine *engine) {
+void nu_publish_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, nu_range inputs) {
+  size_t width = nu_panel_width(layer->neurons, panel), at = panel * layer->panel_size + inputs.begin * width;
+  for (size_t r = 1; r < engine->replicas; r++) {
+    memcpy(layer->replicas[r] + at, layer->array[NU_WEIGHTS] + at,
+           (inputs.end - inputs.begin) * width * sizeof(float));
+  }
+  for (size_t r = 0; r < engine->replicas && engine->pairs; r++) narrow_weights(engine, layer, r, panel, inputs);
+}
+
+void nu_publish_all_weights(const nu_engine *engine) {
   for (size_t l = 0; l < engine->n_layers; l++) {
     const nu_engine_layer *layer = &engine->layers[l];
     for (size_t p = 0; p < layer->panels; p++) {
-      nu_narrow_weights(engine, layer, p, (nu_range){0, layer->inputs + 1});
+      nu_publish_weights(engine, layer, p, (nu_range){0, layer->inputs + 1});
     }
   }
 }
 
 /* ---- stripes of (4.3) */
 
-void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, size_t input,
-                        size_t columns, float *to) {
+void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t thread, size_t panel,
+                        size_t input, size_t columns, float *to) {
   size_t width = nu_panel_width(layer->neurons, panel);
-  const float *from = layer->array[NU_WEIGHTS] + panel * layer->panel_size + input * width;
+  const float *from = layer->replicas[replica_of(engine, thread)] + panel * layer->panel_size + input * width;
   if (!engine->pairs) {
     engine->kernels->transpose(width, columns, from, width, to, P);
     return;
@@ -88,22 +101,25 @@ void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, s
 
 /* ---- memory */
 
-/* The trailing 1 of each row may lie in a word that no panel writes. */
-static bool create_rows(const nu_engine *engine, float **pairs, const float *floats, size_t stride) {
-  *pairs = nu_alloc(engine->rows * stride / 2, sizeof(float));
-  if (!*pairs) return false;
-  nu_narrow_rows(engine, floats, *pairs, stride, (nu_range){0, engine->rows}, (nu_range){0, stride});
-  return true;
+static float *create_rows(nu_engine *engine, nu_buffer_kind kind, size_t l, size_t stride) {
+  return nu_engine_alloc(engine, kind, l, 0, engine->rows * stride / 2, sizeof(float));
 }
 
 static bool create_layer(nu_engine *engine, size_t l) {
   nu_engine_layer *layer = &engine->layers[l];
-  layer->weight_pairs = nu_alloc(layer->panels * panel_words(engine, layer), sizeof(float));
-  if (!layer->weight_pairs) return false;
+  for (size_t r = 0; r < engine->replicas; r++) {
+    layer->weight_pairs[r] = nu_engine_alloc(engine, NU_BUFFER_WEIGHT_PAIRS, l, r,
+                                             layer->panels * panel_words(engine, layer), sizeof(float));
+    if (!layer->weight_pairs[r]) return false;
+  }
   bool last = l + 1 == engine->n_layers;
-  if (!last && !create_rows(engine, &layer->activation_pairs, layer->activations, layer->stride)) return false;
+  if (!last) {
+    layer->activation_pairs = create_rows(engine, NU_BUFFER_ACTIVATION_PAIRS, l, layer->stride);
+    if (!layer->activation_pairs) return false;
+  }
   if (l == 0 || !layer->deltas) return true;
-  return create_rows(engine, &layer->delta_pairs, layer->deltas, layer->stride);
+  layer->delta_pairs = create_rows(engine, NU_BUFFER_DELTA_PAIRS, l, layer->stride);
+  return layer->delta_pairs != NULL;
 }
 
 bool nu_create_pairs(nu_engine *engine) {
@@ -111,14 +127,18 @@ bool nu_create_pairs(nu_engine *engine) {
   for (size_t l = 0; l < engine->n_layers; l++) {
     if (!create_layer(engine, l)) return false;
   }
-  return create_rows(engine, &engine->input_pairs, engine->inputs, engine->input_stride);
+  engine->input_pairs = create_rows(engine, NU_BUFFER_INPUT_PAIRS, 0, engine->input_stride);
+  return engine->input_pairs != NULL;
 }
 
-void nu_clear_pairs(nu_engine *engine) {
+/* The trailing 1 of each row may lie in a word that no panel writes. */
+void nu_narrow_ones(const nu_engine *engine) {
+  nu_range rows = {0, engine->rows};
   for (size_t l = 0; l < engine->n_layers; l++) {
-    free(engine->layers[l].weight_pairs);
-    free(engine->layers[l].activation_pairs);
-    free(engine->layers[l].delta_pairs);
+    const nu_engine_layer *layer = &engine->layers[l];
+    nu_narrow_rows(engine, layer->activations, layer->activation_pairs, layer->stride, rows,
+                   (nu_range){0, layer->stride});
   }
-  free(engine->input_pairs);
+  nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, rows,
+                 (nu_range){0, engine->input_stride});
 }

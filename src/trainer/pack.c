@@ -5,7 +5,6 @@
  * of the benchmarks: 0.60 of the peak, packed 0.80); so a thread copies its deltas once a layer, and the
  * inputs of a few regions before its panels pass them. Under bf16 all layers are packed: chains run over
  * pairs of rows, which exist nowhere else. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -100,12 +99,8 @@ bool nu_create_packed(nu_engine *engine) {
   if (panels == 0) return true;
   size_t words = NU_REGIONS_TOGETHER * input_words(engine) + panels * delta_words(engine);
   for (size_t t = 0; t < engine->plan->threads; t++) {
-    engine->threads[t].packed = nu_alloc(words, sizeof(float));
+    engine->threads[t].packed = nu_engine_alloc(engine, NU_BUFFER_PACKED, 0, t, words, sizeof(float));
     if (!engine->threads[t].packed) return false;
   }
   return true;
-}
-
-void nu_clear_packed(nu_engine *engine) {
-  for (size_t t = 0; engine->threads && t < engine->plan->threads; t++) free(engine->threads[t].packed);
 }

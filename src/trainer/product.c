@@ -56,10 +56,10 @@ static void activate_block(const nu_engine *engine, const product *b, nu_range r
 
 /* Z(l) = [A(l-1) 1] [W(l) b(l)]^T for links [k.begin, k.end) of a block of panels.
  *        [rows x panels] += [rows x links] [links x panels] */
-static void forward_links(const nu_engine *engine, size_t l, const product *b, nu_range k) {
+static void forward_links(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k) {
   const nu_engine_layer *layer = b->layer;
   size_t step = engine->plan->blocks.rows, from = nu_words(engine, k.begin);
-  nu_operands below = nu_below(engine, l), weights = nu_weights(engine, l);
+  nu_operands below = nu_below(engine, l), weights = nu_weights(engine, l, thread);
   nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
                     .xrow = below.stride, .xcol = 1,
                     .y = weights.at + b->panel * weights.stride + from * b->width,
@@ -86,7 +86,7 @@ void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu
   while (panels.begin < panels.end && rows.begin < rows.end) {
     product block = next_block(engine, layer, rows, panels, links);
     for (size_t k = 0; k < links; k += step) {
-      forward_links(engine, l, &block, (nu_range){k, least(k + step, links)});
+      forward_links(engine, l, thread, &block, (nu_range){k, least(k + step, links)});
     }
     panels.begin += block.panels;
   }
@@ -95,27 +95,27 @@ void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu
 /* ---- delta */
 
 /* A panel of layer l is a stripe of inputs of layer l + 1: stripe[q][j][c] = w(k.begin + j, panel's c). */
-static void transpose_stripes(const nu_engine *engine, size_t l, const product *b, nu_range k,
+static void transpose_stripes(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k,
                               float *stripes) {
   const nu_engine_layer *above = &engine->layers[l + 1];
   for (size_t q = 0; q < b->panels; q++) {
     size_t input = (b->panel + q) * P, columns = least(b->width, above->inputs - input);
     for (size_t j = k.begin; j < k.end; j += P) {
       size_t to = nu_words(engine, q * (k.end - k.begin) + j - k.begin) * P;
-      nu_transpose_panel(engine, above, j / P, input, columns, stripes + to);
+      nu_transpose_panel(engine, above, thread, j / P, input, columns, stripes + to);
     }
   }
 }
 
 /* D(l) = (D(l+1) W(l+1)) * f'(Z(l)) for the neurons [k.begin, k.end) above.
  *        [rows x panels] += [rows x links] [links x panels] */
-static void delta_links(const nu_engine *engine, size_t l, const product *b, nu_range k,
-                        float *stripes) {
+static void delta_links(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k) {
+  float *stripes = engine->threads[thread].scratch;
   const nu_engine_layer *layer = b->layer;
   nu_operands above = nu_deltas(engine, l + 1);
   size_t stride = layer->stride, step = engine->plan->blocks.rows, n = b->panels * b->width;
   nu_range padded = {k.begin, (k.end + P - 1) / P * P};
-  transpose_stripes(engine, l, b, padded, stripes);
+  transpose_stripes(engine, l, thread, b, padded, stripes);
   nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
                     .xrow = above.stride, .xcol = 1,
                     .y = stripes, .yrow = P, .ypanel = nu_words(engine, padded.end - padded.begin) * P,
@@ -141,8 +141,7 @@ void nu_delta_layer(const nu_engine *engine, size_t l, size_t thread, const nu_c
   while (panels.begin < panels.end && chunk->held.begin < chunk->held.end) {
     product block = next_block(engine, layer, chunk->held, panels, links);
     for (size_t k = 0; k < links; k += step) {
-      delta_links(engine, l, &block, (nu_range){k, least(k + step, links)},
-                  engine->threads[thread].scratch);
+      delta_links(engine, l, thread, &block, (nu_range){k, least(k + step, links)});
     }
     panels.begin += block.panels;
   }

@@ -139,7 +139,7 @@ void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const n
   }
   if (engine->plan->groups > 1) {
     nu_team_barrier(team);
-    nu_join_groups(engine, thread, chunk->batch, update);
+    nu_join_groups(engine, team, thread, chunk->batch, update);
   }
   if (!update) nu_team_barrier(team);
 }
@@ -175,7 +175,7 @@ numann_status nu_engine_gradient(const numann_network *network, const numann_pla
     float *to;
   } x = {inputs}, t = {targets}; /* nu_rows owns elsewhere; here it only borrows */
   one_batch batch = {&engine, {.rows = rows, .inputs = x.to, .targets = t.to}};
-  numann_status status = nu_team_run(plan->threads, run_one_batch, &batch, err);
+  numann_status status = nu_engine_run(&engine, run_one_batch, &batch, err);
   if (status == NUMANN_OK) nu_engine_store(&engine, NU_GRADIENT, gradient);
   nu_engine_clear(&engine);
   return status;

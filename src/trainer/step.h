@@ -3,7 +3,7 @@
  *
  * step.c has what goes by rows and the order of the phases, product.c the blocked matrix products of
  * forward and delta, gradient.c the gradient with its tree and the update, narrow.c what these read in
- * fp32 or bf16, pack.c what the gradient reads, engine.c the memory. */
+ * fp32 or bf16, pack.c what the gradient reads, engine.c the memory and place.c where it lies. */
 #ifndef NU_TRAINER_STEP_H
 #define NU_TRAINER_STEP_H
 
@@ -16,54 +16,67 @@
 #include "machine/team.h"
 #include "network/network.h"
 #include "plan/plan.h"
+#include "trainer/place.h"
 #include "trainer/tree.h"
 
 /* What a layer has one number a parameter of. */
 typedef enum nu_array { NU_WEIGHTS, NU_GRADIENT, NU_MOMENT1, NU_MOMENT2, NU_ARRAYS } nu_array;
 
-/* The engine form of one layer. All arrays aligned to 64, owned by the engine. */
+/* Most NUMA nodes with weights of their own. */
+enum { NU_MOST_REPLICAS = 64 };
+
+/* The engine form of one layer. All arrays aligned to 64, owned by the engine (place.h), which says where
+ * they lie. */
 typedef struct nu_engine_layer {
   size_t inputs, neurons;
   size_t panels;        /* ceil(neurons / P) */
-  size_t panel_size;    /* (inputs + 1) * P floats; the last panel may be half as large */
+  size_t panel_size;    /* floats from one panel to the next: nu_plan_panel_floats */
   nu_activation activation;
   float *array[NU_ARRAYS]; /* engine form each; gradient: sum over the batch's rows of delta x, inside
                               the engine's one block, NULL where the update is fused; moments NULL
                               without need */
+  float *replicas[NU_MOST_REPLICAS]; /* the weights of each node; the first is array[NU_WEIGHTS] */
   float *activations;   /* [rows][stride]: f(z), 1, zeros */
   float *deltas;        /* [rows][stride]; NULL where only predicting */
   size_t stride;        /* nu_stride(neurons) */
   double *panel_norms;  /* [panels]: sum of squared gradients, for clipping */
   /* The same rounded to bf16, two to a word, for the products (narrow.c); NULL without need. */
-  float *weight_pairs;     /* [panels][ceil((inputs + 1) / 2)][P or P/2]: pairs of inputs */
+  float *weight_pairs[NU_MOST_REPLICAS]; /* [panels][ceil((inputs + 1) / 2)][P or P/2]: pairs of inputs */
   float *activation_pairs; /* [rows][stride / 2]: pairs of features */
   float *delta_pairs;      /* [rows][stride / 2] */
 } nu_engine_layer;
 
 /* What belongs to one thread. */
 typedef struct nu_engine_thread {
-  float *scratch;  /* slots of the tree, stripes of weights, or blocks of output rows; owned */
-  float *packed;   /* operands of the gradient (pack.c); owned, NULL without need */
-  nu_merge *merges; /* [groups * roots of one + 1]: what joins the groups; owned, NULL without groups */
+  float *scratch;  /* slots of the tree, stripes of weights, or blocks of output rows */
+  float *packed;   /* operands of the gradient (pack.c); NULL without need */
+  nu_merge *merges; /* [2][groups * roots of one + 1]: what joins groups of the thread's node, and then
+                       all; NULL without groups */
   bool not_finite; /* an update gave a weight that is not finite */
 } nu_engine_thread;
 
 /* What belongs to one group of threads, where sums wait for other groups or for the next chunk. */
 typedef struct nu_engine_group {
-  float **roots;  /* [n_roots][gradient_size]: subtree roots of its grains; owned, but for the first
-                     one of group 0, which is the engine's gradient: there the tree ends */
+  float **roots;  /* [n_roots][gradient_size]: subtree roots of its grains; the first one of group 0 is
+                     the engine's gradient: there the tree ends. The array is owned */
   size_t n_roots;
 } nu_engine_group;
 
 /* Everything a team needs to run steps. One engine serves one team at a time. */
-typedef struct nu_engine {
-  const numann_plan *plan;
+struct nu_engine {
+  const numann_plan *plan;       /* borrowed */
+  const numann_network *network; /* borrowed: its shape */
   const nu_kernels *kernels;
+  nu_memory_list memory;         /* all arrays that threads compute with */
+  nu_cpus *cpus;                 /* [plan->threads]: processors of each thread; owned; NULL: not bound */
+  unsigned *cpu_numbers;         /* of all threads; owned */
+  nu_binding binding;            /* of them */
+  size_t replicas;               /* of the weights */
   nu_loss loss;
   size_t n_layers;
   nu_engine_layer *layers; /* [n_layers], owned */
-  float *gradient;         /* [gradient_size]: all layers' gradients, in order; owned; NULL where no
-                              gradient leaves its region */
+  float *gradient;         /* [gradient_size]: all layers' gradients, in order; NULL where no gradient
+                              leaves its region */
   size_t gradient_size;
   size_t rows;             /* that are held at a time: nu_plan_held */
   size_t features, outputs;
@@ -74,8 +87,9 @@ typedef struct nu_engine {
   float *targets;          /* [rows][nu_padded(outputs)]; NULL where only predicting */
   double *row_loss;        /* [rows of the largest batch] */
   nu_engine_thread *threads; /* [plan->threads], owned */
+  size_t most_merges;        /* of a thread's list */
   nu_engine_group *groups;   /* [plan->groups], owned; NULL where each batch is one chunk of one group */
-} nu_engine;
+};
 
 typedef enum nu_engine_use {
   NU_ENGINE_BORROW,   /* as NU_ENGINE_PREDICT, with the weights of another engine (nu_engine_lend) */
@@ -91,6 +105,8 @@ numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
  * takes them away, as must be before it is cleared. */
 void nu_engine_lend(nu_engine *to, const nu_engine *from);
 void nu_engine_clear(nu_engine *engine);
+/* fn on the team of the plan, its threads bound where the plan says. */
+numann_status nu_engine_run(nu_engine *engine, nu_team_fn *fn, void *arg, numann_error *err);
 
 /* Between a flat logical block of n_parameters floats (W(1), b(1), W(2) ...) and one array of every
  * layer. */
@@ -146,20 +162,22 @@ typedef struct nu_operands {
 } nu_operands;
 /* Words of so many operands of a chain. */
 size_t nu_words(const nu_engine *engine, size_t operands);
-/* The rows below layer l, its deltas, its weights. */
+/* The rows below layer l, its deltas, its weights as the thread's node has them. */
 nu_operands nu_below(const nu_engine *engine, size_t l);
 nu_operands nu_deltas(const nu_engine *engine, size_t l);
-nu_operands nu_weights(const nu_engine *engine, size_t l);
-/* In bf16: make the pairs of rows or weights that have been formed. Rows are `stride` floats apart, columns
- * start at a panel; pairs `to` NULL: nobody reads them. Inputs of a panel must come in increasing order. */
+nu_operands nu_weights(const nu_engine *engine, size_t l, size_t thread);
+/* In bf16: make the pairs of rows that have been formed. Rows are `stride` floats apart, columns start at a
+ * panel; pairs `to` NULL: nobody reads them. */
 void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_t stride, nu_range rows,
                     nu_range columns);
-void nu_narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, nu_range inputs);
-void nu_narrow_all_weights(const nu_engine *engine);
+/* Weights that have been formed go to every node, and in bf16 become pairs. Inputs of a panel must come in
+ * increasing order. */
+void nu_publish_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, nu_range inputs);
+void nu_publish_all_weights(const nu_engine *engine);
 /* to[j][c] = w(neuron j of the panel, input + c) for all neurons j of a panel of the layer, as operands of
  * a chain over j: words `to`, rows P apart. */
-void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, size_t input,
-                        size_t columns, float *to);
+void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t thread, size_t panel,
+                        size_t input, size_t columns, float *to);
 
 /* A region's part of one grain. */
 typedef struct nu_grain {
@@ -177,10 +195,10 @@ void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *g
 size_t nu_region_inputs(const nu_engine *engine);
 /* Regions of one panel that take their turn before the next panel's. */
 size_t nu_regions_together(const nu_engine *engine, const nu_engine_layer *layer);
+/* Their memory; and, once it has its pages, what never changes in it. */
 bool nu_create_packed(nu_engine *engine);
-void nu_clear_packed(nu_engine *engine);
 bool nu_create_pairs(nu_engine *engine);
-void nu_clear_pairs(nu_engine *engine);
+void nu_narrow_ones(const nu_engine *engine);
 
 /* (3.8) with the activation, for the chunk's rows and the thread's panels of layer l. */
 void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk);
@@ -191,8 +209,9 @@ void nu_delta_layer(const nu_engine *engine, size_t l, size_t thread, const nu_c
  * that the next chunk or nu_join_groups goes on from. */
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update);
-/* Several groups, after a barrier: the thread's share of the sum over all groups, and of the update. */
-void nu_join_groups(const nu_engine *engine, size_t thread, size_t rows, const nu_update *update);
+/* Several groups, after a barrier: the thread's share of the sum over all groups, and of the update. Where
+ * nodes have several groups these come first, on the node, and then a barrier. */
+void nu_join_groups(const nu_engine *engine, nu_team *team, size_t thread, size_t rows, const nu_update *update);
 /* Most subtree roots that a group of the plan leaves behind any chunk of a batch of `rows` rows. */
 size_t nu_gradient_roots(const numann_plan *plan, size_t rows);
 /* Floats of the largest scratch that each file needs for one thread. */

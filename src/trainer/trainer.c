@@ -70,6 +70,7 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
                           trainer->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT, err));
   if (moment1) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT1, err));
   if (moment2) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT2, err));
+  nu_engine_place_data(&trainer->engine, &trainer->data->train);
   trainer->order = nu_alloc(rows, sizeof *trainer->order);
   if (!trainer->order) return nu_fail_memory(err, rows * sizeof *trainer->order, "the row order");
   /* With early stopping the network ends with the best weights, and a checkpoint still wants the last. */
@@ -113,6 +114,11 @@ void numann_trainer_destroy(numann_trainer *trainer) {
   nu_state_clear(&trainer->state);
   free(trainer->order);
   free(trainer);
+}
+
+numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages, nu_place_report *report,
+                                          numann_error *err) {
+  return nu_engine_report(&trainer->engine, &trainer->data->train, pages, report, err);
 }
 
 /* ---- state */
@@ -367,8 +373,7 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
     trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_team_run_some(numann_plan_threads(trainer->plan), trainer->plan->threads, epoch_worker,
-                            trainer, err));
+    NU_TRY(nu_engine_run(&trainer->engine, epoch_worker, trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));

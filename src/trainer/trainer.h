@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "network/network.h"
 #include "numann/trainer.h"
+#include "trainer/place.h"
 
 /* Everything that training needs to go on, in logical form. The blocks have the layout of
  * numann_network.parameters: W(1), b(1), W(2), ...; [n_parameters] floats each. */
@@ -43,6 +44,10 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 
 /* Continue from a saved state (copied): same shapes and blocks, else NUMANN_ERR_MODEL. */
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err);
+
+/* Where the trainer's memory and threads are, as against the plan. Between runs. */
+numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages, nu_place_report *report,
+                                          numann_error *err);
 
 /* Which blocks the config's optimiser and early stopping need. */
 void nu_trainer_needs(const numann_config *config, bool *moment1, bool *moment2, bool *best);

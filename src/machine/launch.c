@@ -1,0 +1,167 @@
+/* Is this process launched so that it can be fast? SPDX-License-Identifier: MIT */
+#include "machine/launch.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the checks look at. */
+typedef struct scene {
+  const nu_machine *machine;
+  const nu_launch *launch;
+  size_t ordered; /* 0: auto */
+  size_t threads; /* that will run at most */
+  char *message;
+} scene;
+
+static bool say(const scene *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool say(const scene *s, const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  vsnprintf(s->message, NU_LAUNCH_MESSAGE, format, list);
+  va_end(list);
+  return true;
+}
+
+static const char *plural(size_t n) {
+  return n == 1 ? "" : "s";
+}
+
+/* An order that the mask can hold is no accident. */
+static bool is_content(const scene *s) {
+  return s->ordered > 0 && s->ordered <= s->machine->slots;
+}
+
+/* ---- the checks */
+
+/* srun took the job's --cpus-per-task over until Slurm 22.05; since then a step has one CPU a task where
+ * it is not told again, while the variable still says what the job asked for. */
+static bool find_slurm_trap(const scene *s) {
+  size_t cpus = s->launch->slurm_cpus, mine = s->machine->processing_units;
+  if (cpus <= mine || is_content(s)) return false;
+  return say(s,
+             "launch: %s promises %zu CPUs, this process may use %zu, so that training is up to %.3g times slower "
+             "than it could be (since Slurm 22.05 srun does not take --cpus-per-task over from sbatch); use: srun "
+             "--cpus-per-task=%zu numann ..., or: export SRUN_CPUS_PER_TASK=%zu before srun",
+             s->launch->slurm_name, cpus, mine, (double)cpus / (double)mine, cpus, cpus);
+}
+
+static bool say_bound_rank(const scene *s, size_t cores) {
+  const nu_launcher *launcher = s->launch->launcher;
+  return say(s,
+             "launch: the launcher has bound this process (one of %zu on this host) to 1 of %zu cores, so that all "
+             "threads take turns on it and the other cores idle; use: %s%zu%s numann ...",
+             s->launch->local_ranks, s->machine->host_cores, launcher->start, cores, launcher->end);
+}
+
+static bool say_bound_thread(const scene *s, size_t wanted, const char *by) {
+  size_t cores = wanted < s->machine->host_cores ? wanted : s->machine->host_cores;
+  const char *places = s->launch->omp_places;
+  char use[64] = "OMP_PLACES=cores numann ...";
+  if (places == NULL) snprintf(use, sizeof use, "taskset -c 0-%zu numann ...", cores - 1);
+  return say(s,
+             "launch: %s asks for %zu threads, but %s leaves this process 1 of %zu cores, which does the work of "
+             "one thread; use: %s",
+             by, wanted, places ? "OMP_PLACES" : "the affinity mask", s->machine->host_cores, use);
+}
+
+/* Open MPI binds each process of a small job to a core where it is told nothing. */
+static bool find_one_core(const scene *s) {
+  const nu_machine *m = s->machine;
+  if (m->cores > 1 || m->host_cores < 2) return false;
+  const nu_launch *l = s->launch;
+  size_t share = l->launcher != NULL && l->launcher->binds ? m->host_cores / l->local_ranks : 1;
+  if (share > 1 && !is_content(s)) return say_bound_rank(s, share);
+  if (s->ordered > m->slots) return say_bound_thread(s, s->ordered, "the order");
+  if (s->ordered == 0 && m->omp_limit > m->slots) return say_bound_thread(s, m->omp_limit, "OMP_NUM_THREADS");
+  return false;
+}
+
+/* Several processes of one launch, none of them bound. */
+static bool find_unbound_ranks(const scene *s) {
+  const nu_machine *m = s->machine;
+  const nu_launcher *launcher = s->launch->launcher;
+  size_t ranks = s->launch->local_ranks;
+  if (ranks < 2 || m->cores < m->host_cores || ranks * s->threads <= m->slots) return false;
+  size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
+  return say(s,
+             "launch: each of %zu processes on this host may run %zu threads on all %zu cores: they take turns, and "
+             "every barrier waits for that, which is several times slower; use: %s%zu%s numann ...",
+             ranks, s->threads, m->cores, launcher->start, cores, launcher->end);
+}
+
+/* Processors [begin, end) of the machine as taskset reads them: "0-3,8". Cut where it becomes long. */
+static void list_processors(const nu_machine *m, size_t begin, size_t end, char list[64]) {
+  size_t length = 0;
+  for (size_t i = begin, run; i < end && length < 48; i += run) {
+    unsigned first = m->processors[i].os;
+    for (run = 1; i + run < end && m->processors[i + run].os == first + run;) run++;
+    const char *comma = length > 0 ? "," : "";
+    int n = run > 1 ? snprintf(list + length, 64 - length, "%s%u-%zu", comma, first, first + run - 1)
+                    : snprintf(list + length, 64 - length, "%s%u", comma, first);
+    length += n > 0 ? (size_t)n : 0;
+  }
+}
+
+/* Siblings stay together: the half is that of the cores. */
+static size_t half_of(const nu_machine *m) {
+  size_t i = m->processing_units / 2;
+  while (i > 0 && m->processors[i].sibling > 0) i--;
+  return i;
+}
+
+static bool find_neighbour(const scene *s) {
+  const nu_machine *m = s->machine;
+  const nu_launch *l = s->launch;
+  size_t theirs = l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
+  if (l->neighbour == 0 || theirs == 0 || s->threads + theirs <= m->slots) return false;
+  char use[160] = "the cores one after the other", one[64] = "", other[64] = "";
+  size_t half = half_of(m);
+  if (half > 0) {
+    list_processors(m, 0, half, one);
+    list_processors(m, half, m->processing_units, other);
+    snprintf(use, sizeof use, "taskset -c %s numann ... for one, taskset -c %s numann ... for the other", one, other);
+  }
+  return say(s,
+             "launch: process %ld is a numann with %zu thread%s, of which %zu may run on the %zu core%s of this one: "
+             "both take turns, and every barrier waits for that, which is several times slower; use: %s",
+             l->neighbour, l->neighbour_threads, plural(l->neighbour_threads), theirs, m->cores, plural(m->cores), use);
+}
+
+/* More than the slots is the plan's to say. */
+static bool find_throttling(const scene *s) {
+  const nu_machine *m = s->machine;
+  if (m->quota <= 0 || !is_content(s) || (double)s->ordered < m->quota + 1.0) return false;
+  return say(s,
+             "launch: %zu threads are ordered, but the cgroup's CPU quota pays for %g cores: the system stops all of "
+             "them for a part of each 100 ms, and every barrier waits for that; use: numann ... --threads %zu",
+             s->ordered, m->quota, m->threads_limit);
+}
+
+/* The worst first. */
+static bool (*const checks[])(const scene *) = {find_slurm_trap, find_one_core, find_unbound_ranks, find_neighbour,
+                                                find_throttling};
+
+bool nu_launch_check(const nu_machine *machine, size_t threads, const nu_launch *launch,
+                     char message[NU_LAUNCH_MESSAGE]) {
+  scene s = {.machine = machine,
+             .launch = launch,
+             .ordered = threads,
+             .threads = threads > 0 ? threads : machine->threads_limit,
+             .message = message};
+  message[0] = '\0';
+  for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+    if (checks[i](&s)) return true;
+  return false;
+}
+
+bool nu_launch_diagnose(const nu_machine *machine, size_t threads, char message[NU_LAUNCH_MESSAGE]) {
+  const char *wanted = getenv("NUMANN_DIAGNOSIS");
+  message[0] = '\0';
+  if (machine->foreign || (wanted != NULL && strcmp(wanted, "off") == 0)) return false;
+  nu_launch launch = nu_launch_read(machine, "");
+  return nu_launch_check(machine, threads, &launch, message);
+}

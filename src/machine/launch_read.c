@@ -1,0 +1,225 @@
+/* What is around this process: launchers, variables, neighbours. SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/number.h"
+#include "machine/launch.h"
+#include "machine/limits.h"
+
+#define PATH_SIZE 512
+#define TEXT_SIZE 4096
+
+static size_t count_of(const char *text) {
+  uint64_t count = 0;
+  if (text == NULL) return 0;
+  size_t n = strspn(text, "0123456789");
+  return nu_parse_count(text, n, &count) && count <= SIZE_MAX ? (size_t)count : 0;
+}
+
+/* ---- launchers */
+
+/* The item of a node in Slurm's lists: "2(x3),1" is 2 for nodes 0 to 2 and 1 for node 3. */
+static size_t slurm_item(const char *list, size_t node) {
+  while (list != NULL && *list != '\0') {
+    size_t item = strcspn(list, ",");
+    const char *times = memchr(list, 'x', item);
+    size_t nodes = times != NULL ? count_of(times + 1) : 1;
+    if (node < nodes) return count_of(list);
+    node -= nodes;
+    list += item + (list[item] == ',');
+  }
+  return 0;
+}
+
+static size_t slurm_here(const char *name) {
+  return slurm_item(getenv(name), count_of(getenv("SLURM_NODEID")));
+}
+
+/* Open MPI, then MPICH and its kin; srun last, as mpirun may itself have been started by it. */
+static const nu_launcher launchers[] = {
+    {"OMPI_COMM_WORLD_LOCAL_SIZE", "mpirun --map-by slot:PE=", " --bind-to core", true},
+    {"MPI_LOCALNRANKS", "mpiexec -bind-to core:", "", false},
+    {"SLURM_STEP_TASKS_PER_NODE", "srun --cpus-per-task=", " --cpu-bind=cores", false},
+};
+
+static void read_launcher(nu_launch *launch) {
+  for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
+    bool slurm = i + 1 == sizeof launchers / sizeof launchers[0];
+    const char *text = getenv(launchers[i].variable);
+    size_t ranks = slurm ? slurm_here(launchers[i].variable) : count_of(text);
+    if (ranks == 0) continue;
+    launch->launcher = &launchers[i];
+    launch->local_ranks = ranks;
+    return;
+  }
+}
+
+/* Inside a step SLURM_CPUS_ON_NODE is the step's, SLURM_JOB_CPUS_PER_NODE still the job's. Both are one
+ * process's only where the node has one task. */
+static void read_slurm(nu_launch *launch, const char *root) {
+  nu_limits limits = nu_limits_read(root);
+  launch->slurm_cpus = limits.slurm;
+  launch->slurm_name = limits.slurm_name;
+  if (limits.slurm == 0 || strcmp(limits.slurm_name, "SLURM_CPUS_ON_NODE") != 0) return;
+  size_t job = slurm_here("SLURM_JOB_CPUS_PER_NODE");
+  if (job <= limits.slurm) return;
+  launch->slurm_cpus = job;
+  launch->slurm_name = "SLURM_JOB_CPUS_PER_NODE";
+}
+
+/* ---- neighbours */
+
+/* What is read of /proc/PID: the ends of names and numbers that a process may have given itself. */
+static bool read_proc(const char *root, const char *name, char text[TEXT_SIZE]) {
+  char path[PATH_SIZE];
+  int length = snprintf(path, sizeof path, "%s/proc/%s", root, name);
+  FILE *file = length > 0 && (size_t)length < sizeof path ? fopen(path, "re") : NULL;
+  if (file == NULL) return false;
+  size_t n = fread(text, 1, TEXT_SIZE - 1, file);
+  fclose(file);
+  text[n] = '\0';
+  return n > 0;
+}
+
+typedef struct process {
+  char state;
+  long parent;
+  uint64_t ticks; /* of CPU time */
+  size_t threads;
+} process;
+
+/* Field `wanted` of /proc/PID/stat from the state on, which is field 3. */
+static const char *stat_field(const char *text, int wanted) {
+  for (int field = 3; field < wanted && text != NULL; field++) {
+    text = strchr(text, ' ');
+    if (text != NULL) text++;
+  }
+  return text;
+}
+
+static bool read_process(const char *root, long pid, process *p) {
+  char name[32], text[TEXT_SIZE];
+  snprintf(name, sizeof name, "%ld/stat", pid);
+  if (!read_proc(root, name, text)) return false;
+  const char *state = strrchr(text, ')'); /* the command before it may hold anything */
+  if (state == NULL || state[1] == '\0' || state[2] == '\0') return false;
+  state += 2;
+  *p = (process){.state = *state,
+                 .parent = (long)count_of(stat_field(state, 4)),
+                 .ticks = count_of(stat_field(state, 14)) + count_of(stat_field(state, 15)),
+                 .threads = count_of(stat_field(state, 20))};
+  return true;
+}
+
+/* A command that starts another may have its name. */
+static bool is_ancestor(const char *root, long pid) {
+  process p = {.parent = 0};
+  long at = (long)getpid();
+  for (int depth = 0; depth < 64 && at > 1 && at != pid; depth++) at = read_process(root, at, &p) ? p.parent : 0;
+  return at == pid;
+}
+
+/* A look (numann topo) and what waits to be continued disturb nobody. */
+static bool is_at_work(const char *root, long pid, process *p) {
+  long second = sysconf(_SC_CLK_TCK);
+  return read_process(root, pid, p) && strchr("RSD", p->state) != NULL && second > 0 &&
+         p->ticks >= (uint64_t)second && !is_ancestor(root, pid);
+}
+
+/* Is processor `os` in a list such as "0-3,8"? */
+static bool is_listed(const char *list, unsigned os) {
+  while (isdigit((unsigned char)*list)) {
+    char *end = NULL;
+    unsigned long first = strtoul(list, &end, 10), last = first;
+    if (*end == '-') last = strtoul(end + 1, &end, 10);
+    if (first <= os && os <= last) return true;
+    list = *end == ',' ? end + 1 : end;
+  }
+  return false;
+}
+
+#define MOST_TASKS 64
+typedef struct masks {
+  char list[MOST_TASKS][256]; /* of each thread */
+  size_t n;
+} masks;
+
+static void read_mask(masks *m, const char *root, const char *task) {
+  char text[TEXT_SIZE];
+  if (m->n == MOST_TASKS || !read_proc(root, task, text)) return;
+  static const char name[] = "\nCpus_allowed_list:";
+  const char *value = strstr(text, name);
+  if (value == NULL) return;
+  value += sizeof name - 1;
+  value += strspn(value, " \t");
+  snprintf(m->list[m->n++], sizeof m->list[0], "%.*s", (int)strcspn(value, "\n"), value);
+}
+
+/* A process that binds its threads has its own mask no more: the threads' masks together are it. */
+static size_t count_shared(const nu_machine *machine, const char *root, long pid) {
+  char path[PATH_SIZE];
+  masks m = {.n = 0};
+  snprintf(path, sizeof path, "%s/proc/%ld/task", root, pid);
+  DIR *folder = opendir(path);
+  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
+    snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
+    read_mask(&m, root, path);
+  }
+  if (folder != NULL) closedir(folder);
+  size_t shared = 0;
+  for (size_t i = 0, task; i < machine->processing_units; i++) {
+    for (task = 0; task < m.n && !is_listed(m.list[task], machine->processors[i].os);) task++;
+    shared += task < m.n;
+  }
+  return shared;
+}
+
+static bool is_numann(const char *root, const char *pid) {
+  char name[64], text[TEXT_SIZE];
+  snprintf(name, sizeof name, "%.20s/comm", pid);
+  return read_proc(root, name, text) && strcmp(text, "numann\n") == 0;
+}
+
+static bool take_neighbour(nu_launch *launch, const nu_machine *machine, const char *root, long pid) {
+  process p;
+  if (pid == (long)getpid() || !is_at_work(root, pid, &p)) return false;
+  size_t shared = count_shared(machine, root, pid);
+  if (shared == 0) return false;
+  launch->neighbour = pid;
+  launch->neighbour_threads = p.threads;
+  launch->neighbour_shares = shared;
+  return true;
+}
+
+/* On a host with very many processes the search is given up: it must not cost what it is to save. */
+static const double PATIENCE = 0.005;
+
+static void find_neighbour(nu_launch *launch, const nu_machine *machine, const char *root) {
+  char path[PATH_SIZE];
+  snprintf(path, sizeof path, "%s/proc", root);
+  DIR *folder = opendir(path);
+  if (folder == NULL) return;
+  double end = nu_clock_seconds() + PATIENCE;
+  for (struct dirent *entry; (entry = readdir(folder)) != NULL && nu_clock_seconds() < end;) {
+    if (!isdigit((unsigned char)entry->d_name[0]) || !is_numann(root, entry->d_name)) continue;
+    if (take_neighbour(launch, machine, root, strtol(entry->d_name, NULL, 10))) break;
+  }
+  closedir(folder);
+}
+
+nu_launch nu_launch_read(const nu_machine *machine, const char *root) {
+  nu_launch launch = {.omp_places = getenv("OMP_PLACES"), .omp_bind = getenv("OMP_PROC_BIND")};
+  read_slurm(&launch, root);
+  read_launcher(&launch);
+  find_neighbour(&launch, machine, root);
+  return launch;
+}
