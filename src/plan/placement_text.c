@@ -177,8 +177,9 @@ static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, 
   if (!bytes) return;
   add_label(out, "gradients");
   if (plan->groups > 1) {
-    nu_text_add(out, "of groups ");
-    add_range(out, (nu_range){nu_plan_group(plan, threads.begin), nu_plan_group(plan, threads.end - 1) + 1});
+    nu_range groups = {nu_plan_group(plan, threads.begin), nu_plan_group(plan, threads.end - 1) + 1};
+    nu_text_addf(out, "of group%s ", groups.end - groups.begin == 1 ? "" : "s");
+    add_range(out, groups);
     nu_text_add(out, ", ");
   }
   add_size(out, bytes);
