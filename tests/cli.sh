@@ -44,6 +44,15 @@ fi
 check "train elsewhere with --out" run 0 train configs/digits.yaml --out else/where --json --set train.epochs=1
 check "and it is there" test -s else/where/model.safetensors
 elsewhere=$(json weights_sha256)
+check "train --explain-placement" run 0 train configs/digits.yaml --out placed --json --set train.epochs=1 --explain-placement
+check "draws it" has err '^placement  '
+check "and asks the system" has err '^found  .*pages asked about'
+check "JSON has the pages" has out '"pages_checked": [1-9]'
+check "to the same weights" same "$(json weights_sha256)" "$elsewhere"
+check "train with another machine's description" env HWLOC_SYNTHETIC='node:2 core:2 pu:1' "$NUMANN" train configs/digits.yaml \
+  --out foreign --json --set train.epochs=1 --threads 4 >out 2>err
+check "binds nothing of it" refute has err 'refuses'
+check "and gives the same weights" same "$(json weights_sha256)" "$elsewhere"
 check "the saved config trains by itself" run 0 train else/where/config.yaml --out again --json
 check "to the same weights" same "$(json weights_sha256)" "$elsewhere"
 check "--set reaches into lists" run 0 train configs/digits.yaml --out set --json --set network.layers.0.neurons=20 --set train.epochs=1
