@@ -328,6 +328,7 @@ END_TEST
 START_TEST(measured_rates_are_plausible) {
   nu_machine here;
   ck_assert_int_eq(nu_machine_detect(&here, &err), NUMANN_OK);
+  nu_machine_clear(&here);
   const nu_kernels *kernels = nu_kernels_select();
   nu_rates rates = *nu_rates_of(kernels->isa);
   here.threads_limit = 1; /* so that nothing disturbs it */
