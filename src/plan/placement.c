@@ -81,6 +81,7 @@ static void take_first(const dealing *d, nu_range all, size_t threads) {
 
 /* The same number for every node, and there for every cache. */
 static void scatter(const dealing *d, level by, nu_range all, size_t threads) {
+  if (threads == 0) return; /* there may be no room */
   size_t n = find_runs(d, by, all);
   share_out(d->runs[by], n, threads, room_of(d, all));
   for (size_t i = 0; i < n; i++) {
