@@ -180,3 +180,49 @@ numann_plan fake_plan_of(dice *d, const nu_machine *machine) {
   plan.precision = one_in(d, 3) ? NU_BF16 : NU_FP32;
   return plan;
 }
+
+/* ---- subjects */
+
+nu_placement *fake_placement_of(const fake_subject *s) {
+  nu_placement *placement;
+  numann_error err;
+  numann_status status = nu_placement_create(&placement, &s->request, &s->plan, s->network, s->machine, &err);
+  ck_assert_msg(status == NUMANN_OK, "seed %zu: %s", s->seed, err.message);
+  return placement;
+}
+
+/* Where an OpenMP runtime has put the threads: in the order of the machine, or anywhere. */
+static unsigned *draw_given(dice *d, const fake_subject *s) {
+  size_t units = s->machine->processing_units, threads = s->plan.threads;
+  unsigned *given = nu_alloc(threads, sizeof *given);
+  bool sorted = one_in(d, 2);
+  ck_assert_ptr_nonnull(given);
+  for (size_t t = 0; t < threads; t++)
+    given[t] = s->machine->processors[sorted ? t * units / threads : roll(d, 0, units - 1)].os;
+  return given;
+}
+
+static fake_subject draw(size_t seed) {
+  dice d = dice_of(seed);
+  fake_subject s = {.seed = seed, .fake = fake_machine_of(&d)};
+  s.network = fake_network_of(&d);
+  s.plan = fake_plan_of(&d, &s.fake.machine);
+  s.request = (nu_placement_request){.placing = (nu_placing)roll(&d, 0, NU_PLACINGS - 1), .omp_unbound = one_in(&d, 8)};
+  s.request.ordered = s.request.placing != NU_PLACE_AUTO;
+  return s;
+}
+
+void for_each_fake(int part, void (*look)(const fake_subject *)) {
+  for (size_t seed = (size_t)part + 1; seed <= FAKE_SUBJECTS; seed += FAKE_PARTS) {
+    dice d = dice_of(seed + 1000000);
+    fake_subject s = draw(seed);
+    s.machine = &s.fake.machine;
+    if (one_in(&d, 6)) s.request.given = s.given = draw_given(&d, &s);
+    s.placement = s.plan.placement = fake_placement_of(&s);
+    look(&s);
+    free(s.given);
+    nu_plan_clear(&s.plan);
+    numann_network_destroy(s.network);
+    nu_machine_clear(&s.fake.machine);
+  }
+}

@@ -34,4 +34,21 @@ fake_words fake_words_of(dice *d);
 numann_network *fake_network_of(dice *d);
 numann_plan fake_plan_of(dice *d, const nu_machine *machine);
 
+/* All that a placement is made from, and the placement. */
+typedef struct fake_subject {
+  size_t seed;
+  fake_machine fake;
+  const nu_machine *machine;
+  numann_network *network;
+  numann_plan plan;
+  const nu_placement *placement; /* the plan's */
+  nu_placement_request request;
+  unsigned *given;
+} fake_subject;
+nu_placement *fake_placement_of(const fake_subject *s);
+
+/* look at each of one part of a thousand subjects, the same ones every time. */
+enum { FAKE_SUBJECTS = 1000, FAKE_PARTS = 10 };
+void for_each_fake(int part, void (*look)(const fake_subject *));
+
 #endif
