@@ -103,10 +103,17 @@ START_TEST(weights_do_not_depend_on_where_they_lie) {
 }
 END_TEST
 
+/* To be freed. */
+static nu_place_report *report_of(const training_job *j) {
+  nu_place_report *report = nu_alloc(1, sizeof *report);
+  ck_assert_ptr_nonnull(report);
+  training_must(nu_trainer_report_placement(j->trainer, true, report, &training_error));
+  return report;
+}
+
 START_TEST(every_page_and_thread_is_found_where_planned) {
   training_job j = start_on(&ways[_i], 0);
-  nu_place_report *report = nu_alloc(1, sizeof *report);
-  training_must(nu_trainer_report_placement(j.trainer, true, report, &training_error));
+  nu_place_report *report = report_of(&j);
   ck_assert_int_eq(report->ask_refusal, 0);
   ck_assert_int_eq(report->memory_refusal, 0);
   ck_assert_int_eq(report->bind_refusal, 0);
@@ -126,8 +133,7 @@ START_TEST(a_refused_node_is_told_and_changes_no_bit) {
   char want[65], got[65];
   training_hash(ways[_i].settings, 1, NU_NEURONS, want);
   training_job j = start_on(&ways[_i], 1000);
-  nu_place_report *report = nu_alloc(1, sizeof *report);
-  training_must(nu_trainer_report_placement(j.trainer, true, report, &training_error));
+  nu_place_report *report = report_of(&j);
   ck_assert_int_ne(report->memory_refusal, 0);
   ck_assert_uint_gt(report->pages, 0);
   ck_assert_uint_eq(report->right, 0);

@@ -5,21 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-
 static const char *const width_names[] = {
     [NU_BIND_NOT] = "none", [NU_BIND_NODE] = "node", [NU_BIND_CORE] = "core", [NU_BIND_OMP] = "omp"};
-
-typedef struct sums {
-  const numann_plan *plan;
-  const numann_network *network;
-  size_t *bytes; /* [NU_BUFFER_KINDS][nodes], owned */
-} sums;
-
-static void sum_buffer(const nu_buffer *buffer, void *arg) {
-  sums *s = arg;
-  nu_plan_add_by_node(s->plan, s->network, buffer, s->bytes + buffer->kind * nu_plan_nodes(s->plan));
-}
 
 static void json_ranges(nu_json *json, const char *key, const nu_placement *p, size_t node,
                         void (*add)(nu_text *, const nu_placement *, size_t)) {
@@ -30,25 +17,25 @@ static void json_ranges(nu_json *json, const char *key, const nu_placement *p, s
 }
 
 /* Bytes of each kind; none where pages lie as the system wants. */
-static void json_bytes(nu_json *json, const sums *s, size_t node) {
-  size_t nodes = nu_plan_nodes(s->plan);
-  if (!s->bytes || nodes != s->plan->placement->n_nodes) return;
+static void json_bytes(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node, size_t node) {
+  size_t nodes = nu_plan_nodes(plan);
+  if (!bytes_by_node || nodes != plan->placement->n_nodes) return;
   nu_json_open(json, "bytes", '{');
   for (size_t kind = 0; kind < NU_BUFFER_KINDS; kind++) {
-    size_t bytes = s->bytes[kind * nodes + node];
+    size_t bytes = bytes_by_node[kind * nodes + node];
     if (bytes) nu_json_count(json, nu_buffer_name((nu_buffer_kind)kind), bytes);
   }
   nu_json_close(json, '}');
 }
 
-static void json_node(nu_json *json, const sums *s, size_t node) {
-  const nu_placement *p = s->plan->placement;
+static void json_node(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node, size_t node) {
+  const nu_placement *p = plan->placement;
   nu_json_open(json, NULL, '{');
   nu_json_count(json, "os", p->nodes[node].os);
   nu_json_count(json, "cores", p->nodes[node].cores);
   json_ranges(json, "threads", p, node, nu_add_threads);
   json_ranges(json, "processors", p, node, nu_add_seats);
-  json_bytes(json, s, node);
+  json_bytes(json, plan, bytes_by_node, node);
   nu_json_close(json, '}');
 }
 
@@ -77,9 +64,7 @@ void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_netw
     nu_json_string(json, "placement", NULL);
     return;
   }
-  size_t nodes = nu_plan_nodes(plan);
-  sums s = {plan, network, nu_alloc(NU_BUFFER_KINDS * nodes, sizeof *s.bytes)};
-  if (s.bytes) nu_plan_each_buffer(plan, network, data_bytes, sum_buffer, &s);
+  size_t *bytes_by_node = nu_plan_bytes_by_node(plan, network, data_bytes);
   nu_json_open(json, "placement", '{');
   nu_json_string(json, "order", nu_placing_name(p->placing));
   nu_json_string(json, "bind", width_names[p->width]);
@@ -88,11 +73,11 @@ void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_netw
   nu_json_string(json, "why", p->why);
   nu_json_string(json, "note", p->note[0] ? p->note : NULL);
   nu_json_open(json, "nodes", '[');
-  for (size_t n = 0; n < p->n_nodes; n++) json_node(json, &s, n);
+  for (size_t n = 0; n < p->n_nodes; n++) json_node(json, plan, bytes_by_node, n);
   nu_json_close(json, ']');
   if (report) json_report(json, report);
   nu_json_close(json, '}');
-  free(s.bytes);
+  free(bytes_by_node);
 }
 
 void nu_add_place_report(nu_text *out, const nu_place_report *report) {

@@ -244,8 +244,3 @@ numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_s
   if (status == NUMANN_OK && out->failed) return nu_fail_memory(err, out->length, "the drawing");
   return status;
 }
-
-numann_status nu_machine_draw(const nu_machine *machine, nu_text *out, numann_error *err) {
-  static const nu_machine_source this_machine = {.topology = NULL, .root = ""};
-  return nu_machine_draw_from(machine, &this_machine, out, err);
-}

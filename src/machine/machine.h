@@ -73,12 +73,11 @@ typedef struct nu_machine_source {
 /* nu_machine_detect from a source. NUMANN_ERR_CONFIG where hwloc makes no machine of the description. */
 numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
                                      numann_error *err);
-numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
-                                   nu_text *out, numann_error *err);
 
 /* The machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
  * marked, then the limits and which of them set the thread count. For `numann topo`. */
-numann_status nu_machine_draw(const nu_machine *machine, nu_text *out, numann_error *err);
+numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
+                                   nu_text *out, numann_error *err);
 
 /* Versions for --version: "hwloc 2.9.0". Static storage. */
 const char *nu_machine_library(void);

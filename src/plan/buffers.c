@@ -2,6 +2,7 @@
  *
  * What the engine allocates stands in trainer/engine.c, pack.c and narrow.c; a change there is a change here:
  * tests/check_placement.c holds the sizes against a trainer's. */
+#include "base/memory.h"
 #include "kernels/kernels.h"
 #include "plan/memory.h"
 #include "plan/placement.h"
@@ -176,4 +177,21 @@ size_t nu_plan_buffer_bytes(const numann_plan *plan, const numann_network *netwo
   sum s = {kind, 0};
   nu_plan_each_buffer(plan, network, 0, add, &s);
   return s.bytes;
+}
+
+typedef struct by_node {
+  const numann_plan *plan;
+  const numann_network *network;
+  size_t *bytes;
+} by_node;
+
+static void add_on_nodes(const nu_buffer *buffer, void *arg) {
+  by_node *all = arg;
+  nu_plan_add_by_node(all->plan, all->network, buffer, all->bytes + buffer->kind * nu_plan_nodes(all->plan));
+}
+
+size_t *nu_plan_bytes_by_node(const numann_plan *plan, const numann_network *network, size_t data_bytes) {
+  by_node all = {plan, network, nu_alloc(NU_BUFFER_KINDS * nu_plan_nodes(plan), sizeof *all.bytes)};
+  if (all.bytes) nu_plan_each_buffer(plan, network, data_bytes, add_on_nodes, &all);
+  return all.bytes;
 }

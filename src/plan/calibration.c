@@ -105,9 +105,8 @@ static void calibrate(nu_calibration *c, bool off, bool refresh, const nu_plan_r
 }
 
 numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const numann_config *config,
-                           const numann_network *network, const nu_machine *all, size_t rows,
+                           const numann_network *network, const nu_machine *machine, size_t rows,
                            const char *isa, numann_error *err) {
-  nu_machine used = nu_plan_machine(all, config), *machine = &used;
   nu_plan_request request;
   size_t mode;
   NU_TRY(nu_plan_request_of(&request, config, rows, err));

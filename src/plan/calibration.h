@@ -58,8 +58,8 @@ const char *nu_rates_origin_name(nu_rates_origin origin);
  *   auto     those kept; measured, and kept, for a training that would take NU_WORTH_SECONDS
  *   refresh  measured, and kept
  * `auto` measures nothing where only one way to run is allowed, and nothing is measured or kept for a machine that
- * is not this one, or for a named instruction set. isa NULL: this processor's. The plan has its placement: end it
- * with nu_plan_clear. */
+ * is not this one, or for a named instruction set. isa NULL: this processor's. machine: as the config lets it be
+ * used (nu_plan_machine). The plan has its placement: end it with nu_plan_clear. */
 #define NU_WORTH_SECONDS 10.0
 numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const numann_config *config,
                            const numann_network *network, const nu_machine *machine, size_t rows,

@@ -113,15 +113,13 @@ static size_t final_bytes(const numann_plan *plan, const numann_network *network
 
 /* ---- the whole */
 
-static size_t bytes_of(const numann_plan *plan, const numann_network *network, size_t n,
-                       const nu_buffer_kind *kinds) {
+/* Of neighbouring kinds. */
+static size_t bytes_of(const numann_plan *plan, const numann_network *network, nu_buffer_kind first,
+                       nu_buffer_kind last) {
   size_t bytes = 0;
-  for (size_t i = 0; i < n; i++) bytes += nu_plan_buffer_bytes(plan, network, kinds[i]);
+  for (size_t kind = first; kind <= last; kind++) bytes += nu_plan_buffer_bytes(plan, network, (nu_buffer_kind)kind);
   return bytes;
 }
-#define BYTES_OF(...) \
-  bytes_of(plan, network, sizeof((nu_buffer_kind[]){__VA_ARGS__}) / sizeof(nu_buffer_kind), \
-           (nu_buffer_kind[]){__VA_ARGS__})
 
 static void add(nu_memory *memory, const char *purpose, size_t bytes) {
   if (!bytes) return;
@@ -139,19 +137,19 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
-  add(&memory, "weights, as the kernels want them", BYTES_OF(NU_BUFFER_WEIGHTS));
+  add(&memory, "weights, as the kernels want them", nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHTS));
   add(&memory, "weights, as files hold them", (r->best ? 3 : 1) * logical);
   add(&memory, "moments of the optimiser, both forms",
-      BYTES_OF(NU_BUFFER_MOMENT1, NU_BUFFER_MOMENT2) + plan->moments * logical);
+      bytes_of(plan, network, NU_BUFFER_MOMENT1, NU_BUFFER_MOMENT2) + plan->moments * logical);
   add(&memory, "rows of a batch: activations, deltas",
-      BYTES_OF(NU_BUFFER_INPUTS, NU_BUFFER_TARGETS, NU_BUFFER_ACTIVATIONS, NU_BUFFER_DELTAS) +
+      bytes_of(plan, network, NU_BUFFER_INPUTS, NU_BUFFER_DELTAS) +
           plan->batch * sizeof(double));
-  add(&memory, "pairs of bf16", BYTES_OF(NU_BUFFER_WEIGHT_PAIRS, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_ACTIVATION_PAIRS,
-                                         NU_BUFFER_DELTA_PAIRS));
-  add(&memory, "packed operands", BYTES_OF(NU_BUFFER_PACKED));
-  add(&memory, "gradient", BYTES_OF(NU_BUFFER_GRADIENT) + root);
-  add(&memory, "sums that wait for other groups", BYTES_OF(NU_BUFFER_ROOT) - root);
-  add(&memory, "scratch and stacks of the threads", BYTES_OF(NU_BUFFER_SCRATCH) + stacks);
+  add(&memory, "pairs of bf16", nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHT_PAIRS) +
+                                    bytes_of(plan, network, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_DELTA_PAIRS));
+  add(&memory, "packed operands", nu_plan_buffer_bytes(plan, network, NU_BUFFER_PACKED));
+  add(&memory, "gradient", nu_plan_buffer_bytes(plan, network, NU_BUFFER_GRADIENT) + root);
+  add(&memory, "sums that wait for other groups", nu_plan_buffer_bytes(plan, network, NU_BUFFER_ROOT) - root);
+  add(&memory, "scratch and stacks of the threads", nu_plan_buffer_bytes(plan, network, NU_BUFFER_SCRATCH) + stacks);
   if (r->evaluated) add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows));
   size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
   size_t end = r->evaluated ? final_bytes(plan, network, r) : 0;

@@ -137,6 +137,9 @@ size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network, c
 void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
                          size_t *bytes);
 
+/* Bytes by kind and node, [NU_BUFFER_KINDS][nu_plan_nodes], to be freed; NULL when memory is refused. */
+size_t *nu_plan_bytes_by_node(const numann_plan *plan, const numann_network *network, size_t data_bytes);
+
 /* Every buffer that a training allocates under the plan, data included. Writes the first `capacity`, returns
  * how many there are. */
 size_t nu_plan_buffers(const numann_plan *plan, const numann_network *network, size_t data_bytes,
@@ -152,8 +155,6 @@ size_t nu_plan_roots_of_group(const numann_plan *plan);
 
 /* ---- for people: which thread, panels, replica and stripe of data live where */
 
-/* Numbers as ranges: "0-3,8". os need not be sorted; they are sorted in place. */
-void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n);
 /* The numbers of the processors that a node's seats have, and of its threads; node SIZE_MAX: of all seats. */
 void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node);
 void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node);

@@ -17,7 +17,8 @@ static int by_number(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-void nu_add_ranges(nu_text *out, unsigned *numbers, size_t n) {
+/* "0-3,8"; sorts them. */
+static void add_ranges(nu_text *out, unsigned *numbers, size_t n) {
   qsort(numbers, n, sizeof *numbers, by_number);
   for (size_t i = 0, end; i < n; i = end) {
     for (end = i + 1; end < n && numbers[end] - numbers[end - 1] <= 1;) end++;
@@ -42,7 +43,7 @@ static void add_of_seats(nu_text *out, const nu_placement *p, size_t node,
   for (size_t t = 0; numbers && t < p->n_threads; t++) {
     if (node == SIZE_MAX || p->seats[t].node == node) numbers[n++] = number(p, t);
   }
-  if (numbers) nu_add_ranges(out, numbers, n);
+  if (numbers) add_ranges(out, numbers, n);
   free(numbers);
 }
 
@@ -83,18 +84,6 @@ typedef struct sums {
   size_t n;      /* nodes */
   size_t *bytes; /* [NU_BUFFER_KINDS][n], owned */
 } sums;
-
-static void sum_buffer(const nu_buffer *buffer, void *arg) {
-  sums *s = arg;
-  nu_plan_add_by_node(s->plan, s->network, buffer, s->bytes + buffer->kind * s->n);
-}
-
-static bool open_sums(sums *s, const numann_plan *plan, const numann_network *network) {
-  size_t n = nu_plan_nodes(plan);
-  *s = (sums){.plan = plan, .network = network, .n = n, .bytes = nu_alloc(NU_BUFFER_KINDS * n, sizeof *s->bytes)};
-  if (s->bytes) nu_plan_each_buffer(plan, network, 0, sum_buffer, s);
-  return s->bytes != NULL;
-}
 
 static size_t bytes_on(const sums *s, size_t node, nu_buffer_kind first, nu_buffer_kind last) {
   size_t bytes = 0;
@@ -241,7 +230,6 @@ static void draw_simple(const nu_placement *p, nu_text *out) {
 
 void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out) {
   const nu_placement *p = plan->placement;
-  sums s;
   if (!p) return;
   nu_text_addf(out, "placement    %s\n", p->why);
   if (!p->memory) {
@@ -254,7 +242,8 @@ void nu_placement_draw(const numann_plan *plan, const numann_network *network, n
   nu_text_addf(out, " on %zu nodes; weights: %s\n", p->n_nodes,
                copies ? "a copy on every node" : "one copy, split among the threads");
   size_t *nodes = nu_alloc(p->n_nodes, sizeof *nodes);
-  bool ready = open_sums(&s, plan, network) && nodes;
+  sums s = {plan, network, p->n_nodes, nu_plan_bytes_by_node(plan, network, 0)};
+  bool ready = s.bytes && nodes;
   for (size_t n = 0; ready && n < p->n_nodes; n++) add_node(out, &s, n, nodes);
   out->failed |= !ready;
   free(s.bytes);

@@ -265,6 +265,7 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   if (!plan) return nu_fail_memory(err, sizeof *plan, "the plan");
   numann_status status = nu_machine_detect(&machine, err);
   if (status == NUMANN_OK) {
+    machine = nu_plan_machine(&machine, config);
     status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
     if (machine.foreign) nu_plan_clear(plan); /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
     nu_machine_clear(&machine);

@@ -258,10 +258,9 @@ static size_t node_of_group(const numann_plan *plan, size_t group) {
  * right subtree ends with the group that was pushed last. */
 static void add_merge(const nu_engine *engine, size_t node, const nu_merge *merge, size_t last_group,
                       merge_list *on_node, merge_list *across) {
-  size_t left = node_of_group(engine->plan, merge->left / NU_TREE_DEPTH);
-  bool inside = nu_plan_joins_on_nodes(engine->plan) && left != NO_NODE &&
-                left == node_of_group(engine->plan, last_group);
-  if (!inside) across->merges[across->n++] = *merge;
+  const numann_plan *plan = engine->plan;
+  size_t left = nu_plan_joins_on_nodes(plan) ? node_of_group(plan, merge->left / NU_TREE_DEPTH) : NO_NODE;
+  if (left == NO_NODE || left != node_of_group(plan, last_group)) across->merges[across->n++] = *merge;
   else if (left == node) on_node->merges[on_node->n++] = *merge;
 }
 

@@ -60,15 +60,11 @@ static bool for_each_stripe(nu_engine *engine, const nu_placed *item, stripe_fn 
   return true;
 }
 
-typedef struct wish {
-  bool move; /* pages that are there */
-} wish;
-
+/* arg: do pages that are there move? */
 static void ask_for(nu_engine *engine, char *at, const nu_stripe *stripe, void *arg) {
-  const wish *how = arg;
   size_t bytes = whole_pages(stripe->end) - stripe->begin;
   unsigned node = engine->plan->placement->nodes[stripe->node].os;
-  int refusal = nu_pages_prefer(at + stripe->begin, bytes, node, how->move);
+  int refusal = nu_pages_prefer(at + stripe->begin, bytes, node, *(const bool *)arg);
   if (refusal) engine->memory.refusal = refusal;
 }
 
@@ -103,9 +99,9 @@ numann_status nu_engine_touch(nu_engine *engine, numann_error *err) {
   if (!nu_plan_places_memory(engine->plan)) return NUMANN_OK;
   nu_memory_list *memory = &engine->memory;
   touch_job job = {.engine = engine};
-  wish first = {.move = false};
+  bool move = false;
   for (size_t i = memory->touched; i < memory->n; i++) {
-    if (!for_each_stripe(engine, &memory->items[i], ask_for, &first)) atomic_store(&job.refused, true);
+    if (!for_each_stripe(engine, &memory->items[i], ask_for, &move)) atomic_store(&job.refused, true);
   }
   NU_TRY(nu_engine_run(engine, touch, &job, err));
   memory->touched = memory->n;
@@ -141,7 +137,7 @@ static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed 
 
 void nu_engine_place_data(nu_engine *engine, const nu_rows *rows) {
   nu_placed items[4];
-  wish move = {.move = true};
+  bool move = true;
   if (!nu_plan_places_memory(engine->plan)) return;
   size_t n = list_data(engine, rows, items);
   for (size_t i = 0; i < n; i++) for_each_stripe(engine, &items[i], ask_for, &move);
