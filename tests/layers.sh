@@ -96,4 +96,13 @@ while IFS='|' read -r file text; do
   breaches "$work/tree" | grep "^[a-z-]* $file" >"$work/found"
   check "allows $file: $text" test ! -s "$work/found" || cat "$work/found"
 done <"$work/allowed"
+
+# ---- a planted error (mutants.tsv) must follow the code that it changes
+tab=$(printf '\t')
+while IFS="$tab" read -r name file script test flags; do
+  case $name$flags in '#'* | '' | *-f*) continue ;; esac # a flag is a change, too
+  check "$name has its test" test -f "$srcdir/tests/$test.c"
+  sed -e "$script" "$srcdir/$file" >"$work/changed"
+  check "$name changes $file" refute cmp -s "$work/changed" "$srcdir/$file"
+done <"$srcdir/tests/mutants.tsv"
 finish
