@@ -123,6 +123,18 @@ START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
   ck_assert_int_eq(plan.strategy, NU_SAMPLES);
   ck_assert_ptr_nonnull(strstr(plan.note, "33 threads on 2 cores"));
   request.threads = 2;
+  request.batch = 128;
+  ck_assert_str_eq(nu_plan_make(&request, network, &machine).note, "");
+  numann_network_destroy(network);
+}
+END_TEST
+
+START_TEST(groups_without_rows_are_told) {
+  nu_machine machine = machine_of(8);
+  numann_network *network = network_of(1, (size_t[]){8, 8});
+  nu_plan_request request = {.threads = 3, .strategy = NU_SAMPLES, .batch = 65};
+  ck_assert_ptr_nonnull(strstr(nu_plan_make(&request, network, &machine).note, "65 rows has 2 grains of 64: 1 of 3 groups"));
+  request.batch = 129;
   ck_assert_str_eq(nu_plan_make(&request, network, &machine).note, "");
   numann_network_destroy(network);
 }
@@ -384,6 +396,7 @@ static Suite *plan_suite(void) {
   tcase_add_test(tests, grain_depends_on_the_batch_alone);
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);
   tcase_add_test(tests, an_ordered_thread_count_is_obeyed_with_one_warning);
+  tcase_add_test(tests, groups_without_rows_are_told);
   tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);

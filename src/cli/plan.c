@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "checkpoint/durable.h"
 #include "cli/bench.h"
 #include "cli/json.h"
 #include "cli/placement.h"
@@ -13,6 +14,8 @@
 #include "plan/calibration.h"
 #include "plan/cost.h"
 #include "plan/memory.h"
+#include "plan/placement.h"
+#include "report/svg.h"
 
 /* What is planned, and the plan with all its reasons. */
 typedef struct outlook {
@@ -374,6 +377,18 @@ static void warn_of_memory(const outlook *o) {
           limit >> 20);
 }
 
+static numann_status draw_svg(const outlook *o, const char *path, numann_error *err) {
+  nu_text svg = {0};
+  if (!o->plan.placement)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --svg %s: nothing to draw, the machine tells of no cores",
+                   path);
+  nu_placement_picture(&o->plan, o->network, data_bytes(o), true, &svg);
+  numann_status status =
+      svg.failed ? nu_fail_memory(err, svg.length, path) : nu_durable_write(path, svg.data, svg.length, err);
+  nu_text_clear(&svg);
+  return status;
+}
+
 static numann_status run(outlook *o, const nu_arguments *args, numann_error *err) {
   NU_TRY(open_subject(o, args, err));
   NU_TRY(make_plan(o, args, err));
@@ -381,6 +396,7 @@ static numann_status run(outlook *o, const nu_arguments *args, numann_error *err
   if (o->plan.note[0]) nu_warn("%s", o->plan.note);
   if (placement && placement->note[0]) nu_warn("%s", placement->note);
   warn_of_memory(o);
+  if (nu_given(args, NU_OPTION_SVG)) NU_TRY(draw_svg(o, args->value[NU_OPTION_SVG], err));
   nu_text out = {0};
   if (nu_given(args, NU_OPTION_JSON)) write_json(o, &out);
   else write_text(o, &out);

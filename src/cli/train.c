@@ -162,7 +162,7 @@ static numann_status evaluate(run *r, numann_error *err) {
 
 /* Texts that a result borrows. */
 typedef struct texts {
-  nu_text config, machine, network;
+  nu_text config, machine, network, placement;
 } texts;
 
 static numann_status write_texts(const run *r, texts *t, numann_error *err) {
@@ -172,6 +172,7 @@ static numann_status write_texts(const run *r, texts *t, numann_error *err) {
   nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
                r->plan->threads == 1 ? "" : "s",
                numann_plan_strategy(r->plan), r->plan->why);
+  if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
   return NUMANN_OK;
 }
 
@@ -182,6 +183,11 @@ static const char *last_part(const char *path) {
 
 static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
   return evaluation->rows > 0 ? evaluation : NULL;
+}
+
+/* Of the array of inputs. */
+static size_t training_bytes(const numann_data *data) {
+  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
 }
 
 static nu_result collect(const run *r, const texts *t) {
@@ -195,14 +201,12 @@ static nu_result collect(const run *r, const texts *t) {
                       .validation = if_any(&r->parts.validation),
                       .test = if_any(&r->parts.test),
                       .seconds = nu_clock_seconds() - r->started,
-                      .network = r->network};
+                      .network = r->network,
+                      .plan = r->plan,
+                      .data_bytes = training_bytes(r->data),
+                      .placement_text = nu_text_view(&t->placement)};
   result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
   return result;
-}
-
-/* Of the array of inputs. */
-static size_t training_bytes(const numann_data *data) {
-  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
 }
 
 static void write_json(const run *r, nu_text *out) {
@@ -261,6 +265,7 @@ static numann_status show(run *r, numann_error *err) {
   nu_text_clear(&t.config);
   nu_text_clear(&t.machine);
   nu_text_clear(&t.network);
+  nu_text_clear(&t.placement);
   if (status == NUMANN_OK)
     nu_note(r->args, "model, curves and report: %s/model.safetensors, metrics.csv, report.html",
             r->folder.path);

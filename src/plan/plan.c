@@ -173,10 +173,21 @@ static void explain_choice(numann_plan *plan, const search *s) {
   }
 }
 
+/* Groups beyond the grains have no rows. */
+static void note_idle_groups(numann_plan *plan) {
+  size_t grains = nu_plan_grains(plan, plan->batch);
+  if (plan->groups <= grains) return;
+  snprintf(plan->note, sizeof plan->note,
+           "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; strategy neurons, or "
+           "a larger batch, gives them work",
+           plan->batch, grains, grains == 1 ? "" : "s", plan->grain, plan->groups - grains, plan->groups);
+}
+
 static void explain(numann_plan *plan, const search *s) {
   size_t threads = plan->threads + plan->idle, cores = s->machine->cores;
   char turns[64] = "so they take turns";
   explain_choice(plan, s);
+  note_idle_groups(plan);
   size_t omp = s->machine->omp_limit;
   if (s->request->threads && omp && threads > omp)
     snprintf(plan->note, sizeof plan->note, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
