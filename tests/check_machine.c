@@ -206,7 +206,7 @@ START_TEST(wrong_description_is_refused) {
 END_TEST
 
 START_TEST(drawing_shows_the_machine) {
-  nu_machine_source source = {.topology = "pack:2 node:2 l3:1 core:3 pu:2", .root = NULL};
+  nu_machine_source source = {.topology = "pack:2 node:2 l3:1 core:3 pu:2", .root = "/nowhere"};
   nu_machine machine;
   nu_text text = {0};
   setenv("OMP_NUM_THREADS", "5", 1);
@@ -389,9 +389,10 @@ static const struct {
 
 START_TEST(omp_num_threads_is_read) {
   setenv("OMP_NUM_THREADS", omp_values[_i].text, 1);
-  ck_assert_uint_eq(nu_limits_read(NULL).omp, omp_values[_i].limit);
+  ck_assert_uint_eq(nu_limits_read("/nowhere").omp, omp_values[_i].limit);
+  ck_assert_uint_eq(nu_limits_read(NULL).omp, 0);
   nu_machine machine;
-  ck_assert_int_eq(detect_fake(&machine, "core:16 pu:1", NULL), NUMANN_OK);
+  ck_assert_int_eq(detect_fake(&machine, "core:16 pu:1", "/nowhere"), NUMANN_OK);
   size_t limit = omp_values[_i].limit;
   ck_assert_uint_eq(machine.threads_limit, limit > 0 && limit < 16 ? limit : 16);
 }

@@ -86,10 +86,9 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
   return status;
 }
 
-/* Another machine has none of this job's limits, nor of this user's. */
+/* Another machine has none of this job's limits. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   const char *topology = args->value[NU_OPTION_TOPOLOGY];
-  if (topology != NULL) unsetenv("OMP_NUM_THREADS");
   return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
 }
 

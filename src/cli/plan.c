@@ -256,11 +256,6 @@ static void write_json(const outlook *o, nu_text *out) {
 
 /* ---- text */
 
-static void add_size(nu_text *out, size_t bytes) {
-  if (bytes >= 10u << 20) nu_text_addf(out, "%.0f MiB", (double)bytes / (1u << 20));
-  else nu_text_addf(out, "%.0f KiB", (double)bytes / (1u << 10));
-}
-
 static void add_plural(nu_text *out, size_t n, const char *thing) {
   nu_text_addf(out, "%zu %s%s", n, thing, n == 1 ? "" : "s");
 }
@@ -327,7 +322,7 @@ static void add_layers(const outlook *o, nu_text *out) {
 
 static void add_cache(nu_text *out, const char *name, size_t bytes) {
   nu_text_addf(out, "%s ", name);
-  if (bytes) add_size(out, bytes);
+  if (bytes) nu_text_add_bytes(out, bytes);
   else nu_text_add(out, "unknown");
 }
 

@@ -172,8 +172,9 @@ static void read_slurm(nu_limits *limits) {
 
 /* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
 nu_limits nu_limits_read(const char *root) {
-  nu_limits limits = {.omp = read_variable("OMP_NUM_THREADS", ", \t")};
+  nu_limits limits = {0};
   if (root == NULL) return limits;
+  limits.omp = read_variable("OMP_NUM_THREADS", ", \t");
   read_slurm(&limits);
   read_cgroups(&limits, root);
   return limits;

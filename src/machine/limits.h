@@ -16,8 +16,8 @@ typedef struct nu_limits {
 } nu_limits;
 
 /* cgroups of version 1, 2 and both mixed: the least of the process's group and all groups above it.
- * root: folder that stands for "/", "" being the real one; NULL reads no cgroup. What cannot be read
- * is no limit.
+ * root: folder that stands for "/", "" being the real one; NULL is a machine without limits, whatever the
+ * environment says of this one. What cannot be read is no limit.
  *
  * Slurm's variables count where SLURM_JOB_ID is set: SLURM_CPUS_PER_TASK, else SLURM_CPUS_ON_NODE where the
  * job, or the step, has one task on every node; with several, what belongs to this one is the mask's to say. */

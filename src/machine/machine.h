@@ -66,8 +66,8 @@ typedef struct nu_machine_source {
   const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2", or the
                            path of a .xml file that lstopo wrote; NULL: this machine and this
                            process's affinity mask */
-  const char *root;     /* folder that stands for "/" where limits are read: "" is the real one; NULL: of
-                           the limits only OMP_NUM_THREADS counts */
+  const char *root;     /* folder that stands for "/" where limits are read: "" is the real one; NULL: a
+                           machine without limits, OMP_NUM_THREADS and Slurm's included */
 } nu_machine_source;
 
 /* nu_machine_detect from a source. NUMANN_ERR_CONFIG where hwloc makes no machine of the description. */

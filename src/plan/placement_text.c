@@ -55,15 +55,7 @@ void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node) {
   add_of_seats(out, placement, node, thread_of);
 }
 
-/* ---- sizes and words */
-
-static void add_size(nu_text *out, size_t bytes) {
-  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = (double)bytes;
-  size_t unit = 0;
-  for (; value >= 1024.0 && unit < 4; unit++) value /= 1024.0;
-  nu_text_addf(out, value >= 100.0 || unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
+/* ---- words */
 
 static void add_count(nu_text *out, size_t n, const char *thing) {
   nu_text_addf(out, "%zu %s%s", n, thing, n == 1 ? "" : "s");
@@ -135,7 +127,7 @@ static void add_layers(nu_text *out, const numann_plan *plan, const numann_netwo
     add_part(out, plan, &network->layers[l], nu_plan_node_threads(plan, node));
     size_t bytes = layer_bytes(plan, network, l, node, nodes);
     if (bytes) nu_text_add(out, ", ");
-    if (bytes) add_size(out, bytes);
+    if (bytes) nu_text_add_bytes(out, bytes);
     nu_text_add(out, bytes && end > l + 1 ? " each\n" : "\n");
   }
 }
@@ -145,7 +137,7 @@ static void add_layers(nu_text *out, const numann_plan *plan, const numann_netwo
 static void add_bytes(nu_text *out, const char *label, size_t bytes) {
   if (!bytes) return;
   add_label(out, label);
-  add_size(out, bytes);
+  nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -158,7 +150,7 @@ static void add_rows(nu_text *out, const numann_plan *plan, nu_range threads, si
   add_label(out, "rows");
   add_range(out, rows);
   nu_text_addf(out, " of %zu, ", nu_plan_held(plan, plan->batch));
-  add_size(out, bytes);
+  nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -171,7 +163,7 @@ static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, 
     add_range(out, groups);
     nu_text_add(out, ", ");
   }
-  add_size(out, bytes);
+  nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
