@@ -283,7 +283,7 @@ START_TEST(auto_is_never_worse_than_one_thread) {
 END_TEST
 
 START_TEST(omp_num_threads_limits_and_does_not_ask) {
-  nu_machine_source source = {.topology = fakes[0].topology};
+  nu_machine_source source = {.topology = fakes[0].topology, .root = "/nowhere"};
   nu_machine machine;
   setenv("OMP_NUM_THREADS", "64", 1);
   ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);

@@ -139,6 +139,7 @@ static void json_machine(const outlook *o, nu_json *json) {
   nu_json_string(json, "model", m->model);
   nu_json_count(json, "numa_nodes", m->numa_nodes);
   nu_json_count(json, "cores", m->cores);
+  nu_json_count(json, "hardware_threads", m->processing_units);
   nu_json_count(json, "l1d_bytes", m->l1d_bytes);
   nu_json_count(json, "l2_bytes", m->l2_bytes);
   nu_json_count(json, "l3_bytes", m->l3_bytes);

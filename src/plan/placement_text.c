@@ -149,8 +149,8 @@ static void add_rows(nu_text *out, const numann_plan *plan, nu_range threads, si
                    nu_plan_my_own(plan, last.held, threads.end - 1).end};
   add_label(out, "rows");
   add_range(out, rows);
-  nu_text_addf(out, " of %zu, ", nu_plan_held(plan, plan->batch));
-  nu_text_add_bytes(out, bytes);
+  nu_text_addf(out, " of %zu%s", nu_plan_held(plan, plan->batch), bytes ? ", " : "");
+  if (bytes) nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -187,7 +187,7 @@ static void add_head(nu_text *out, const nu_placement *p, size_t node, nu_range 
   nu_text_add(out, p->width == NU_BIND_NODE ? " on any of its " : " on ");
   add_count(out, p->width == NU_BIND_NODE ? p->nodes[node].cores : cores_of(p, threads), "core");
   if (p->width != NU_BIND_NODE) {
-    nu_text_addf(out, " of %zu, processors ", p->nodes[node].cores);
+    nu_text_addf(out, " of %zu, processor%s ", p->nodes[node].cores, threads.end - threads.begin == 1 ? "" : "s");
     nu_add_seats(out, p, node);
   }
   nu_text_add(out, "\n");

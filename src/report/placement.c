@@ -191,12 +191,6 @@ static void draw_buffer(const nu_buffer *buffer, void *arg) {
   b->done += buffer->bytes;
 }
 
-static void add_size(nu_text *out, size_t bytes) {
-  if (bytes >= (size_t)1 << 30) nu_text_addf(out, "%zu MiB", bytes >> 20);
-  else if (bytes >= 1024) nu_text_addf(out, "%zu KiB", (bytes + 512) / 1024);
-  else nu_text_addf(out, "%zu B", bytes);
-}
-
 static void draw_bar(bars *b) {
   const row *bar = &b->list[b->drawn];
   nu_text *out = b->p->out;
@@ -207,7 +201,7 @@ static void draw_bar(bars *b) {
   b->done = 0;
   nu_plan_each_buffer(b->p->plan, b->p->network, b->p->data_bytes, draw_buffer, b);
   nu_text_addf(out, "<text x=\"%d\" y=\"%d\">", BAR_LEFT + BAR_WIDTH + 10, b->y + 12);
-  add_size(out, bar->bytes);
+  nu_text_add_bytes(out, bar->bytes);
   nu_text_add(out, "</text>\n");
 }
 
