@@ -170,7 +170,6 @@ START_TEST(drawing_shows_the_machine) {
   nu_machine machine;
   nu_text text = {0};
   setenv("OMP_NUM_THREADS", "5", 1);
-  ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);
   ck_assert_int_eq(nu_machine_draw_from(&machine, &source, &text, NULL), NUMANN_OK);
   nu_machine_clear(&machine);
   const char *drawing = nu_text_view(&text);

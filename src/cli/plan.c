@@ -389,7 +389,7 @@ static numann_status run(outlook *o, const nu_arguments *args, numann_error *err
   NU_TRY(open_subject(o, args, err));
   NU_TRY(make_plan(o, args, err));
   const nu_placement *placement = o->plan.placement;
-  if (o->plan.note[0]) nu_warn("%s", o->plan.note);
+  nu_warn_of_launch(args, &o->machine, o->config, &o->plan);
   if (placement && placement->note[0]) nu_warn("%s", placement->note);
   warn_of_memory(o);
   if (nu_given(args, NU_OPTION_SVG)) NU_TRY(draw_svg(o, args->value[NU_OPTION_SVG], err));

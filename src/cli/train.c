@@ -103,7 +103,7 @@ static void announce(const run *r) {
           r->folder.path);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
-  if (r->plan->note[0] != '\0') nu_warn("%s", r->plan->note);
+  nu_warn_of_launch(r->args, &r->plan->machine, r->config, r->plan);
   if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);
 }
@@ -165,15 +165,14 @@ typedef struct texts {
   nu_text config, machine, network, placement;
 } texts;
 
-static numann_status write_texts(const run *r, texts *t, numann_error *err) {
+static void write_texts(const run *r, texts *t) {
   nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
   nu_describe_network(r->network, &t->network);
-  NU_TRY(nu_describe_machine(&t->machine, err));
+  nu_describe_machine(&r->plan->machine, &t->machine);
   nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
                r->plan->threads == 1 ? "" : "s",
                numann_plan_strategy(r->plan), r->plan->why);
   if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
-  return NUMANN_OK;
 }
 
 static const char *last_part(const char *path) {
@@ -258,9 +257,9 @@ static numann_status write_report(const run *r, const nu_result *result, numann_
 
 static numann_status show(run *r, numann_error *err) {
   texts t = {0};
-  numann_status status = write_texts(r, &t, err);
+  write_texts(r, &t);
   nu_result result = collect(r, &t);
-  if (status == NUMANN_OK) status = write_report(r, &result, err);
+  numann_status status = write_report(r, &result, err);
   if (status == NUMANN_OK) status = print_result(r, &result, err);
   nu_text_clear(&t.config);
   nu_text_clear(&t.machine);

@@ -226,6 +226,12 @@ void nu_limits_apply(nu_machine *machine, const char *root) {
   set_slots(machine, machine->cores, NU_BY_CORES);
 }
 
+size_t nu_limits_threads(size_t processors, const char *root) {
+  nu_machine machine = {.cores = processors};
+  nu_limits_apply(&machine, root);
+  return machine.threads_limit;
+}
+
 void nu_machine_use_siblings(nu_machine *machine) {
   set_slots(machine, machine->processing_units, NU_BY_SIBLINGS);
 }

@@ -26,6 +26,10 @@ nu_limits nu_limits_read(const char *root);
 /* Reads them into the machine, and sets its thread limit. */
 void nu_limits_apply(nu_machine *machine, const char *root);
 
+/* The thread limit that so many processors would have: a guess, one thread a processor, for those who need no
+ * more. To know the cores takes a tenth of a second on a machine of 256. */
+size_t nu_limits_threads(size_t processors, const char *root);
+
 /* How the thread limit's sources are called; machine->limited_by is one of them, or Slurm's variable. */
 #define NU_BY_CORES "cores of the affinity mask"
 #define NU_BY_SIBLINGS "hardware threads of the affinity mask"

@@ -74,10 +74,10 @@ typedef struct nu_machine_source {
 numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
                                      numann_error *err);
 
-/* The machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
+/* The same, and the machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
  * marked, then the limits and which of them set the thread count. For `numann topo`. */
-numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
-                                   nu_text *out, numann_error *err);
+numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source, nu_text *out,
+                                   numann_error *err);
 
 /* Versions for --version: "hwloc 2.9.0". Static storage. */
 const char *nu_machine_library(void);

@@ -279,7 +279,7 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
     machine = nu_plan_machine(&machine, config);
     status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
     if (machine.foreign) nu_plan_clear(plan); /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
-    nu_machine_clear(&machine);
+    plan->machine = machine;
   }
   if (status == NUMANN_OK) *out = plan;
   else numann_plan_destroy(plan);
@@ -295,6 +295,9 @@ void nu_plan_clear(numann_plan *plan) {
 }
 
 void numann_plan_destroy(numann_plan *plan) {
-  if (plan) nu_plan_clear(plan);
+  if (plan) {
+    nu_plan_clear(plan);
+    nu_machine_clear(&plan->machine);
+  }
   free(plan);
 }

@@ -83,6 +83,7 @@ struct numann_plan {
   char why[192];        /* the reason for threads and strategy, one sentence */
   char note[256];       /* a warning for the user, or "" */
   nu_placement *placement; /* threads to cores, memory to nodes; owned; NULL: the system's business */
+  nu_machine machine;   /* that numann_plan_create found, its arrays owned; all zero in other plans */
 };
 
 /* A half-open range of indices. */
