@@ -199,6 +199,7 @@ START_TEST(mask_of_one_core_is_one_thread) {
   ck_assert_uint_eq(machine.cores, 1);
   ck_assert_uint_eq(machine.processing_units, 1);
   ck_assert_uint_eq(machine.threads_limit, 1);
+  ck_assert_uint_eq(nu_team_processors(), 1);
 }
 END_TEST
 
@@ -314,6 +315,20 @@ START_TEST(quota_rounds_up_to_threads) {
 }
 END_TEST
 
+START_TEST(threads_are_limited_without_a_topology) {
+  char root[FAKE_ROOT];
+  unsetenv("OMP_NUM_THREADS");
+  unsetenv("SLURM_JOB_ID");
+  write_tree(root, &trees[1]);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 2);
+  ck_assert_uint_eq(nu_limits_threads(1, root), 1);
+  fake_root_remove(root);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 8);
+  setenv("OMP_NUM_THREADS", "3", 1);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 3);
+}
+END_TEST
+
 static const struct {
   const char *text;
   size_t limit;
@@ -358,6 +373,7 @@ static Suite *machine_suite(void) {
   TCase *limits = add_case(suite, "limits");
   tcase_add_loop_test(limits, cgroup_limits_are_read, 0, COUNT(trees));
   tcase_add_test(limits, quota_rounds_up_to_threads);
+  tcase_add_test(limits, threads_are_limited_without_a_topology);
   tcase_add_loop_test(limits, omp_num_threads_is_read, 0, COUNT(omp_values));
   return suite;
 }
