@@ -43,6 +43,26 @@ START_TEST(shares_are_consecutive_and_even) {
 }
 END_TEST
 
+/* Of fewer items than parts, each half of the parts gets half, as a half may be a NUMA node. */
+START_TEST(spread_shares_leave_no_half_idle) {
+  for (size_t n = 0; n < 70; n++) {
+    for (size_t parts = 1; parts < 20; parts++) {
+      size_t next = 0, half = 0;
+      for (size_t part = 0; part < parts; part++) {
+        nu_range range = nu_spread(n, parts, part), share = nu_share(n, parts, part);
+        ck_assert_uint_eq(range.begin, next);
+        next = range.end;
+        if (part < parts / 2) half = next;
+        if (n >= parts) ck_assert(range.begin == share.begin && range.end == share.end);
+        else ck_assert_uint_le(range.end - range.begin, 1);
+      }
+      ck_assert_uint_eq(next, n);
+      if (n < parts && parts % 2 == 0) ck_assert_uint_eq(half, n / 2);
+    }
+  }
+}
+END_TEST
+
 /* Of one chunk of every thread: rows times panels, rows alone; the engine's places of the rows. */
 typedef struct coverage {
   size_t cells, alone;
@@ -392,6 +412,7 @@ static Suite *plan_suite(void) {
   TCase *tests = tcase_create("plan");
   tcase_set_timeout(tests, 60);
   tcase_add_test(tests, shares_are_consecutive_and_even);
+  tcase_add_test(tests, spread_shares_leave_no_half_idle);
   tcase_add_test(tests, strategies_cover_every_row_and_panel_once);
   tcase_add_test(tests, grain_depends_on_the_batch_alone);
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);

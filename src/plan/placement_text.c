@@ -89,8 +89,10 @@ static size_t bytes_on(const sums *s, size_t node, nu_buffer_kind first, nu_buff
 static void add_part(nu_text *out, const numann_plan *plan, const nu_layer *layer, nu_range threads) {
   size_t panels = nu_panels(layer->neurons), units = nu_panels(layer->inputs);
   bool thin = panels < plan->threads;
-  size_t begin = nu_share(thin ? units : panels, plan->threads, threads.begin).begin;
-  size_t end = nu_share(thin ? units : panels, plan->threads, threads.end - 1).end;
+  size_t begin = thin ? nu_spread(units, plan->threads, threads.begin).begin
+                      : nu_share(panels, plan->threads, threads.begin).begin;
+  size_t end = thin ? nu_spread(units, plan->threads, threads.end - 1).end
+                    : nu_share(panels, plan->threads, threads.end - 1).end;
   if (thin) begin *= P, end = end * P < layer->inputs ? end * P : layer->inputs;
   nu_text_add(out, thin ? "inputs " : "panels ");
   add_range(out, (nu_range){begin, end});
