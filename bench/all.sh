@@ -47,6 +47,8 @@ part of_peak.py --numann "$numann" --runs "$runs"
 part ceilings.py --numann "$numann"
 part promise.py --numann "$numann" --free "$free" --runs "$runs"
 part threads.py --numann "$numann" --runs "$runs"
+part placement.py --numann "$numann" --runs "$runs"
+part startup.py --numann "$numann"
 part time_to_accuracy.py --numann "$numann" --python "$python" --data "$mnist"
 part peers.py --numann "$numann" --python "$python" --runs "$runs" ${FANN:+--fann-source "$FANN"}
 part plot.py

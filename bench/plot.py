@@ -318,6 +318,23 @@ def too_many(path):
     return table(head, cells) + f"\n\nRatios of rates, medians of {at.runs} run{'s' * (at.runs > 1)}, with their {at.kind}."
 
 
+def placement_block(results):
+    """What placement costs or gains, and what a start takes."""
+    at = Groups(results / "placement.csv", "row", "way")
+    cells = [[row, at.way((row, "auto")), share_text(at.ratio((row, "auto"), (row, "none")))] for row in at.rows]
+    text = table(["row", "auto chooses", "placement auto / none"], cells)
+    text += f"\n\nRatios of rates, medians of {at.runs} runs, with their {at.kind}."
+    more = results / "startup.csv"
+    return text + (f"\n\n{starts(more)}" if has(more) else "")
+
+
+def starts(path):
+    at = Groups(path, "what")
+    cells = [[what, f"{interval(at.values((what,), 'milliseconds'))[0]:.0f}",
+              f"{max(at.values((what,), 'milliseconds')):.0f}"] for what in at.rows]
+    return table(["a whole process", "milliseconds", "most"], cells) + f"\n\nMedians and most of {at.runs} starts."
+
+
 def promise_block(results):
     at = Groups(results / "promise.csv", "row", "build")
     head = ["row", "numann", "free order", "numann / free order"]
@@ -408,6 +425,7 @@ BLOCKS = {  # name in README.md: function, files that it reads
     "fractions": (fractions_block, ["fractions.csv"]),
     "ceilings": (ceilings_block, ["ceilings.csv"]),
     "threads": (threads_block, ["fractions.csv"]),
+    "placement": (placement_block, ["placement.csv"]),
     "promise": (promise_block, ["promise.csv"]),
     "peers": (peers_block, ["peers.csv", "peers.json"]),
     "variants": (variants_block, ["variants.csv", "peers.json"]),

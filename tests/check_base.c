@@ -192,6 +192,22 @@ START_TEST(arrays_grow_and_keep_their_content) {
 }
 END_TEST
 
+START_TEST(bytes_have_units) {
+  static const struct {
+    size_t bytes;
+    const char *text;
+  } shown[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1 KiB"}, {1536, "1.5 KiB"}, {102348, "99.9 KiB"},
+               {102349, "100 KiB"}, {106906, "104 KiB"}, {1048063, "1023 KiB"}, {1048064, "1.0 MiB"},
+               {1048576, "1 MiB"}, {(size_t)3 << 30, "3 GiB"}, {SIZE_MAX, "16777216 TiB"}};
+  for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+    nu_text text = {0};
+    nu_text_add_bytes(&text, shown[i].bytes);
+    ck_assert_str_eq(nu_text_view(&text), shown[i].text);
+    nu_text_clear(&text);
+  }
+}
+END_TEST
+
 START_TEST(texts_grow) {
   nu_text text = {0};
   ck_assert_str_eq(nu_text_view(&text), "");
@@ -293,7 +309,7 @@ int main(void) {
       philox_gives_its_known_answers, streams_are_philox_with_a_fixed_layout,
       normals_have_mean_0_and_variance_1, a_shuffle_is_a_permutation_fixed_by_its_stream,
       all_orders_are_equally_likely, sizes_do_not_wrap, memory_is_aligned_and_zero,
-      arrays_grow_and_keep_their_content, texts_grow,
+      arrays_grow_and_keep_their_content, texts_grow, bytes_have_units,
       only_characters_of_the_standard_are_utf8, excerpts_are_short_single_lines,
       files_are_read_whole_or_refused, paths_join_and_part, errors_carry_status_and_one_whole_line, the_clock_goes_forward};
   Suite *suite = suite_create("base");

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake_root.h"
 #include "machine/limits.h"
 #include "machine/machine.h"
 #include "machine/team.h"
@@ -152,28 +153,9 @@ START_TEST(affinity_mask_is_left_alone) {
 }
 END_TEST
 
-/* ---- topology */
-
-typedef struct fake {
-  const char *topology;
-  size_t cores, processing_units, nodes, packages, l3_bytes;
-} fake;
+/* ---- topology: more in check_topology.c */
 
 #define MIB ((size_t)1 << 20)
-
-static const fake fakes[] = {
-    {"pu:1", 1, 1, 1, 1, 0},
-    {"core:2 pu:1", 2, 2, 1, 1, 0},
-    {"core:4 pu:2", 4, 8, 1, 1, 0},
-    {"pack:2 core:8 pu:1", 16, 16, 1, 2, 0},
-    {"node:2 core:2 pu:1", 4, 4, 2, 1, 0},
-    {"pack:2 node:1 l3:1(size=32MB) core:12 pu:2", 24, 48, 2, 2, 32000000},
-    {"pack:2 node:4 l3:4(size=16777216) core:4 pu:1", 128, 128, 8, 2, 16 * MIB},
-    {"pack:1 [numa(memory=4GB)] [numa(memory=16GB)] core:8 pu:4", 8, 32, 1, 1, 0},
-    {"pack:2 [numa] group:4 [numa] core:3 pu:1", 24, 24, 8, 2, 0},
-    {"pack:2 die:2 l3:2(size=1048576) l2:2 core:1 pu:2", 16, 32, 1, 2, MIB},
-    {"node:3 pack:1 core:5 pu:1", 15, 15, 3, 3, 0},
-};
 
 static numann_status detect_fake(nu_machine *machine, const char *topology, const char *root) {
   nu_machine_source source = {.topology = topology, .root = root};
@@ -183,34 +165,11 @@ static numann_status detect_fake(nu_machine *machine, const char *topology, cons
   return status;
 }
 
-START_TEST(fake_machines_are_counted) {
-  const fake *f = &fakes[_i];
-  nu_machine machine;
-  unsetenv("OMP_NUM_THREADS");
-  ck_assert_int_eq(detect_fake(&machine, f->topology, NULL), NUMANN_OK);
-  ck_assert_uint_eq(machine.cores, f->cores);
-  ck_assert_uint_eq(machine.processing_units, f->processing_units);
-  ck_assert_uint_eq(machine.numa_nodes, f->nodes);
-  ck_assert_uint_eq(machine.packages, f->packages);
-  if (f->l3_bytes > 0) ck_assert_uint_eq(machine.l3_bytes, f->l3_bytes);
-  ck_assert_uint_eq(machine.threads_limit, f->cores);
-  ck_assert_str_eq(machine.limited_by, "cores of the affinity mask");
-}
-END_TEST
-
-START_TEST(wrong_description_is_refused) {
-  nu_machine machine;
-  ck_assert_int_eq(detect_fake(&machine, "node:x", NULL), NUMANN_ERR_CONFIG);
-  ck_assert_int_eq(detect_fake(&machine, "", NULL), NUMANN_ERR_CONFIG);
-}
-END_TEST
-
 START_TEST(drawing_shows_the_machine) {
-  nu_machine_source source = {.topology = "pack:2 node:2 l3:1 core:3 pu:2", .root = NULL};
+  nu_machine_source source = {.topology = "pack:2 node:2 l3:1 core:3 pu:2", .root = "/nowhere"};
   nu_machine machine;
   nu_text text = {0};
   setenv("OMP_NUM_THREADS", "5", 1);
-  ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);
   ck_assert_int_eq(nu_machine_draw_from(&machine, &source, &text, NULL), NUMANN_OK);
   nu_machine_clear(&machine);
   const char *drawing = nu_text_view(&text);
@@ -240,14 +199,11 @@ START_TEST(mask_of_one_core_is_one_thread) {
   ck_assert_uint_eq(machine.cores, 1);
   ck_assert_uint_eq(machine.processing_units, 1);
   ck_assert_uint_eq(machine.threads_limit, 1);
+  ck_assert_uint_eq(nu_team_processors(), 1);
 }
 END_TEST
 
 /* ---- limits */
-
-typedef struct fake_file {
-  const char *name, *text;
-} fake_file;
 
 /* cgroup trees, and what must be read from them. */
 typedef struct fake_tree {
@@ -330,54 +286,46 @@ static const fake_tree trees[] = {
      0},
 };
 
-static void run_shell(const char *format, const char *argument) {
-  char command[1024];
-  snprintf(command, sizeof command, format, argument);
-  ck_assert_int_eq(system(command), 0);
-}
-
-static void make_root(char root[256]) {
-  const char *folder = getenv("TMPDIR");
-  snprintf(root, 256, "%s/numann-machine-XXXXXX", folder != NULL ? folder : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
-static void write_fake(const char *root, const fake_file *fake_one) {
-  char path[1024];
-  snprintf(path, sizeof path, "%s/%s", root, fake_one->name);
-  run_shell("mkdir -p \"$(dirname '%s')\"", path);
-  FILE *file = fopen(path, "w");
-  ck_assert_ptr_nonnull(file);
-  fputs(fake_one->text, file);
-  ck_assert_int_eq(fclose(file), 0);
-}
-
-static void write_tree(char root[256], const fake_tree *tree) {
-  make_root(root);
-  for (size_t i = 0; i < 8 && tree->files[i].name != NULL; i++) write_fake(root, &tree->files[i]);
+static void write_tree(char root[FAKE_ROOT], const fake_tree *tree) {
+  fake_root_make(root);
+  fake_root_write_all(root, tree->files, 8);
 }
 
 START_TEST(cgroup_limits_are_read) {
   const fake_tree *tree = &trees[_i];
-  char root[256];
+  char root[FAKE_ROOT];
   write_tree(root, tree);
   nu_limits limits = nu_limits_read(root);
-  run_shell("rm -r '%s'", root);
+  fake_root_remove(root);
   ck_assert_msg(limits.quota == tree->quota, "%s: quota %g", tree->what, limits.quota);
   ck_assert_msg(limits.memory == tree->memory, "%s: memory %zu", tree->what, limits.memory);
 }
 END_TEST
 
 START_TEST(quota_rounds_up_to_threads) {
-  char root[256];
+  char root[FAKE_ROOT];
   nu_machine machine;
   unsetenv("OMP_NUM_THREADS");
   write_tree(root, &trees[1]);
   ck_assert_int_eq(detect_fake(&machine, "core:8 pu:1", root), NUMANN_OK);
-  run_shell("rm -r '%s'", root);
+  fake_root_remove(root);
   ck_assert_uint_eq(machine.threads_limit, 2);
   ck_assert_str_eq(machine.limited_by, "cgroup CPU quota");
   ck_assert_uint_eq(machine.memory_limit, MIB);
+}
+END_TEST
+
+START_TEST(threads_are_limited_without_a_topology) {
+  char root[FAKE_ROOT];
+  unsetenv("OMP_NUM_THREADS");
+  unsetenv("SLURM_JOB_ID");
+  write_tree(root, &trees[1]);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 2);
+  ck_assert_uint_eq(nu_limits_threads(1, root), 1);
+  fake_root_remove(root);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 8);
+  setenv("OMP_NUM_THREADS", "3", 1);
+  ck_assert_uint_eq(nu_limits_threads(8, root), 3);
 }
 END_TEST
 
@@ -389,9 +337,10 @@ static const struct {
 
 START_TEST(omp_num_threads_is_read) {
   setenv("OMP_NUM_THREADS", omp_values[_i].text, 1);
-  ck_assert_uint_eq(nu_limits_read(NULL).omp, omp_values[_i].limit);
+  ck_assert_uint_eq(nu_limits_read("/nowhere").omp, omp_values[_i].limit);
+  ck_assert_uint_eq(nu_limits_read(NULL).omp, 0);
   nu_machine machine;
-  ck_assert_int_eq(detect_fake(&machine, "core:16 pu:1", NULL), NUMANN_OK);
+  ck_assert_int_eq(detect_fake(&machine, "core:16 pu:1", "/nowhere"), NUMANN_OK);
   size_t limit = omp_values[_i].limit;
   ck_assert_uint_eq(machine.threads_limit, limit > 0 && limit < 16 ? limit : 16);
 }
@@ -419,13 +368,12 @@ static Suite *machine_suite(void) {
   tcase_add_test(team, refused_threads_are_an_error);
   tcase_add_test(team, affinity_mask_is_left_alone);
   TCase *topology = add_case(suite, "topology");
-  tcase_add_loop_test(topology, fake_machines_are_counted, 0, COUNT(fakes));
-  tcase_add_test(topology, wrong_description_is_refused);
   tcase_add_test(topology, drawing_shows_the_machine);
   tcase_add_test(topology, mask_of_one_core_is_one_thread);
   TCase *limits = add_case(suite, "limits");
   tcase_add_loop_test(limits, cgroup_limits_are_read, 0, COUNT(trees));
   tcase_add_test(limits, quota_rounds_up_to_threads);
+  tcase_add_test(limits, threads_are_limited_without_a_topology);
   tcase_add_loop_test(limits, omp_num_threads_is_read, 0, COUNT(omp_values));
   return suite;
 }

@@ -239,7 +239,8 @@ static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_
     whole(c, base + mine.begin * panel, base + mine.end * panel, thread);
     return;
   }
-  nu_range mine = nu_share(nu_panels(layer->inputs), n, i);
+  size_t units = nu_panels(layer->inputs);
+  nu_range mine = units < n ? (nu_range){units * i / n, units * (i + 1) / n} : nu_share(units, n, i);
   bool last = mine.end * P >= layer->inputs;
   for (size_t p = 0; p < panels && mine.begin < mine.end; p++) {
     size_t row = nu_panel_width(layer->neurons, p) * sizeof(float);

@@ -43,6 +43,26 @@ START_TEST(shares_are_consecutive_and_even) {
 }
 END_TEST
 
+/* Of fewer items than parts, each half of the parts gets half, as a half may be a NUMA node. */
+START_TEST(spread_shares_leave_no_half_idle) {
+  for (size_t n = 0; n < 70; n++) {
+    for (size_t parts = 1; parts < 20; parts++) {
+      size_t next = 0, half = 0;
+      for (size_t part = 0; part < parts; part++) {
+        nu_range range = nu_spread(n, parts, part), share = nu_share(n, parts, part);
+        ck_assert_uint_eq(range.begin, next);
+        next = range.end;
+        if (part < parts / 2) half = next;
+        if (n >= parts) ck_assert(range.begin == share.begin && range.end == share.end);
+        else ck_assert_uint_le(range.end - range.begin, 1);
+      }
+      ck_assert_uint_eq(next, n);
+      if (n < parts && parts % 2 == 0) ck_assert_uint_eq(half, n / 2);
+    }
+  }
+}
+END_TEST
+
 /* Of one chunk of every thread: rows times panels, rows alone; the engine's places of the rows. */
 typedef struct coverage {
   size_t cells, alone;
@@ -123,6 +143,18 @@ START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
   ck_assert_int_eq(plan.strategy, NU_SAMPLES);
   ck_assert_ptr_nonnull(strstr(plan.note, "33 threads on 2 cores"));
   request.threads = 2;
+  request.batch = 128;
+  ck_assert_str_eq(nu_plan_make(&request, network, &machine).note, "");
+  numann_network_destroy(network);
+}
+END_TEST
+
+START_TEST(groups_without_rows_are_told) {
+  nu_machine machine = machine_of(8);
+  numann_network *network = network_of(1, (size_t[]){8, 8});
+  nu_plan_request request = {.threads = 3, .strategy = NU_SAMPLES, .batch = 65};
+  ck_assert_ptr_nonnull(strstr(nu_plan_make(&request, network, &machine).note, "65 rows has 2 grains of 64: 1 of 3 groups"));
+  request.batch = 129;
   ck_assert_str_eq(nu_plan_make(&request, network, &machine).note, "");
   numann_network_destroy(network);
 }
@@ -271,7 +303,7 @@ START_TEST(auto_is_never_worse_than_one_thread) {
 END_TEST
 
 START_TEST(omp_num_threads_limits_and_does_not_ask) {
-  nu_machine_source source = {.topology = fakes[0].topology};
+  nu_machine_source source = {.topology = fakes[0].topology, .root = "/nowhere"};
   nu_machine machine;
   setenv("OMP_NUM_THREADS", "64", 1);
   ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);
@@ -380,10 +412,12 @@ static Suite *plan_suite(void) {
   TCase *tests = tcase_create("plan");
   tcase_set_timeout(tests, 60);
   tcase_add_test(tests, shares_are_consecutive_and_even);
+  tcase_add_test(tests, spread_shares_leave_no_half_idle);
   tcase_add_test(tests, strategies_cover_every_row_and_panel_once);
   tcase_add_test(tests, grain_depends_on_the_batch_alone);
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);
   tcase_add_test(tests, an_ordered_thread_count_is_obeyed_with_one_warning);
+  tcase_add_test(tests, groups_without_rows_are_told);
   tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);

@@ -20,6 +20,7 @@ done
 check "train leaves a checkpoint" test -n "$(ls runs/digits/checkpoints)"
 check "metrics.csv has a row an epoch" test "$(wc -l <runs/digits/metrics.csv)" -eq 6
 check "metrics.jsonl has a row an epoch" test "$(wc -l <runs/digits/metrics.jsonl)" -eq 5
+check "the report draws the placement" grep -q "core 0, processor" runs/digits/report.html
 check "the report needs no other file" refute grep -qE 'https?://|src=|<link|@import' runs/digits/report.html
 cp -R runs first
 
@@ -95,6 +96,11 @@ check "are said to be so" same "$(json origin)" shipped
 check "rates measured on order" run 0 plan configs/digits.yaml --set parallel.calibration=refresh
 check "says what came of it" has out '^rates .*measur'
 check "without a warning" test ! -s err
+check "plan draws" run 0 plan --row mnist --topology 'numa:2 core:2 pu:1' --threads 4 --svg placement.svg
+check "a file of its own" grep -q '^<svg .* xmlns="http://www.w3.org/2000/svg"' placement.svg
+check "with both nodes" same "$(grep -c '"strong"' placement.svg)" 2
+check "no folder to draw into" run 5 plan --row mnist --svg none/placement.svg
+check "is named" has err 'none/placement.svg'
 check "plan of nothing" run 2 plan
 check "plan of two things" run 2 plan configs/digits.yaml --row mnist
 check "says which" has err 'digits.yaml and --row'

@@ -41,6 +41,17 @@ void nu_text_addf(nu_text *text, const char *format, ...) {
   va_end(again);
 }
 
+/* From 1023.5 on a number would be shown as 1024. */
+void nu_text_add_bytes(nu_text *text, size_t bytes) {
+  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  const size_t last = sizeof units / sizeof *units - 1;
+  double value = (double)bytes;
+  size_t unit = 0;
+  for (; value >= 1023.5 && unit < last; unit++) value /= 1024.0;
+  bool whole = unit == 0 || value >= 99.95 || value == (double)(size_t)value;
+  nu_text_addf(text, whole ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
 const char *nu_text_view(const nu_text *text) { return text->data ? text->data : ""; }
 
 void nu_text_clear(nu_text *text) {

@@ -18,6 +18,8 @@ typedef struct nu_text {
 void nu_text_append(nu_text *text, const char *bytes, size_t n);
 void nu_text_add(nu_text *text, const char *string);
 void nu_text_addf(nu_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* "512 B", "32 KiB", "1.5 MiB": one decimal where it is not 0 and the number is below 100. */
+void nu_text_add_bytes(nu_text *text, size_t bytes);
 /* The content, "" while empty; valid until the next append. */
 const char *nu_text_view(const nu_text *text);
 void nu_text_clear(nu_text *text);

@@ -70,7 +70,8 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann plan configs/digits.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
          "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
-         "numann plan --row wide --json\n",
+         "numann plan --row wide --json\n"
+         "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg placement.svg\n",
          nu_command_plan},
     [NU_COMMAND_BENCH] =
         {"bench", "peak|step|phases|kernels|nodes|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
@@ -145,6 +146,7 @@ static const nu_option options[NU_OPTIONS] = {
                             BIT(TOPO) | BIT(PLAN)},
     [NU_OPTION_ISA] = {"isa", 0, "NAME", "estimate with the shipped rates of an instruction set, such as avx2",
                        BIT(PLAN)},
+    [NU_OPTION_SVG] = {"svg", 0, "FILE", "draw the placement into a file, too", BIT(PLAN)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
     [NU_OPTION_QUIET] = {"quiet", 'q', NULL, "no progress and no notes; errors and results only",
                          WITH_ALL},

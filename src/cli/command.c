@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "base/number.h"
+#include "config/config.h"
+#include "machine/launch.h"
+#include "plan/plan.h"
 
 /* As parallel.threads of the key table allows. */
 #define MOST_THREADS 4096
@@ -86,11 +89,18 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
   return status;
 }
 
-/* Another machine has none of this job's limits, nor of this user's. */
+/* Another machine has none of this job's limits. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   const char *topology = args->value[NU_OPTION_TOPOLOGY];
-  if (topology != NULL) unsetenv("OMP_NUM_THREADS");
   return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
+}
+
+void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine, const numann_config *config,
+                       const numann_plan *plan) {
+  char message[NU_LAUNCH_MESSAGE];
+  size_t ordered = nu_config_count(config, "parallel.threads");
+  if (!nu_given(args, NU_OPTION_QUIET) && nu_launch_diagnose(machine, ordered, message)) nu_warn("%s", message);
+  else if (plan->note[0]) nu_warn("%s", plan->note);
 }
 
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "checkpoint/durable.h"
 #include "cli/bench.h"
 #include "cli/json.h"
 #include "cli/placement.h"
@@ -13,6 +14,8 @@
 #include "plan/calibration.h"
 #include "plan/cost.h"
 #include "plan/memory.h"
+#include "plan/placement.h"
+#include "report/svg.h"
 
 /* What is planned, and the plan with all its reasons. */
 typedef struct outlook {
@@ -136,6 +139,7 @@ static void json_machine(const outlook *o, nu_json *json) {
   nu_json_string(json, "model", m->model);
   nu_json_count(json, "numa_nodes", m->numa_nodes);
   nu_json_count(json, "cores", m->cores);
+  nu_json_count(json, "hardware_threads", m->processing_units);
   nu_json_count(json, "l1d_bytes", m->l1d_bytes);
   nu_json_count(json, "l2_bytes", m->l2_bytes);
   nu_json_count(json, "l3_bytes", m->l3_bytes);
@@ -253,11 +257,6 @@ static void write_json(const outlook *o, nu_text *out) {
 
 /* ---- text */
 
-static void add_size(nu_text *out, size_t bytes) {
-  if (bytes >= 10u << 20) nu_text_addf(out, "%.0f MiB", (double)bytes / (1u << 20));
-  else nu_text_addf(out, "%.0f KiB", (double)bytes / (1u << 10));
-}
-
 static void add_plural(nu_text *out, size_t n, const char *thing) {
   nu_text_addf(out, "%zu %s%s", n, thing, n == 1 ? "" : "s");
 }
@@ -324,7 +323,7 @@ static void add_layers(const outlook *o, nu_text *out) {
 
 static void add_cache(nu_text *out, const char *name, size_t bytes) {
   nu_text_addf(out, "%s ", name);
-  if (bytes) add_size(out, bytes);
+  if (bytes) nu_text_add_bytes(out, bytes);
   else nu_text_add(out, "unknown");
 }
 
@@ -374,13 +373,26 @@ static void warn_of_memory(const outlook *o) {
           limit >> 20);
 }
 
+static numann_status draw_svg(const outlook *o, const char *path, numann_error *err) {
+  nu_text svg = {0};
+  if (!o->plan.placement)
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --svg %s: nothing to draw, the machine tells of no cores",
+                   path);
+  nu_placement_picture(&o->plan, o->network, data_bytes(o), true, &svg);
+  numann_status status =
+      svg.failed ? nu_fail_memory(err, svg.length, path) : nu_durable_write(path, svg.data, svg.length, err);
+  nu_text_clear(&svg);
+  return status;
+}
+
 static numann_status run(outlook *o, const nu_arguments *args, numann_error *err) {
   NU_TRY(open_subject(o, args, err));
   NU_TRY(make_plan(o, args, err));
   const nu_placement *placement = o->plan.placement;
-  if (o->plan.note[0]) nu_warn("%s", o->plan.note);
+  nu_warn_of_launch(args, &o->machine, o->config, &o->plan);
   if (placement && placement->note[0]) nu_warn("%s", placement->note);
   warn_of_memory(o);
+  if (nu_given(args, NU_OPTION_SVG)) NU_TRY(draw_svg(o, args->value[NU_OPTION_SVG], err));
   nu_text out = {0};
   if (nu_given(args, NU_OPTION_JSON)) write_json(o, &out);
   else write_text(o, &out);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/json.h"
 #include "data/data.h"
+#include "machine/machine.h"
 #include "network/network.h"
 #include "trainer/evaluate.h"
 
@@ -24,7 +25,7 @@ void nu_parts_clear(nu_parts *parts);
 void nu_describe_network(const numann_network *network, nu_text *out);
 
 /* Cpu, cores, thread limit, instruction set and versions, a line each. */
-numann_status nu_describe_machine(nu_text *out, numann_error *err);
+void nu_describe_machine(const nu_machine *machine, nu_text *out);
 
 /* "<part>_loss" and "<part>_accuracy" or "<part>_rmse"; null where there are no rows. With an empty
  * part the keys are "loss", "accuracy" and "rmse". */

@@ -70,27 +70,25 @@ static void write_json(const nu_machine *machine, const char *diagnosis, nu_json
   nu_text_add(&json->text, "\n");
 }
 
-static numann_status write_text(const nu_machine *machine, const nu_machine_source *source, const char *diagnosis,
-                                nu_text *out, numann_error *err) {
-  NU_TRY(nu_machine_draw_from(machine, source, out, err));
-  if (diagnosis[0] != '\0') nu_text_addf(out, "\n%s\n", diagnosis);
-  return NUMANN_OK;
+/* The machine, and its drawing where that is wanted. */
+static numann_status look(nu_machine *machine, const nu_arguments *args, nu_text *drawing, numann_error *err) {
+  nu_machine_source source = nu_machine_wanted(args);
+  if (nu_given(args, NU_OPTION_JSON)) return nu_machine_detect_from(machine, &source, err);
+  return nu_machine_draw_from(machine, &source, drawing, err);
 }
 
 numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
   nu_machine machine;
-  nu_machine_source source = nu_machine_wanted(args);
-  NU_TRY(nu_machine_detect_from(&machine, &source, err));
+  nu_json out = {0};
+  numann_status status = look(&machine, args, &out.text, err);
+  if (status != NUMANN_OK) {
+    nu_text_clear(&out.text);
+    return status;
+  }
   char diagnosis[NU_LAUNCH_MESSAGE];
-  nu_launch_diagnose(&machine, 0, diagnosis);
-  nu_json json = {0};
-  numann_status status = NUMANN_OK;
-  if (nu_given(args, NU_OPTION_JSON))
-    write_json(&machine, diagnosis, &json);
-  else
-    status = write_text(&machine, &source, diagnosis, &json.text, err);
+  bool found = nu_launch_diagnose(&machine, 0, diagnosis);
+  if (nu_given(args, NU_OPTION_JSON)) write_json(&machine, diagnosis, &out);
+  else if (found) nu_text_addf(&out.text, "\n%s\n", diagnosis);
   nu_machine_clear(&machine);
-  if (status == NUMANN_OK) return nu_print_text(&json.text, err);
-  nu_text_clear(&json.text);
-  return status;
+  return nu_print_text(&out.text, err);
 }

@@ -103,7 +103,7 @@ static void announce(const run *r) {
           r->folder.path);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
-  if (r->plan->note[0] != '\0') nu_warn("%s", r->plan->note);
+  nu_warn_of_launch(r->args, &r->plan->machine, r->config, r->plan);
   if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);
 }
@@ -162,17 +162,17 @@ static numann_status evaluate(run *r, numann_error *err) {
 
 /* Texts that a result borrows. */
 typedef struct texts {
-  nu_text config, machine, network;
+  nu_text config, machine, network, placement;
 } texts;
 
-static numann_status write_texts(const run *r, texts *t, numann_error *err) {
+static void write_texts(const run *r, texts *t) {
   nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
   nu_describe_network(r->network, &t->network);
-  NU_TRY(nu_describe_machine(&t->machine, err));
+  nu_describe_machine(&r->plan->machine, &t->machine);
   nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
                r->plan->threads == 1 ? "" : "s",
                numann_plan_strategy(r->plan), r->plan->why);
-  return NUMANN_OK;
+  if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
 }
 
 static const char *last_part(const char *path) {
@@ -182,6 +182,11 @@ static const char *last_part(const char *path) {
 
 static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
   return evaluation->rows > 0 ? evaluation : NULL;
+}
+
+/* Of the array of inputs. */
+static size_t training_bytes(const numann_data *data) {
+  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
 }
 
 static nu_result collect(const run *r, const texts *t) {
@@ -195,14 +200,12 @@ static nu_result collect(const run *r, const texts *t) {
                       .validation = if_any(&r->parts.validation),
                       .test = if_any(&r->parts.test),
                       .seconds = nu_clock_seconds() - r->started,
-                      .network = r->network};
+                      .network = r->network,
+                      .plan = r->plan,
+                      .data_bytes = training_bytes(r->data),
+                      .placement_text = nu_text_view(&t->placement)};
   result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
   return result;
-}
-
-/* Of the array of inputs. */
-static size_t training_bytes(const numann_data *data) {
-  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
 }
 
 static void write_json(const run *r, nu_text *out) {
@@ -254,13 +257,14 @@ static numann_status write_report(const run *r, const nu_result *result, numann_
 
 static numann_status show(run *r, numann_error *err) {
   texts t = {0};
-  numann_status status = write_texts(r, &t, err);
+  write_texts(r, &t);
   nu_result result = collect(r, &t);
-  if (status == NUMANN_OK) status = write_report(r, &result, err);
+  numann_status status = write_report(r, &result, err);
   if (status == NUMANN_OK) status = print_result(r, &result, err);
   nu_text_clear(&t.config);
   nu_text_clear(&t.machine);
   nu_text_clear(&t.network);
+  nu_text_clear(&t.placement);
   if (status == NUMANN_OK)
     nu_note(r->args, "model, curves and report: %s/model.safetensors, metrics.csv, report.html",
             r->folder.path);

@@ -3,17 +3,12 @@
 
 #include <stdatomic.h>
 
-#include "machine/machine.h"
+#include "machine/limits.h"
 
 #define BYTES_A_THREAD 1048576 /* below, starting a thread takes longer than what it saves */
 
 static size_t find_limit(const numann_config *config) {
-  nu_machine machine;
-  size_t limit = 1, wanted = (size_t)nu_config_count(config, "parallel.threads");
-  if (nu_machine_detect(&machine, NULL) == NUMANN_OK) {
-    limit = machine.threads_limit;
-    nu_machine_clear(&machine);
-  }
+  size_t limit = nu_limits_threads(nu_team_processors(), ""), wanted = nu_config_count(config, "parallel.threads");
   return wanted > 0 && wanted < limit ? wanted : limit;
 }
 

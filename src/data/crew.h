@@ -11,7 +11,7 @@
 /* Start with the config alone. */
 typedef struct nu_crew {
   const numann_config *config;
-  size_t limit; /* of threads; 0: the machine has not been asked yet, which takes milliseconds */
+  size_t limit; /* of threads; 0: not asked yet */
 } nu_crew;
 
 /* Threads for work on so many bytes: what the machine gives, no more than parallel.threads. */

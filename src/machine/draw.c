@@ -17,18 +17,6 @@ typedef struct drawing {
 
 /* ---- the tree */
 
-static void add_bytes(nu_text *out, size_t bytes) {
-  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = (double)bytes;
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-    value /= 1024;
-    unit++;
-  }
-  bool whole = value == (double)(size_t)value || value >= 100;
-  nu_text_addf(out, whole ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
-
 static void add_indent(nu_text *out, size_t depth) {
   nu_text_addf(out, "%*s", (int)(2 * depth), "");
 }
@@ -87,7 +75,7 @@ static void draw_details(hwloc_obj_t object, nu_text *out) {
   if (hwloc_obj_type_is_cache(object->type)) bytes = (size_t)object->attr->cache.size;
   if (bytes > 0) {
     nu_text_add(out, "  ");
-    add_bytes(out, bytes);
+    nu_text_add_bytes(out, bytes);
   }
   if (model != NULL) nu_text_addf(out, "  %s", model);
 }
@@ -156,7 +144,7 @@ static void draw_caches(const nu_machine *machine, nu_text *out) {
   for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++) {
     if (caches[i].bytes == 0) continue;
     nu_text_addf(out, "%s%s ", separator, caches[i].name);
-    add_bytes(out, caches[i].bytes);
+    nu_text_add_bytes(out, caches[i].bytes);
     separator = ", ";
   }
   nu_text_add(out, "\n");
@@ -201,7 +189,7 @@ static void draw_limit(const nu_machine *machine, const char *name, double cores
 static void draw_memory(const char *name, size_t bytes, nu_text *out) {
   nu_text_addf(out, "  %-40s", name);
   if (bytes > 0)
-    add_bytes(out, bytes);
+    nu_text_add_bytes(out, bytes);
   else
     nu_text_add(out, "none");
   nu_text_add(out, "\n");
@@ -228,19 +216,24 @@ static void draw_limits(const nu_machine *machine, nu_text *out) {
   nu_text_addf(out, "\nthreads  up to %zu\n", machine->threads_limit);
 }
 
-numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
-                                   nu_text *out, numann_error *err) {
+static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *out, numann_error *err) {
+  drawing d = {v, machine, out};
+  draw_object(&d, hwloc_get_root_obj(v->topology), 0);
+  nu_text_add(out, "(# may be used, . may not)\n");
+  draw_caches(machine, out);
+  draw_distances(v, out);
+  draw_limits(machine, out);
+  return out->failed ? nu_fail_memory(err, out->length, "the drawing") : NUMANN_OK;
+}
+
+numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source, nu_text *out,
+                                   numann_error *err) {
   nu_view v;
+  *machine = (nu_machine){0};
   numann_status status = nu_view_open(&v, source, err);
-  if (status == NUMANN_OK) {
-    drawing d = {&v, machine, out};
-    draw_object(&d, hwloc_get_root_obj(v.topology), 0);
-    nu_text_add(out, "(# may be used, . may not)\n");
-    draw_caches(machine, out);
-    draw_distances(&v, out);
-    draw_limits(machine, out);
-  }
+  if (status == NUMANN_OK) status = nu_view_model(&v, source, machine, err);
+  if (status == NUMANN_OK) status = draw(&v, machine, out, err);
   nu_view_close(&v);
-  if (status == NUMANN_OK && out->failed) return nu_fail_memory(err, out->length, "the drawing");
+  if (status != NUMANN_OK) nu_machine_clear(machine);
   return status;
 }

@@ -172,8 +172,9 @@ static void read_slurm(nu_limits *limits) {
 
 /* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
 nu_limits nu_limits_read(const char *root) {
-  nu_limits limits = {.omp = read_variable("OMP_NUM_THREADS", ", \t")};
+  nu_limits limits = {0};
   if (root == NULL) return limits;
+  limits.omp = read_variable("OMP_NUM_THREADS", ", \t");
   read_slurm(&limits);
   read_cgroups(&limits, root);
   return limits;
@@ -223,6 +224,12 @@ void nu_limits_apply(nu_machine *machine, const char *root) {
   machine->slurm_limit = limits.slurm;
   machine->slurm_name = limits.slurm_name;
   set_slots(machine, machine->cores, NU_BY_CORES);
+}
+
+size_t nu_limits_threads(size_t processors, const char *root) {
+  nu_machine machine = {.cores = processors};
+  nu_limits_apply(&machine, root);
+  return machine.threads_limit;
 }
 
 void nu_machine_use_siblings(nu_machine *machine) {

@@ -16,8 +16,8 @@ typedef struct nu_limits {
 } nu_limits;
 
 /* cgroups of version 1, 2 and both mixed: the least of the process's group and all groups above it.
- * root: folder that stands for "/", "" being the real one; NULL reads no cgroup. What cannot be read
- * is no limit.
+ * root: folder that stands for "/", "" being the real one; NULL is a machine without limits, whatever the
+ * environment says of this one. What cannot be read is no limit.
  *
  * Slurm's variables count where SLURM_JOB_ID is set: SLURM_CPUS_PER_TASK, else SLURM_CPUS_ON_NODE where the
  * job, or the step, has one task on every node; with several, what belongs to this one is the mask's to say. */
@@ -25,6 +25,10 @@ nu_limits nu_limits_read(const char *root);
 
 /* Reads them into the machine, and sets its thread limit. */
 void nu_limits_apply(nu_machine *machine, const char *root);
+
+/* The thread limit that so many processors would have: a guess, one thread a processor, for those who need no
+ * more. To know the cores takes a tenth of a second on a machine of 256. */
+size_t nu_limits_threads(size_t processors, const char *root);
 
 /* How the thread limit's sources are called; machine->limited_by is one of them, or Slurm's variable. */
 #define NU_BY_CORES "cores of the affinity mask"

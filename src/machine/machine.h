@@ -66,18 +66,18 @@ typedef struct nu_machine_source {
   const char *topology; /* hwloc synthetic description such as "node:2 core:4 pu:2", or the
                            path of a .xml file that lstopo wrote; NULL: this machine and this
                            process's affinity mask */
-  const char *root;     /* folder that stands for "/" where limits are read: "" is the real one; NULL: of
-                           the limits only OMP_NUM_THREADS counts */
+  const char *root;     /* folder that stands for "/" where limits are read: "" is the real one; NULL: a
+                           machine without limits, OMP_NUM_THREADS and Slurm's included */
 } nu_machine_source;
 
 /* nu_machine_detect from a source. NUMANN_ERR_CONFIG where hwloc makes no machine of the description. */
 numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
                                      numann_error *err);
 
-/* The machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
+/* The same, and the machine as a tree of text lines (packages, NUMA nodes, caches, cores), the usable parts
  * marked, then the limits and which of them set the thread count. For `numann topo`. */
-numann_status nu_machine_draw_from(const nu_machine *machine, const nu_machine_source *source,
-                                   nu_text *out, numann_error *err);
+numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source, nu_text *out,
+                                   numann_error *err);
 
 /* Versions for --version: "hwloc 2.9.0". Static storage. */
 const char *nu_machine_library(void);

@@ -351,6 +351,14 @@ size_t nu_team_places(int *ids, size_t capacity) {
   return total;
 }
 
+size_t nu_team_processors(void) {
+  size_t n = nu_team_places(NULL, 0);
+  if (n > 0) return n;
+  affinity mask = current_affinity();
+  for (size_t i = 0; mask.bytes > 0 && i < mask_bits(&mask); i++) n += mask.bits[i / WORD_BITS] >> i % WORD_BITS & 1;
+  return n > 0 ? n : 1;
+}
+
 const char *nu_team_library(void) {
 #if _OPENMP >= 202111
   return "OpenMP 5.2 (202111 or later)";

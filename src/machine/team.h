@@ -53,6 +53,8 @@ void nu_team_barrier(nu_team *team);
  * Returns how many there are; 0 where the runtime has no places. With OMP_PROC_BIND or OMP_PLACES
  * set, the runtime pins the first thread before main, and only this tells what the process may use. */
 size_t nu_team_places(int *ids, size_t capacity);
+/* How many processors that makes; those of the calling thread's mask where there are no places. At least 1. */
+size_t nu_team_processors(void);
 
 /* "OpenMP 4.5 (201511)". Static storage. */
 const char *nu_team_library(void);

@@ -254,8 +254,10 @@ static void count_packages(const nu_view *v, nu_machine *machine) {
   if (machine->packages == 0) machine->packages = 1;
 }
 
-static numann_status model_machine(const nu_view *v, nu_machine *machine, numann_error *err) {
+numann_status nu_view_model(const nu_view *v, const nu_machine_source *source, nu_machine *machine,
+                            numann_error *err) {
   survey s;
+  *machine = (nu_machine){0};
   numann_status status = survey_open(&s, v, err);
   if (status == NUMANN_OK) status = model_processors(&s, machine, err);
   if (status == NUMANN_OK) status = model_nodes(&s, machine, err);
@@ -265,6 +267,8 @@ static numann_status model_machine(const nu_view *v, nu_machine *machine, numann
   count_packages(v, machine);
   measure_caches(v, machine);
   copy_model(v, machine);
+  nu_limits_apply(machine, source->root);
+  if (status != NUMANN_OK) nu_machine_clear(machine);
   return status;
 }
 
@@ -273,10 +277,8 @@ numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_sourc
   *machine = (nu_machine){0};
   nu_view v;
   numann_status status = nu_view_open(&v, source, err);
-  if (status == NUMANN_OK) status = model_machine(&v, machine, err);
+  if (status == NUMANN_OK) status = nu_view_model(&v, source, machine, err);
   nu_view_close(&v);
-  if (status == NUMANN_OK) nu_limits_apply(machine, source->root);
-  else nu_machine_clear(machine);
   return status;
 }
 

@@ -20,6 +20,10 @@ typedef struct nu_view {
 numann_status nu_view_open(nu_view *view, const nu_machine_source *source, numann_error *err);
 void nu_view_close(nu_view *view);
 
+/* The machine that it shows, limits included; cleared after a failure. */
+numann_status nu_view_model(const nu_view *view, const nu_machine_source *source, nu_machine *machine,
+                            numann_error *err);
+
 bool nu_view_may_use(const nu_view *view, hwloc_obj_t object);
 /* The next object of a type, from NULL on; NULL at the end. */
 hwloc_obj_t nu_view_next(const nu_view *view, hwloc_obj_type_t type, hwloc_obj_t previous);

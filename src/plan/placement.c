@@ -155,26 +155,37 @@ typedef struct job {
   dealing dealing;
 } job;
 
-/* Deals, too. The reason is a sentence without its end. */
-static void choose_placing(job *j, char *why, size_t size) {
-  nu_placing placing = j->request->placing;
+static void add_reason(nu_text *why, const job *j, size_t bytes, size_t caches) {
   size_t threads = j->plan->threads;
-  double bytes = (double)(weight_bytes(j->network) * (1 + j->plan->moments)), mib = bytes / (1u << 20);
-  if (placing != NU_PLACE_AUTO) {
-    deal(&j->dealing, placing, threads);
-    snprintf(why, size, "%s, as ordered", nu_placing_name(placing));
+  nu_text_add(why, ", as weights and moments (");
+  nu_text_add_bytes(why, bytes);
+  nu_text_addf(why, ") %s the last-level caches (", bytes <= caches ? "fit" : "exceed");
+  nu_text_add_bytes(why, caches);
+  nu_text_addf(why, ") of %zu thread%s", threads, threads == 1 ? "" : "s");
+}
+
+static nu_placing choose_by_size(job *j, nu_text *why) {
+  size_t threads = j->plan->threads, bytes = weight_bytes(j->network) * (1 + j->plan->moments);
+  deal(&j->dealing, NU_PLACE_COMPACT, threads);
+  usage used = usage_of(&j->dealing);
+  size_t caches = j->machine->l3_bytes * used.caches;
+  bool fits = used.nodes == 1 && bytes <= caches;
+  if (!fits) deal(&j->dealing, NU_PLACE_SCATTER, threads);
+  nu_text_add(why, nu_placing_name(fits ? NU_PLACE_COMPACT : NU_PLACE_SCATTER));
+  if (used.nodes > 1) nu_text_addf(why, ", as one node has too few cores for %zu threads", threads);
+  else if (!caches) nu_text_add(why, ", as no last-level cache is known");
+  else add_reason(why, j, bytes, caches);
+  return fits ? NU_PLACE_COMPACT : NU_PLACE_SCATTER;
+}
+
+/* Deals, too. The reason is a sentence without its end. */
+static void choose_placing(job *j, nu_text *why) {
+  nu_placing placing = j->request->placing;
+  if (placing == NU_PLACE_AUTO) {
+    placing = choose_by_size(j, why);
   } else {
-    deal(&j->dealing, placing = NU_PLACE_COMPACT, threads);
-    usage used = usage_of(&j->dealing);
-    double caches = (double)j->machine->l3_bytes * (double)used.caches;
-    bool fits = used.nodes == 1 && bytes <= caches;
-    if (!fits) deal(&j->dealing, placing = NU_PLACE_SCATTER, threads);
-    if (used.nodes > 1) snprintf(why, size, "scatter, as one node has too few cores for %zu threads", threads);
-    else if (!j->machine->l3_bytes) snprintf(why, size, "scatter, as no last-level cache is known");
-    else
-      snprintf(why, size, "%s, as weights and moments (%.1f MiB) %s the last-level caches (%.1f MiB) of %zu thread%s",
-               nu_placing_name(placing), mib, fits ? "fit" : "exceed", caches / (1u << 20), threads,
-               threads == 1 ? "" : "s");
+    deal(&j->dealing, placing, j->plan->threads);
+    nu_text_addf(why, "%s, as ordered", nu_placing_name(placing));
   }
   j->placement->placing = placing;
 }
@@ -234,7 +245,7 @@ static bool is_node_by_node(const nu_placement *placement) {
 typedef struct rule {
   bool holds;
   nu_width width;
-  const char *why;
+  const char *why; /* NU_BIND_CORE: behind "each thread on its core" */
 } rule;
 
 static rule choose_width(const job *j, bool follows) {
@@ -246,9 +257,9 @@ static rule choose_width(const job *j, bool follows) {
       {j->placement->placing == NU_PLACE_NONE, NU_BIND_NOT, "threads and memory are the system's business"},
       {threads + j->plan->idle > m->processing_units, NU_BIND_NOT, "not bound, as there are more threads than processors"},
       {j->request->omp_unbound && !ordered, NU_BIND_NOT, "not bound, as OMP_PROC_BIND is false"},
-      {ordered, NU_BIND_CORE, "each thread on its core"},
-      {threads >= m->cores, NU_BIND_CORE, "each thread on its core, as all cores are used"},
-      {m->cores < m->all_cores, NU_BIND_CORE, "each thread on its core, as the job was given these cores"},
+      {ordered, NU_BIND_CORE, ""},
+      {threads >= m->cores, NU_BIND_CORE, ", as all cores are used"},
+      {m->cores < m->all_cores, NU_BIND_CORE, ", as the job was given these cores"},
       {m->numa_nodes < 2, NU_BIND_NOT, "not bound, as one node has cores to spare"},
       {true, NU_BIND_NODE, "each thread on its node, any core: a run beside this one may need the others"},
   };
@@ -266,20 +277,27 @@ static bool wants_replicas(const job *j) {
   return weight_bytes(j->network) <= smallest / 16;
 }
 
+static const char *seats_name(const job *j, nu_width width) {
+  if (width != NU_BIND_CORE) return "";
+  return j->plan->threads > j->machine->cores ? "each thread on its hardware thread" : "each thread on its core";
+}
+
 static void explain(const job *j, const char *placing, const rule *r) {
   nu_placement *p = j->placement;
   const char *order = r->width == NU_BIND_OMP && p->n_nodes > 1 && !p->memory
                           ? "; not node by node, so that no memory is placed" : "";
   bool names = r->width != NU_BIND_OMP && p->placing != NU_PLACE_NONE;
-  snprintf(p->why, sizeof p->why, "%s%s%s%s", names ? placing : "", names ? "; " : "", r->why, order);
+  snprintf(p->why, sizeof p->why, "%s%s%s%s%s", names ? placing : "", names ? "; " : "", seats_name(j, r->width),
+           r->why, order);
   if (j->request->ordered && j->request->given && p->placing != NU_PLACE_NONE)
     snprintf(p->note, sizeof p->note, "OMP_PROC_BIND gives way to parallel.placement: %s", nu_placing_name(p->placing));
 }
 
-static void place(job *j) {
+/* False: memory is refused. */
+static bool place(job *j) {
   nu_placement *p = j->placement;
-  char why[192];
-  choose_placing(j, why, sizeof why);
+  nu_text why = {0};
+  choose_placing(j, &why);
   bool follows = j->request->given && !j->request->ordered && sit_where_given(j);
   if (follows) p->placing = NU_PLACE_NONE;
   else sit_down(j);
@@ -288,7 +306,10 @@ static void place(job *j) {
   p->width = r.width;
   p->memory = p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p);
   p->replicas = wants_replicas(j);
-  explain(j, why, &r);
+  explain(j, nu_text_view(&why), &r);
+  bool whole = !why.failed;
+  nu_text_clear(&why);
+  return whole;
 }
 
 /* ---- the whole */
@@ -307,7 +328,7 @@ numann_status nu_placement_create(nu_placement **out, const nu_placement_request
     p->processors = nu_alloc(machine->processing_units, sizeof *p->processors);
   }
   bool ready = p && p->seats && p->nodes && p->processors && opened;
-  if (ready) place(&j);
+  ready = ready && place(&j);
   close_dealing(&j.dealing);
   if (ready) {
     *out = p;

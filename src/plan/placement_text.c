@@ -55,15 +55,7 @@ void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node) {
   add_of_seats(out, placement, node, thread_of);
 }
 
-/* ---- sizes and words */
-
-static void add_size(nu_text *out, size_t bytes) {
-  static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = (double)bytes;
-  size_t unit = 0;
-  for (; value >= 1024.0 && unit < 4; unit++) value /= 1024.0;
-  nu_text_addf(out, value >= 100.0 || unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
+/* ---- words */
 
 static void add_count(nu_text *out, size_t n, const char *thing) {
   nu_text_addf(out, "%zu %s%s", n, thing, n == 1 ? "" : "s");
@@ -97,8 +89,10 @@ static size_t bytes_on(const sums *s, size_t node, nu_buffer_kind first, nu_buff
 static void add_part(nu_text *out, const numann_plan *plan, const nu_layer *layer, nu_range threads) {
   size_t panels = nu_panels(layer->neurons), units = nu_panels(layer->inputs);
   bool thin = panels < plan->threads;
-  size_t begin = nu_share(thin ? units : panels, plan->threads, threads.begin).begin;
-  size_t end = nu_share(thin ? units : panels, plan->threads, threads.end - 1).end;
+  size_t begin = thin ? nu_spread(units, plan->threads, threads.begin).begin
+                      : nu_share(panels, plan->threads, threads.begin).begin;
+  size_t end = thin ? nu_spread(units, plan->threads, threads.end - 1).end
+                    : nu_share(panels, plan->threads, threads.end - 1).end;
   if (thin) begin *= P, end = end * P < layer->inputs ? end * P : layer->inputs;
   nu_text_add(out, thin ? "inputs " : "panels ");
   add_range(out, (nu_range){begin, end});
@@ -135,7 +129,7 @@ static void add_layers(nu_text *out, const numann_plan *plan, const numann_netwo
     add_part(out, plan, &network->layers[l], nu_plan_node_threads(plan, node));
     size_t bytes = layer_bytes(plan, network, l, node, nodes);
     if (bytes) nu_text_add(out, ", ");
-    if (bytes) add_size(out, bytes);
+    if (bytes) nu_text_add_bytes(out, bytes);
     nu_text_add(out, bytes && end > l + 1 ? " each\n" : "\n");
   }
 }
@@ -145,7 +139,7 @@ static void add_layers(nu_text *out, const numann_plan *plan, const numann_netwo
 static void add_bytes(nu_text *out, const char *label, size_t bytes) {
   if (!bytes) return;
   add_label(out, label);
-  add_size(out, bytes);
+  nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -157,8 +151,8 @@ static void add_rows(nu_text *out, const numann_plan *plan, nu_range threads, si
                    nu_plan_my_own(plan, last.held, threads.end - 1).end};
   add_label(out, "rows");
   add_range(out, rows);
-  nu_text_addf(out, " of %zu, ", nu_plan_held(plan, plan->batch));
-  add_size(out, bytes);
+  nu_text_addf(out, " of %zu%s", nu_plan_held(plan, plan->batch), bytes ? ", " : "");
+  if (bytes) nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -171,7 +165,7 @@ static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, 
     add_range(out, groups);
     nu_text_add(out, ", ");
   }
-  add_size(out, bytes);
+  nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
@@ -195,7 +189,7 @@ static void add_head(nu_text *out, const nu_placement *p, size_t node, nu_range 
   nu_text_add(out, p->width == NU_BIND_NODE ? " on any of its " : " on ");
   add_count(out, p->width == NU_BIND_NODE ? p->nodes[node].cores : cores_of(p, threads), "core");
   if (p->width != NU_BIND_NODE) {
-    nu_text_addf(out, " of %zu, processors ", p->nodes[node].cores);
+    nu_text_addf(out, " of %zu, processor%s ", p->nodes[node].cores, threads.end - threads.begin == 1 ? "" : "s");
     nu_add_seats(out, p, node);
   }
   nu_text_add(out, "\n");

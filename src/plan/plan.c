@@ -173,10 +173,21 @@ static void explain_choice(numann_plan *plan, const search *s) {
   }
 }
 
+/* Groups beyond the grains have no rows. */
+static void note_idle_groups(numann_plan *plan) {
+  size_t grains = nu_plan_grains(plan, plan->batch);
+  if (plan->groups <= grains) return;
+  snprintf(plan->note, sizeof plan->note,
+           "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; strategy neurons, or "
+           "a larger batch, gives them work",
+           plan->batch, grains, grains == 1 ? "" : "s", plan->grain, plan->groups - grains, plan->groups);
+}
+
 static void explain(numann_plan *plan, const search *s) {
   size_t threads = plan->threads + plan->idle, cores = s->machine->cores;
   char turns[64] = "so they take turns";
   explain_choice(plan, s);
+  note_idle_groups(plan);
   size_t omp = s->machine->omp_limit;
   if (s->request->threads && omp && threads > omp)
     snprintf(plan->note, sizeof plan->note, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
@@ -268,7 +279,7 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
     machine = nu_plan_machine(&machine, config);
     status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
     if (machine.foreign) nu_plan_clear(plan); /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
-    nu_machine_clear(&machine);
+    plan->machine = machine;
   }
   if (status == NUMANN_OK) *out = plan;
   else numann_plan_destroy(plan);
@@ -284,6 +295,9 @@ void nu_plan_clear(numann_plan *plan) {
 }
 
 void numann_plan_destroy(numann_plan *plan) {
-  if (plan) nu_plan_clear(plan);
+  if (plan) {
+    nu_plan_clear(plan);
+    nu_machine_clear(&plan->machine);
+  }
   free(plan);
 }

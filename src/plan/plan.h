@@ -83,6 +83,7 @@ struct numann_plan {
   char why[192];        /* the reason for threads and strategy, one sentence */
   char note[256];       /* a warning for the user, or "" */
   nu_placement *placement; /* threads to cores, memory to nodes; owned; NULL: the system's business */
+  nu_machine machine;   /* that numann_plan_create found, its arrays owned; all zero in other plans */
 };
 
 /* A half-open range of indices. */
@@ -92,6 +93,9 @@ typedef struct nu_range {
 
 /* Share `part` of `parts` of n items: consecutive, sizes differ by at most one. */
 nu_range nu_share(size_t n, size_t parts, size_t part);
+/* The same, but of fewer items than parts the empty parts lie between the others, not all at the end, so that no
+ * NUMA node is left without work. */
+nu_range nu_spread(size_t n, size_t parts, size_t part);
 
 /* Grains of a batch of `rows` rows; rows of a range of grains. */
 size_t nu_plan_grains(const numann_plan *plan, size_t rows);
@@ -119,6 +123,9 @@ size_t nu_plan_held(const numann_plan *plan, size_t rows);
 /* Shares of one thread in the layers' phases: of every layer's panels among its group, and of the rows
  * of a range where work goes by rows (gather, output). */
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread);
+/* The same of the inputs of the layer above, whose deltas it computes: as the panels, but spread where a group has
+ * more threads. */
+nu_range nu_plan_my_inputs(const numann_plan *plan, size_t panels, size_t thread);
 /* Has a layer fewer panels than a group has threads? Then its threads split the rows in (3.8), and in
  * (4.12) the inputs: each those that it computed, so that these weights stay with their thread. */
 bool nu_plan_is_thin(const numann_plan *plan, size_t panels);

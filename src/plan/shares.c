@@ -7,6 +7,11 @@ nu_range nu_share(size_t n, size_t parts, size_t part) {
   return (nu_range){begin, begin + size + (part < longer)};
 }
 
+nu_range nu_spread(size_t n, size_t parts, size_t part) {
+  if (n >= parts) return nu_share(n, parts, part);
+  return (nu_range){n * part / parts, n * (part + 1) / parts};
+}
+
 /* ---- shares */
 
 size_t nu_plan_grains(const numann_plan *plan, size_t rows) {
@@ -43,6 +48,12 @@ nu_range nu_plan_group_grains(const numann_plan *plan, size_t rows, size_t group
 
 nu_range nu_plan_my_panels(const numann_plan *plan, size_t panels, size_t thread) {
   return share_in_group(plan, panels, thread);
+}
+
+nu_range nu_plan_my_inputs(const numann_plan *plan, size_t panels, size_t thread) {
+  if (plan->groups == plan->threads) return (nu_range){0, panels};
+  nu_range members = nu_plan_members(plan, nu_plan_group(plan, thread));
+  return nu_spread(panels, members.end - members.begin, thread - members.begin);
 }
 
 bool nu_plan_is_thin(const numann_plan *plan, size_t panels) {

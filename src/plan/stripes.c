@@ -79,7 +79,7 @@ static void split_inputs(striping *s, const share_of *a, size_t panel) {
   size_t n = a->threads.end - a->threads.begin, units = nu_panels(a->layer->inputs), last = 0;
   size_t base = a->base + panel * a->panel_size, width = nu_panel_width(a->layer->neurons, panel) * sizeof(float);
   for (size_t t = 0; t < n; t++) {
-    nu_range mine = nu_share(units, n, t);
+    nu_range mine = nu_spread(units, n, t);
     if (mine.begin == mine.end) continue;
     size_t end = mine.end * P < a->layer->inputs ? mine.end * P : a->layer->inputs + 1;
     extend(s, base + row_of(a, end) * width, a->threads.begin + t);

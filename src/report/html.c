@@ -8,6 +8,7 @@
 
 #include "checkpoint/durable.h"
 #include "numann/version.h"
+#include "plan/placement.h"
 #include "report/format.h"
 #include "report/page.h"
 #include "report/report.h"
@@ -138,6 +139,19 @@ static void put_network(const nu_result *r, nu_text *out) {
   nu_text_add(out, "</section>\n");
 }
 
+static void put_placement(const nu_result *r, nu_text *out) {
+  if (!r->plan || !r->plan->placement) return;
+  nu_text_add(out, "<div class=\"row\"><section class=\"card\"><h2>Placement</h2>\n");
+  nu_placement_picture(r->plan, r->network, r->data_bytes, false, out);
+  nu_text_add(out, "<p class=\"note\">");
+  nu_escape(out, r->plan->placement->why);
+  if (is_there(r->placement_text)) {
+    nu_text_add(out, "; found: ");
+    nu_escape(out, r->placement_text);
+  }
+  nu_text_add(out, "</p></section></div>\n");
+}
+
 /* ---- config and machine */
 
 static void put_pre(const char *title, const char *text, nu_text *out) {
@@ -168,6 +182,9 @@ static void write_page(const nu_result *r, nu_text *out) {
   nu_text_add(out, "<div class=\"row\">\n");
   if (!odd) put_result(r, out);
   put_network(r, out);
+  nu_text_add(out, "</div>\n");
+  put_placement(r, out);
+  nu_text_add(out, "<div class=\"row\">\n");
   put_pre("Machine", r->machine_text, out);
   put_pre("Config", r->config_text, out);
   nu_text_addf(out,

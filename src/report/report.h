@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "data/data.h"
 #include "network/network.h"
+#include "numann/plan.h"
 #include "numann/trainer.h"
 #include "trainer/evaluate.h"
 
@@ -48,7 +49,10 @@ typedef struct nu_result {
   size_t n_epochs;
   const nu_evaluation *train, *validation, *test;
   double seconds;
-  const numann_network *network; /* drawn in the report */
+  const numann_network *network; /* drawn in the report, as is the plan's placement */
+  const numann_plan *plan;
+  size_t data_bytes;             /* of the training rows */
+  const char *placement_text;    /* "2 of 2 threads where planned; 553 pages asked about, ..." */
 } nu_result;
 
 /* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,

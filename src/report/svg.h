@@ -1,4 +1,4 @@
-/* Drawings for the page: curves and the network, as inline SVG coloured by the page's style.
+/* Drawings for the page: curves, the network and the placement, as inline SVG coloured by the page's style.
  * SPDX-License-Identifier: MIT */
 #ifndef NU_REPORT_SVG_H
 #define NU_REPORT_SVG_H
@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "numann/network.h"
+#include "numann/plan.h"
 #include "numann/trainer.h"
 
 /* One curve over the epochs. NaN leaves a gap. */
@@ -37,6 +38,15 @@ void nu_plot_draw(const nu_plot *plot, nu_text *out);
 
 /* Columns of neurons; false and nothing for networks too deep to be read. */
 bool nu_network_draw(const numann_network *network, nu_text *out);
+
+/* Where threads and memory live: a box a node with its cores and their threads, then a bar a buffer, coloured by
+ * node; `data_bytes` as nu_plan_each_buffer takes them. `alone`: a file of its own, style included. False and
+ * nothing for a plan without placement. */
+bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes, bool alone,
+                          nu_text *out);
+
+/* The style of a drawing that stands alone. */
+void nu_svg_style(nu_text *out);
 
 /* Append the text so that it is content or attribute of HTML and SVG alike. */
 void nu_escape(nu_text *out, const char *text);

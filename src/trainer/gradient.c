@@ -79,22 +79,18 @@ static part part_of(const nu_engine_layer *layer, bool thin, nu_range share) {
   return (part){{0, layer->panels}, {share.begin * P, end < layer->inputs ? end : share.begin < share.end ? inputs : 0}};
 }
 
-/* What `thin` splits: see nu_plan_is_thin. */
-static size_t units_of(const nu_engine_layer *layer, bool thin) {
-  return thin ? nu_panels(layer->inputs) : layer->panels;
-}
-
 static part part_in_group(const nu_engine *engine, size_t l, size_t thread) {
   const nu_engine_layer *layer = &engine->layers[l];
-  bool thin = nu_plan_is_thin(engine->plan, layer->panels);
-  return part_of(layer, thin, nu_plan_my_panels(engine->plan, units_of(layer, thin), thread));
+  if (nu_plan_is_thin(engine->plan, layer->panels))
+    return part_of(layer, true, nu_plan_my_inputs(engine->plan, nu_panels(layer->inputs), thread));
+  return part_of(layer, false, nu_plan_my_panels(engine->plan, layer->panels, thread));
 }
 
 /* The part of one of `threads` that share the work, whatever their groups. */
 static part part_among(const nu_engine *engine, size_t l, size_t threads, size_t one) {
   const nu_engine_layer *layer = &engine->layers[l];
-  bool thin = layer->panels < threads;
-  return part_of(layer, thin, nu_share(units_of(layer, thin), threads, one));
+  if (layer->panels < threads) return part_of(layer, true, nu_spread(nu_panels(layer->inputs), threads, one));
+  return part_of(layer, false, nu_share(layer->panels, threads, one));
 }
 
 /* The regions that pass together, of one panel; returns the end of their inputs. */

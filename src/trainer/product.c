@@ -136,7 +136,7 @@ static void delta_links(const nu_engine *engine, size_t l, size_t thread, const 
 
 void nu_delta_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk) {
   const nu_engine_layer *layer = &engine->layers[l];
-  nu_range panels = nu_plan_my_panels(engine->plan, layer->panels, thread);
+  nu_range panels = nu_plan_my_inputs(engine->plan, layer->panels, thread);
   size_t links = layer[1].neurons, step = links_in_block(engine, links);
   while (panels.begin < panels.end && chunk->held.begin < chunk->held.end) {
     product block = next_block(engine, layer, chunk->held, panels, links);

@@ -1,0 +1,274 @@
+/* The diagnosis of a launch line: made-up surroundings, one message with the line to use, or none.
+ * SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_root.h"
+#include "machine/launch.h"
+#include "machine/limits.h"
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof(table)[0]))
+#define MOST 64
+
+/* ---- surroundings */
+
+/* A process with `units` hardware threads, `smt` a core, of a host with `host` cores. */
+typedef struct mask {
+  size_t host, units, smt;
+} mask;
+
+static nu_machine machine_of(mask m, nu_processor processors[MOST]) {
+  nu_machine machine = {.processors = processors, .n_nodes = 1, .host_cores = m.host, .all_cores = m.host,
+                        .cores = m.units / m.smt, .processing_units = m.units, .numa_nodes = 1};
+  ck_assert_uint_le(m.units, MOST);
+  for (size_t i = 0; i < m.units; i++)
+    processors[i] = (nu_processor){.os = (unsigned)i, .core = (unsigned)(i / m.smt), .sibling = (unsigned)(i % m.smt)};
+  return machine;
+}
+
+typedef struct scene {
+  const char *what;
+  mask mask;
+  size_t ordered;           /* threads, 0: auto */
+  const char *cpu_max;      /* of the cgroup; NULL: none */
+  const char *variables[7]; /* "NAME=VALUE" */
+  const fake_file *neighbour;
+  const char *parts[4];     /* of the message; none: nothing is to be said */
+} scene;
+
+/* Process 77 is another numann: CPU time in hundredths of a second, then its threads in the 20th field. */
+#define STAT(state, ticks) "77 (numann) " state " 1 77 77 0 -1 0 0 0 0 0 " ticks " 0 0 0 20 0 4 0 1 1\n"
+#define TASK(list) "Name:\tnumann\nCpus_allowed_list:\t" list "\nMems_allowed_list:\t0\n"
+#define NEIGHBOUR(name, state, ticks, one, two)                                                        \
+  static const fake_file name[] = {{"proc/77/comm", "numann\n"}, {"proc/77/stat", STAT(state, ticks)}, \
+                                   {"proc/77/task/77/status", TASK(one)}, {"proc/77/task/78/status", TASK(two)}, \
+                                   {NULL, NULL}}
+
+NEIGHBOUR(busy, "R", "900000", "0-7", "0-7");
+NEIGHBOUR(bound_elsewhere, "R", "900000", "8", "9-15");
+NEIGHBOUR(bound_to_two, "S", "900000", "0", "2");
+NEIGHBOUR(just_started, "R", "1", "0-7", "0-7");
+NEIGHBOUR(stopped, "T", "900000", "0-7", "0-7");
+static const fake_file other_program[] = {{"proc/77/comm", "emacs\n"}, {"proc/77/stat", STAT("R", "900000")},
+                                          {"proc/77/task/77/status", TASK("0-7")}, {NULL, NULL}};
+
+static const char *const job = "SLURM_JOB_ID=7";
+
+/* ---- what must be said */
+
+static const scene scenes[] = {
+    /* all is right */
+    {"alone on all cores", {8, 8, 1}, 0, NULL, {NULL}, NULL, {NULL}},
+    {"as many threads as cores", {8, 8, 1}, 8, NULL, {NULL}, NULL, {NULL}},
+    {"taskset to one core, auto", {8, 1, 1}, 0, NULL, {NULL}, NULL, {NULL}},
+    {"taskset to one core, one thread", {8, 1, 1}, 1, NULL, {"OMP_NUM_THREADS=8"}, NULL, {NULL}},
+    {"a machine of one core", {1, 1, 1}, 0, NULL, {"OMP_NUM_THREADS=8"}, NULL, {NULL}},
+    {"more threads than cores", {8, 8, 1}, 64, NULL, {NULL}, NULL, {NULL}}, /* the plan says it */
+    {"a quota that auto keeps", {8, 8, 1}, 0, "150000 100000", {NULL}, NULL, {NULL}},
+    {"a quota above the order", {8, 8, 1}, 2, "150000 100000", {NULL}, NULL, {NULL}},
+
+    /* threads on one core */
+    {"OpenMP on one core", {8, 1, 1}, 0, NULL, {"OMP_NUM_THREADS=8"}, NULL,
+     {"OMP_NUM_THREADS asks for 8 threads", "the affinity mask", "1 of 8 cores", "use: taskset -c 0-7 numann"}},
+    {"ordered on one core", {8, 2, 2}, 4, NULL, {NULL}, NULL,
+     {"the order asks for 4 threads", "1 of 8 cores", "use: taskset -c 0-3 numann"}},
+    {"more than the machine has", {4, 1, 1}, 64, NULL, {NULL}, NULL, {"64 threads", "use: taskset -c 0-3 numann"}},
+    {"places of one core", {8, 1, 1}, 4, NULL, {"OMP_PLACES={0}"}, NULL,
+     {"OMP_PLACES leaves this process 1 of 8", "use: OMP_PLACES=cores numann"}},
+
+    /* ranks */
+    {"Open MPI binds to one core", {8, 1, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, NULL,
+     {"the launcher has bound", "one of 2", "1 of 8 cores", "use: mpirun --map-by slot:PE=4 --bind-to core numann"}},
+    {"Open MPI, as many ranks as cores", {8, 1, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=8"}, NULL, {NULL}},
+    {"Open MPI, one thread ordered", {8, 1, 1}, 1, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, NULL, {NULL}},
+    {"MPICH binds nothing", {8, 8, 1}, 0, NULL, {"MPI_LOCALNRANKS=2"}, NULL,
+     {"each of 2 processes", "may run 8 threads on all 8 cores", "use: mpiexec -bind-to core:4 numann"}},
+    {"Slurm's step binds nothing", {8, 8, 1}, 0, NULL, {job, "SLURM_STEP_TASKS_PER_NODE=4"}, NULL,
+     {"each of 4 processes", "use: srun --cpus-per-task=2 --cpu-bind=cores numann"}},
+    {"the second node's ranks", {8, 8, 1}, 0, NULL, {job, "SLURM_STEP_TASKS_PER_NODE=1(x2),2", "SLURM_NODEID=2"}, NULL,
+     {"each of 2 processes"}},
+    {"a rank alone on its node", {8, 8, 1}, 0, NULL, {job, "SLURM_STEP_TASKS_PER_NODE=1(x2),2", "SLURM_NODEID=1"}, NULL,
+     {NULL}},
+    {"ranks that share", {8, 8, 1}, 4, NULL, {"MPI_LOCALNRANKS=2"}, NULL, {NULL}},
+    {"ranks that OpenMP limits", {8, 8, 1}, 0, NULL, {"MPI_LOCALNRANKS=2", "OMP_NUM_THREADS=4"}, NULL, {NULL}},
+    {"bound ranks", {8, 4, 1}, 0, NULL, {"MPI_LOCALNRANKS=2"}, NULL, {NULL}},
+    {"more ranks than cores", {2, 2, 1}, 0, NULL, {"MPI_LOCALNRANKS=4"}, NULL, {"use: mpiexec -bind-to core:1 numann"}},
+
+    /* Slurm 22.05 */
+    {"the step has one CPU", {8, 1, 1}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL,
+     {"SLURM_CPUS_PER_TASK promises 8 CPUs", "may use 1", "srun --cpus-per-task=8 numann", "SRUN_CPUS_PER_TASK=8"}},
+    {"the node's CPUs", {8, 1, 1}, 0, NULL, {job, "SLURM_CPUS_ON_NODE=1", "SLURM_JOB_CPUS_PER_NODE=6(x2)"}, NULL,
+     {"SLURM_JOB_CPUS_PER_NODE promises 6 CPUs", "srun --cpus-per-task=6 numann"}},
+    {"all is given", {8, 8, 1}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL, {NULL}},
+    {"hardware threads are CPUs", {4, 8, 2}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL, {NULL}},
+    {"no job", {8, 1, 1}, 0, NULL, {"SLURM_CPUS_PER_TASK=8"}, NULL, {NULL}},
+    {"the order fits", {8, 1, 1}, 1, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL, {NULL}},
+    {"several tasks share the node's CPUs", {8, 4, 1}, 0, NULL,
+     {job, "SLURM_CPUS_ON_NODE=8", "SLURM_TASKS_PER_NODE=2", "SLURM_JOB_CPUS_PER_NODE=8"}, NULL, {NULL}},
+
+    /* a quota */
+    {"ordered above the quota", {8, 8, 1}, 8, "150000 100000", {NULL}, NULL,
+     {"8 threads are ordered", "pays for 1.5 cores", "use: numann ... --threads 2"}},
+
+    /* a neighbour */
+    {"two on the same cores", {8, 8, 1}, 0, NULL, {NULL}, busy,
+     {"process 77 is a numann with 4 threads", "4 may run on the 8 cores",
+      "use: taskset -c 0-3 numann ... for one, taskset -c 4-7 numann"}},
+    {"on the same one core", {8, 1, 1}, 0, NULL, {NULL}, busy, {"process 77", "of which 1 may", "one after the other"}},
+    {"halves keep siblings together", {3, 6, 2}, 0, NULL, {NULL}, busy, {"taskset -c 0-1 numann", "taskset -c 2-5 numann"}},
+    {"bound to two of ours", {8, 8, 1}, 0, NULL, {NULL}, bound_to_two, {"of which 2 may run"}},
+    {"there is room for both", {8, 8, 1}, 4, NULL, {NULL}, busy, {NULL}},
+    {"room beside two bound threads", {8, 8, 1}, 6, NULL, {NULL}, bound_to_two, {NULL}},
+    {"on other cores", {8, 8, 1}, 0, NULL, {NULL}, bound_elsewhere, {NULL}},
+    {"it has not computed yet", {8, 8, 1}, 0, NULL, {NULL}, just_started, {NULL}},
+    {"it is stopped", {8, 8, 1}, 0, NULL, {NULL}, stopped, {NULL}},
+    {"another program", {8, 8, 1}, 0, NULL, {NULL}, other_program, {NULL}},
+
+    /* the worst first */
+    {"Slurm's trap before the neighbour", {8, 1, 1}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, busy,
+     {"SLURM_CPUS_PER_TASK promises"}},
+    {"a neighbour before the quota", {8, 8, 1}, 8, "150000 100000", {NULL}, busy, {"process 77"}},
+};
+
+/* ---- the tests */
+
+static void forget_launch(void) {
+  static const char *const names[] = {
+      "OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
+      "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "SLURM_JOB_CPUS_PER_NODE", "SLURM_NODEID",
+      "SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS"};
+  for (int i = 0; i < COUNT(names); i++) unsetenv(names[i]);
+}
+
+static void set_variables(const scene *s) {
+  char name[64];
+  forget_launch();
+  for (int i = 0; i < COUNT(s->variables) && s->variables[i] != NULL; i++) {
+    size_t n = strcspn(s->variables[i], "=");
+    snprintf(name, sizeof name, "%.*s", (int)n, s->variables[i]);
+    setenv(name, s->variables[i] + n + 1, 1);
+  }
+}
+
+static bool diagnose(const scene *s, char message[NU_LAUNCH_MESSAGE]) {
+  char root[FAKE_ROOT];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of(s->mask, processors);
+  fake_root_make(root);
+  fake_root_write(root, "proc/self/cgroup", "0::/job\n");
+  if (s->cpu_max != NULL) fake_root_write(root, "sys/fs/cgroup/job/cpu.max", s->cpu_max);
+  if (s->neighbour != NULL) fake_root_write_all(root, s->neighbour, 8);
+  set_variables(s);
+  nu_limits_apply(&machine, root);
+  nu_launch launch = nu_launch_read(&machine, root);
+  fake_root_remove(root);
+  return nu_launch_check(&machine, s->ordered, &launch, message);
+}
+
+START_TEST(launch_is_diagnosed) {
+  const scene *s = &scenes[_i];
+  char message[NU_LAUNCH_MESSAGE];
+  bool said = diagnose(s, message);
+  ck_assert_msg(said == (s->parts[0] != NULL), "%s: '%s'", s->what, message);
+  ck_assert_msg(said == (message[0] != '\0'), "%s: '%s'", s->what, message);
+  for (int i = 0; i < COUNT(s->parts) && s->parts[i] != NULL; i++)
+    ck_assert_msg(strstr(message, s->parts[i]) != NULL, "%s: '%s' lacks '%s'", s->what, message, s->parts[i]);
+}
+END_TEST
+
+/* One line, begun by what it is about, which ends with the line to use, uncut. */
+START_TEST(message_is_one_sentence) {
+  const scene *s = &scenes[_i];
+  char message[NU_LAUNCH_MESSAGE];
+  if (!diagnose(s, message)) return;
+  ck_assert_msg(strncmp(message, "launch: ", 8) == 0, "%s", message);
+  ck_assert_msg(strstr(message, "; use: ") != NULL, "%s", message);
+  ck_assert_msg(strchr(message, '\n') == NULL, "%s", message);
+  ck_assert_uint_lt(strlen(message), NU_LAUNCH_MESSAGE - 1);
+}
+END_TEST
+
+/* With siblings used, an order is more than the mask holds only above its hardware threads. */
+START_TEST(siblings_are_slots_where_wanted) {
+  nu_processor processors[MOST];
+  char message[NU_LAUNCH_MESSAGE];
+  nu_machine machine = machine_of((mask){4, 8, 2}, processors);
+  nu_launch launch = {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8};
+  forget_launch();
+  nu_limits_apply(&machine, NULL);
+  ck_assert(nu_launch_check(&machine, 4, &launch, message));
+  nu_machine_use_siblings(&machine);
+  ck_assert_msg(!nu_launch_check(&machine, 4, &launch, message), "%s", message);
+}
+END_TEST
+
+/* The parent of this process, and the parent's parent, may be called numann: they started it, and wait. */
+START_TEST(ancestors_are_no_neighbours) {
+  char root[FAKE_ROOT], name[64], text[128];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of((mask){8, 8, 1}, processors);
+  forget_launch();
+  fake_root_make(root);
+  fake_root_write_all(root, busy, 8);
+  nu_launch launch = nu_launch_read(&machine, root);
+  ck_assert_int_eq(launch.neighbour, 77);
+  ck_assert_uint_eq(launch.neighbour_threads, 4);
+  ck_assert_uint_eq(launch.neighbour_shares, 8);
+  snprintf(name, sizeof name, "proc/%ld/stat", (long)getpid());
+  snprintf(text, sizeof text, "%ld (a (b) c) S 76 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0\n", (long)getpid());
+  fake_root_write(root, name, text);
+  fake_root_write(root, "proc/76/stat", "76 (sh) S 77 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0\n");
+  launch = nu_launch_read(&machine, root);
+  fake_root_remove(root);
+  ck_assert_int_eq(launch.neighbour, 0);
+}
+END_TEST
+
+START_TEST(process_is_diagnosed_only_as_itself) {
+  nu_processor processors[MOST];
+  char message[NU_LAUNCH_MESSAGE];
+  nu_machine machine = machine_of((mask){8, 1, 1}, processors);
+  forget_launch();
+  setenv("SLURM_JOB_ID", "7", 1);
+  setenv("SLURM_CPUS_PER_TASK", "8", 1);
+  nu_limits_apply(&machine, NULL);
+  unsetenv("NUMANN_DIAGNOSIS");
+  ck_assert(nu_launch_diagnose(&machine, 0, message));
+  setenv("NUMANN_DIAGNOSIS", "on", 1);
+  ck_assert(nu_launch_diagnose(&machine, 0, message));
+  setenv("NUMANN_DIAGNOSIS", "off", 1);
+  ck_assert(!nu_launch_diagnose(&machine, 0, message));
+  ck_assert_str_eq(message, "");
+  unsetenv("NUMANN_DIAGNOSIS");
+  machine.foreign = true;
+  ck_assert(!nu_launch_diagnose(&machine, 0, message));
+}
+END_TEST
+
+/* ---- suites */
+
+static Suite *launch_suite(void) {
+  Suite *suite = suite_create("launch");
+  TCase *tests = tcase_create("diagnosis");
+  tcase_set_timeout(tests, 120);
+  suite_add_tcase(suite, tests);
+  tcase_add_loop_test(tests, launch_is_diagnosed, 0, COUNT(scenes));
+  tcase_add_loop_test(tests, message_is_one_sentence, 0, COUNT(scenes));
+  tcase_add_test(tests, siblings_are_slots_where_wanted);
+  tcase_add_test(tests, ancestors_are_no_neighbours);
+  tcase_add_test(tests, process_is_diagnosed_only_as_itself);
+  return suite;
+}
+
+int main(void) {
+  SRunner *runner = srunner_create(launch_suite());
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
