@@ -49,7 +49,7 @@ train() { # NETWORK STRATEGY PLACEMENT
 title "where pages and threads are"
 threads=$(json threads_limit)
 sed "s|path: data|path: $srcdir/configs/data|; s/epochs: 40/epochs: 2/" "$srcdir/configs/digits.yaml" >digits.yaml
-"$NUMANN" bench rows --json | sed 's/.*\({"row": "mnist"[^}]*\).*/[\1}]/' | awk -f "$srcdir/tests/same_bits.awk" >rows
+"$NUMANN" bench rows --json | sed 's/.*\({"row": "mnist"[^}]*\).*/[\1}]/' | awk -f "$srcdir/tests/same_bits.awk" >made
 for network in digits mnist; do
   for strategy in neurons samples hybrid auto; do
     for placement in auto none; do train $network $strategy $placement; done
