@@ -165,6 +165,10 @@ check "its shares are the whole step" shares_of 1
 check "bench phases, update apart" run 0 bench phases $few --json --set train.clip_norm=1
 check "its shares are the whole step" shares_of 1
 check "bench phases of something" run 2 bench phases configs/digits.yaml
+check "bench nodes" run 0 bench nodes --seconds 0.01
+check "a row for the cores of node 0" has out "^cores of 0  *[0-9]"
+check "bench nodes --json" run 0 bench nodes --seconds 0.01 --json
+check "measures something" refute same "$(json gb_per_s)" 0.0
 check "bench peak of something" run 2 bench peak configs/digits.yaml
 check "topo --json" run 0 topo --json
 check "knows cores" at_least "$(json cores)" 1

@@ -74,19 +74,21 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg placement.svg\n",
          nu_command_plan},
     [NU_COMMAND_BENCH] =
-        {"bench", "peak|step|phases|kernels|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
+        {"bench", "peak|step|phases|kernels|nodes|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
          "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on the\n"
          "threads that training would use. step: whole training steps of a network on generated data\n"
          "larger than the caches, with slices of the peak between them; their ratio is the fraction\n"
          "of the peak. phases: the same step in its phases, the ceiling that padding and functions\n"
          "set to that fraction, and where the rest of the time goes. kernels: each kernel alone.\n"
-         "rows: the named networks that --row knows. A step counts 2 B (3 sum K N - K1 N1) flops; a\n"
-         "run whose peak moved by more than 5 % is marked. read: the data of a config, from its\n"
-         "files to where training would begin.\n",
+         "nodes: the bandwidth from the cores of each NUMA node to the memory of each. rows: the named\n"
+         "networks that --row knows. A step counts 2 B (3 sum K N - K1 N1) flops; a run whose peak\n"
+         "moved by more than 5 % is marked. read: the data of a config, from its files to where\n"
+         "training would begin.\n",
          "numann bench peak\n"
          "numann bench step --row mnist --threads 2\n"
          "numann bench phases --row mnist --threads 1\n"
          "numann bench step --layers 100,300,2 --batch 64 --activation tanh --optimizer adam --json\n"
+         "numann bench nodes --seconds 10\n"
          "numann bench rows\n"
          "numann bench read train.yaml\n",
          nu_command_bench},

@@ -96,6 +96,7 @@ static const struct {
              {"step", 1, nu_bench_step},
              {"phases", 1, nu_bench_phases},
              {"kernels", 1, nu_bench_kernels},
+             {"nodes", 1, nu_bench_nodes},
              {"read", 2, nu_bench_read},
              {"rows", 1, bench_rows}};
 
@@ -107,5 +108,5 @@ numann_status nu_command_bench(const nu_arguments *args, numann_error *err) {
                    parts[i].operands == 1 ? "no further argument" : "a config, whose data are read");
   }
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: bench %s: expected peak, step, phases, kernels, read or rows", args->operands[0]);
+                 "command line: bench %s: expected peak, step, phases, kernels, nodes, read or rows", args->operands[0]);
 }

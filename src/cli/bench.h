@@ -76,6 +76,7 @@ numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann
 numann_status nu_bench_step(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_phases(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_read(const nu_arguments *args, numann_error *err);
+numann_status nu_bench_nodes(const nu_arguments *args, numann_error *err);
 numann_status nu_bench_kernels(const nu_arguments *args, numann_error *err);
 
 #endif

@@ -1,0 +1,67 @@
+# What is run inside the guest (tests/numa_guest.sh). A line for each training:
+#   @run NAME EXIT-CODE PAGES-BY-NODE JSON
+# PAGES-BY-NODE, "0:512,1:498", is /proc/PID/numa_maps without mapped files: of each node the most pages seen.
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+groups=/sys/fs/cgroup
+echo "+cpuset +cpu" >$groups/cgroup.subtree_control
+
+# group NAME FILE=VALUE...: a control group with these limits.
+group() {
+  mkdir "$groups/$1"
+  folder=$groups/$1
+  shift
+  for limit; do echo "${limit#*=}" >"$folder/${limit%%=*}"; done
+}
+
+# The pages of the process itself, not of the shell that it is before exec.
+watch_pages() { # PID
+  until grep -q '^State:.Z' "/proc/$1/status"; do
+    grep -q '^numann$' "/proc/$1/comm" && cat "/proc/$1/numa_maps" && echo
+    sleep 0.3
+  done |
+    awk '!/ file=/ { for (i = 3; i <= NF; i++) if ($i ~ /^N[0-9]+=/) { split(substr($i, 2), a, "="); now[a[1]] += a[2] } }
+      /^$/ { for (n in now) if (now[n] > most[n]) most[n] = now[n]; split("", now) }
+      END { for (n in most) { printf "%s%s:%d", sep, n, most[n]; sep = "," } }'
+}
+
+# train NAME GROUP CONFIG ARGUMENT...: in a control group ("" is the root).
+train() {
+  name=$1 in=$groups/$2 config=/job/$3.yaml
+  shift 3
+  (
+    echo 0 >"$in/cgroup.procs"
+    LD_PRELOAD=$preload exec /job/numann train "$config" --out "/tmp/$name" --quiet --json --explain-placement "$@"
+  ) >/tmp/out 2>/tmp/err </dev/null &
+  pages=$(watch_pages $!)
+  wait $!
+  echo "@run $name $? ${pages:-none} $(cat /tmp/out)"
+  sed 's/^/  | /' /tmp/err
+}
+
+preload=
+group machine "cpuset.cpus=$CPUS" "cpuset.mems=$MEMS"
+for network in digits wide; do
+  for strategy in neurons samples hybrid; do
+    train "$network-$strategy" machine $network --threads 4 --set parallel.strategy=$strategy
+  done
+done
+
+# The test of the test: pages touched first by one thread, threads bound to nothing.
+spoilt() {
+  preload=/job/spoil.so
+  for SPOIL in pages threads; do
+    export SPOIL
+    train "$SPOIL-digits" machine digits --threads 4 --set parallel.strategy=samples
+  done
+}
+
+# Limits that only root can set; the number of threads is numann's business.
+limits() {
+  group quota "cpu.max=150000 100000"
+  group core cpuset.cpus=3 cpuset.mems=1
+  group node cpuset.cpus=2-3 cpuset.mems=1
+  for limit in quota core node; do train "$limit-digits" $limit digits; done
+  echo "@bench $(/job/numann bench nodes --seconds 1 --json)"
+}
+${MORE-}
