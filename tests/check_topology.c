@@ -36,12 +36,12 @@ static const build builds[] = {
     {"node:4 core:1 pu:1", 1, 4, 4, 4, 4, "0=0 1=1 2=2 3=3", "4", "1x4"},
     {"node:3 pack:1 core:5 pu:1", 3, 15, 15, 15, 3, "0=0-4 1=5-9 2=10-14", "5x3", "1x15"},
     {"node:2(indexes=1,0) core:2 pu:1", 1, 4, 4, 4, 2, "1=0-1 0=2-3", "4", "1x4"},
-    {"pack:2 [numa(memory=16GiB)] l3:1(size=32MB) core:12 pu:2", 2, 24, 24, 48, 32, "0=0-23 1=24-47", "12x2", "2x24"},
-    {"pack:1 [numa(memory=4GiB)] [numa(memory=16GiB)] core:8 pu:4", 1, 8, 8, 32, 20, "0=0-31 1=", "8", "4x8"},
-    {"pack:2 [numa(memory=1GiB)] group:4 [numa(memory=2GiB)] core:3 pu:1", 2, 24, 24, 24, 18,
+    {"pack:2 [numa(memory=17179869184)] l3:1(size=33554432) core:12 pu:2", 2, 24, 24, 48, 32, "0=0-23 1=24-47", "12x2", "2x24"},
+    {"pack:1 [numa(memory=4294967296)] [numa(memory=17179869184)] core:8 pu:4", 1, 8, 8, 32, 20, "0=0-31 1=", "8", "4x8"},
+    {"pack:2 [numa(memory=1073741824)] group:4 [numa(memory=2147483648)] core:3 pu:1", 2, 24, 24, 24, 18,
      "0=0-2 1=3-5 2=6-8 3=9-11 5=12-14 6=15-17 7=18-20 8=21-23 4= 9=", "12x2", "1x24"},
     {"pack:2 die:2 l3:2(size=1048576) l2:2 core:1 pu:2", 2, 16, 16, 32, 1, "0=0-31", "2x8", "2x16"},
-    {"pack:2 node:2(memory=8GiB) l2:4 core:4 pu:1", 2, 64, 64, 64, 32, "0=0-15 1=16-31 2=32-47 3=48-63", "4x16", "1x64"},
+    {"pack:2 node:2(memory=8589934592) l2:4 core:4 pu:1", 2, 64, 64, 64, 32, "0=0-15 1=16-31 2=32-47 3=48-63", "4x16", "1x64"},
     {"l2:8 core:1 pu:2", 1, 8, 8, 16, 1, "0=0-15", "8", "2x8"},
     {"node:2 pu:4", 1, 8, 8, 8, 2, "0=0-3 1=4-7", "8", "1x8"},
     {"pack:1 l3:2 core:2 pu:2(indexes=0,4,1,5,2,6,3,7)", 1, 4, 4, 8, 1, "0=0-7", "2x2", "2x4"},
@@ -219,7 +219,7 @@ START_TEST(siblings_are_found_by_core_not_by_number) {
 END_TEST
 
 START_TEST(caches_have_their_sizes) {
-  nu_machine m = detect("pack:2 l3:2(size=32MiB) l2:4(size=512KiB) l1d:1(size=48KiB) core:1 pu:1", NULL);
+  nu_machine m = detect("pack:2 l3:2(size=33554432) l2:4(size=524288) l1d:1(size=49152) core:1 pu:1", NULL);
   ck_assert_uint_eq(m.l1d_bytes, 48 << 10);
   ck_assert_uint_eq(m.l2_bytes, 512 << 10);
   ck_assert_uint_eq(m.l3_bytes, 32 << 20);
