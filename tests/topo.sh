@@ -86,7 +86,10 @@ four-nodes|16|32|4|cores 14-15  ##  processors 14-15,30-31
 sparse-nodes|6|24|2| 253    80    80    80    10
 END
 
-# ---- mistakes
+# ---- mistakes: hwloc loses what it has read of a description that it then refuses
+leaks_are_ours=${ASAN_OPTIONS-}
+ASAN_OPTIONS=$leaks_are_ours:detect_leaks=0
+export ASAN_OPTIONS
 head -c 3000 "$machines/cpuset.xml" >cut.xml
 sed 's/"0x0000000f"/"0x0000000g"/g' "$machines/cpuset.xml" >letter.xml
 sed 's/type="PU" os_index="1" cpuset="0x00000002"/type="PU" os_index="0" cpuset="0x00000001"/' "$machines/cpuset.xml" >twice.xml
@@ -115,6 +118,8 @@ END
 check "this machine in the place of another is refused" with 2 HWLOC_THISSYSTEM=1 -- topo --topology 'core:2 pu:1'
 check "and the variable is named" has err 'is HWLOC_THISSYSTEM set?'
 check "plan reads the same way" run 2 plan "$srcdir/configs/xor.yaml" --topology nowhere.xml
+
+ASAN_OPTIONS=$leaks_are_ours
 
 # ---- the launch line: Slurm promises more than the process has, which no other check outranks
 slurm="NUMANN_DIAGNOSIS=on SLURM_JOB_ID=7 SLURM_CPUS_PER_TASK=$((units + 7))"

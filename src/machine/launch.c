@@ -118,7 +118,7 @@ static bool find_neighbour(const scene *s) {
   const nu_launch *l = s->launch;
   size_t theirs = l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
   if (l->neighbour == 0 || theirs == 0 || s->threads + theirs <= m->slots) return false;
-  char use[160] = "the cores one after the other", one[64] = "", other[64] = "";
+  char use[224] = "the cores one after the other", one[64] = "", other[64] = "";
   size_t half = half_of(m);
   if (half > 0) {
     list_processors(m, 0, half, one);
