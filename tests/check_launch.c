@@ -137,24 +137,6 @@ static const scene scenes[] = {
 
 /* ---- the tests */
 
-static void forget_launch(void) {
-  static const char *const names[] = {
-      "OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
-      "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "SLURM_JOB_CPUS_PER_NODE", "SLURM_NODEID",
-      "SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS"};
-  for (int i = 0; i < COUNT(names); i++) unsetenv(names[i]);
-}
-
-static void set_variables(const scene *s) {
-  char name[64];
-  forget_launch();
-  for (int i = 0; i < COUNT(s->variables) && s->variables[i] != NULL; i++) {
-    size_t n = strcspn(s->variables[i], "=");
-    snprintf(name, sizeof name, "%.*s", (int)n, s->variables[i]);
-    setenv(name, s->variables[i] + n + 1, 1);
-  }
-}
-
 static bool diagnose(const scene *s, char message[NU_LAUNCH_MESSAGE]) {
   char root[FAKE_ROOT];
   nu_processor processors[MOST];
@@ -163,7 +145,7 @@ static bool diagnose(const scene *s, char message[NU_LAUNCH_MESSAGE]) {
   fake_root_write(root, "proc/self/cgroup", "0::/job\n");
   if (s->cpu_max != NULL) fake_root_write(root, "sys/fs/cgroup/job/cpu.max", s->cpu_max);
   if (s->neighbour != NULL) fake_root_write_all(root, s->neighbour, 8);
-  set_variables(s);
+  fake_launch(s->variables, COUNT(s->variables));
   nu_limits_apply(&machine, root);
   nu_launch launch = nu_launch_read(&machine, root);
   fake_root_remove(root);
@@ -199,7 +181,7 @@ START_TEST(siblings_are_slots_where_wanted) {
   char message[NU_LAUNCH_MESSAGE];
   nu_machine machine = machine_of((mask){4, 8, 2}, processors);
   nu_launch launch = {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8};
-  forget_launch();
+  fake_launch(NULL, 0);
   nu_limits_apply(&machine, NULL);
   ck_assert(nu_launch_check(&machine, 4, &launch, message));
   nu_machine_use_siblings(&machine);
@@ -212,7 +194,7 @@ START_TEST(ancestors_are_no_neighbours) {
   char root[FAKE_ROOT], name[64], text[128];
   nu_processor processors[MOST];
   nu_machine machine = machine_of((mask){8, 8, 1}, processors);
-  forget_launch();
+  fake_launch(NULL, 0);
   fake_root_make(root);
   fake_root_write_all(root, busy, 8);
   nu_launch launch = nu_launch_read(&machine, root);
@@ -233,7 +215,7 @@ START_TEST(process_is_diagnosed_only_as_itself) {
   nu_processor processors[MOST];
   char message[NU_LAUNCH_MESSAGE];
   nu_machine machine = machine_of((mask){8, 1, 1}, processors);
-  forget_launch();
+  fake_launch(NULL, 0);
   setenv("SLURM_JOB_ID", "7", 1);
   setenv("SLURM_CPUS_PER_TASK", "8", 1);
   nu_limits_apply(&machine, NULL);

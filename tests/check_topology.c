@@ -36,12 +36,12 @@ static const build builds[] = {
     {"node:4 core:1 pu:1", 1, 4, 4, 4, 4, "0=0 1=1 2=2 3=3", "4", "1x4"},
     {"node:3 pack:1 core:5 pu:1", 3, 15, 15, 15, 3, "0=0-4 1=5-9 2=10-14", "5x3", "1x15"},
     {"node:2(indexes=1,0) core:2 pu:1", 1, 4, 4, 4, 2, "1=0-1 0=2-3", "4", "1x4"},
-    {"pack:2 [numa(memory=16GiB)] l3:1(size=32MB) core:12 pu:2", 2, 24, 24, 48, 32, "0=0-23 1=24-47", "12x2", "2x24"},
-    {"pack:1 [numa(memory=4GiB)] [numa(memory=16GiB)] core:8 pu:4", 1, 8, 8, 32, 20, "0=0-31 1=", "8", "4x8"},
-    {"pack:2 [numa(memory=1GiB)] group:4 [numa(memory=2GiB)] core:3 pu:1", 2, 24, 24, 24, 18,
+    {"pack:2 [numa(memory=17179869184)] l3:1(size=33554432) core:12 pu:2", 2, 24, 24, 48, 32, "0=0-23 1=24-47", "12x2", "2x24"},
+    {"pack:1 [numa(memory=4294967296)] [numa(memory=17179869184)] core:8 pu:4", 1, 8, 8, 32, 20, "0=0-31 1=", "8", "4x8"},
+    {"pack:2 [numa(memory=1073741824)] group:4 [numa(memory=2147483648)] core:3 pu:1", 2, 24, 24, 24, 18,
      "0=0-2 1=3-5 2=6-8 3=9-11 5=12-14 6=15-17 7=18-20 8=21-23 4= 9=", "12x2", "1x24"},
     {"pack:2 die:2 l3:2(size=1048576) l2:2 core:1 pu:2", 2, 16, 16, 32, 1, "0=0-31", "2x8", "2x16"},
-    {"pack:2 node:2(memory=8GiB) l2:4 core:4 pu:1", 2, 64, 64, 64, 32, "0=0-15 1=16-31 2=32-47 3=48-63", "4x16", "1x64"},
+    {"pack:2 node:2(memory=8589934592) l2:4 core:4 pu:1", 2, 64, 64, 64, 32, "0=0-15 1=16-31 2=32-47 3=48-63", "4x16", "1x64"},
     {"l2:8 core:1 pu:2", 1, 8, 8, 16, 1, "0=0-15", "8", "2x8"},
     {"node:2 pu:4", 1, 8, 8, 8, 2, "0=0-3 1=4-7", "8", "1x8"},
     {"pack:1 l3:2 core:2 pu:2(indexes=0,4,1,5,2,6,3,7)", 1, 4, 4, 8, 1, "0=0-7", "2x2", "2x4"},
@@ -219,7 +219,7 @@ START_TEST(siblings_are_found_by_core_not_by_number) {
 END_TEST
 
 START_TEST(caches_have_their_sizes) {
-  nu_machine m = detect("pack:2 l3:2(size=32MiB) l2:4(size=512KiB) l1d:1(size=48KiB) core:1 pu:1", NULL);
+  nu_machine m = detect("pack:2 l3:2(size=33554432) l2:4(size=524288) l1d:1(size=49152) core:1 pu:1", NULL);
   ck_assert_uint_eq(m.l1d_bytes, 48 << 10);
   ck_assert_uint_eq(m.l2_bytes, 512 << 10);
   ck_assert_uint_eq(m.l3_bytes, 32 << 20);
@@ -351,23 +351,6 @@ static const limit limits[] = {
      5, NU_BY_OMP, 5, NU_BY_OMP},
 };
 
-static void forget_job(void) {
-  static const char *const names[] = {"OMP_NUM_THREADS", "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE",
-                                      "SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
-                                      "SLURM_NTASKS"};
-  for (int i = 0; i < COUNT(names); i++) unsetenv(names[i]);
-}
-
-static void set_variables(const limit *l) {
-  char name[64];
-  forget_job();
-  for (int i = 0; i < COUNT(l->variables) && l->variables[i] != NULL; i++) {
-    size_t n = strcspn(l->variables[i], "=");
-    snprintf(name, sizeof name, "%.*s", (int)n, l->variables[i]);
-    setenv(name, l->variables[i] + n + 1, 1);
-  }
-}
-
 static void assert_limit(const limit *l, const nu_machine *m, size_t threads, const char *by) {
   ck_assert_msg(m->threads_limit == threads && strcmp(m->limited_by, by) == 0, "%s: %zu threads by %s, expected %zu by %s",
                 l->what, m->threads_limit, m->limited_by, threads, by);
@@ -379,7 +362,7 @@ START_TEST(least_limit_is_remembered) {
   fake_root_make(root);
   fake_root_write(root, "proc/self/cgroup", "0::/job\n");
   if (l->cpu_max != NULL) fake_root_write(root, "sys/fs/cgroup/job/cpu.max", l->cpu_max);
-  set_variables(l);
+  fake_launch(l->variables, COUNT(l->variables));
   nu_machine m = detect("core:16 pu:2", root);
   fake_root_remove(root);
   assert_limit(l, &m, l->threads, l->by);
@@ -414,6 +397,63 @@ START_TEST(wrong_description_makes_no_machine) {
 }
 END_TEST
 
+/* ---- damaged files */
+
+typedef struct text {
+  char bytes[16384];
+  size_t n;
+} text;
+
+static void read_machine(text *t, const char *name) {
+  char path[1024];
+  const char *folder = getenv("srcdir");
+  snprintf(path, sizeof path, "%s/tests/topologies/%s.xml", folder != NULL ? folder : ".", name);
+  FILE *file = fopen(path, "r");
+  ck_assert_ptr_nonnull(file);
+  t->n = fread(t->bytes, 1, sizeof t->bytes - 1, file);
+  fclose(file);
+  ck_assert(t->n > 0 && t->n < sizeof t->bytes - 1);
+  t->bytes[t->n] = '\0';
+}
+
+static void assert_refused(const text *t, const char *what) {
+  char root[FAKE_ROOT], path[FAKE_ROOT + 32];
+  nu_machine m;
+  numann_error err = {0};
+  fake_root_make(root);
+  fake_root_write(root, "machine.xml", t->bytes);
+  snprintf(path, sizeof path, "%s/machine.xml", root);
+  nu_machine_source source = {.topology = path};
+  numann_status status = nu_machine_detect_from(&m, &source, &err);
+  fake_root_remove(root);
+  ck_assert_msg(status == NUMANN_ERR_CONFIG, "%s: accepted", what);
+  ck_assert_ptr_null(m.processors);
+}
+
+START_TEST(cut_file_makes_no_machine) {
+  text t;
+  char what[32];
+  read_machine(&t, "cpuset");
+  for (size_t n = t.n - 16; n > 0; n -= n < 317 ? n : 317) {
+    t.bytes[n] = '\0';
+    snprintf(what, sizeof what, "cut at %zu", n);
+    assert_refused(&t, what);
+  }
+}
+END_TEST
+
+/* hwloc loads these: two objects with one number. */
+START_TEST(file_with_a_number_twice_makes_no_machine) {
+  static const char *const marks[] = {"type=\"PU\" os_index=\"1", "type=\"NUMANode\" os_index=\"1"};
+  text t;
+  read_machine(&t, "cpuset");
+  char *mark = strstr(t.bytes, marks[_i]);
+  ck_assert_ptr_nonnull(mark);
+  mark[strlen(marks[_i]) - 1] = '0';
+  assert_refused(&t, marks[_i]);
+}
+END_TEST
+
 /* ---- suites */
 
 static TCase *add_case(Suite *suite, const char *name) {
@@ -432,6 +472,8 @@ static Suite *topology_suite(void) {
   tcase_add_test(model, siblings_are_found_by_core_not_by_number);
   tcase_add_test(model, caches_have_their_sizes);
   tcase_add_loop_test(model, wrong_description_makes_no_machine, 0, COUNT(refused));
+  tcase_add_test(model, cut_file_makes_no_machine);
+  tcase_add_loop_test(model, file_with_a_number_twice_makes_no_machine, 0, 2);
   TCase *use = add_case(suite, "use");
   tcase_add_test(use, mask_is_of_this_machine_only);
   tcase_add_test(use, mask_restricts_this_machine);

@@ -27,14 +27,17 @@ check "the version is one" same "$("$NUMANN" --version)" "numann $(sed -n 's/^AC
 check "and NEWS begins with it" same "numann $(sed -n 's/^## \([0-9.]*\).*/\1/p' "$srcdir/NEWS" | head -n 1)" "$("$NUMANN" --version)"
 
 # ---- a block after <!-- output: ARGUMENTS, from WORD on --> is what the command prints, from that line on
-sed -n 's/^<!-- output: \(.*\), from \(.*\) on -->$/\2 \1/p' "$srcdir/docs/placement.md" >outputs
-while read -r word arguments; do
-  eval "run 0 $arguments"
-  sed -n "/^$word/,\$p" out >expected
-  block_after "$srcdir/docs/placement.md" "<!-- output: $arguments, from" >found
-  check "docs/placement.md has what is printed by: $arguments" diff -u found expected
-done <outputs
-check "docs/placement.md has outputs" test -s outputs
+unset OMP_PROC_BIND OMP_PLACES
+for document in docs/placement.md docs/machine.md; do
+  sed -n 's/^<!-- output: \(.*\), from \(.*\) on -->$/\2 \1/p' "$srcdir/$document" >outputs
+  while read -r word arguments; do
+    eval "run 0 $arguments"
+    sed -n "/^$word/,\$p" out >expected
+    block_after "$srcdir/$document" "<!-- output: $arguments, from" >found
+    check "$document has what is printed by: $arguments" diff -u found expected
+  done <outputs
+  check "$document has outputs" test -s outputs
+done
 eval "set -- $(sed -n 's/^<!-- output: \(plan .*\), from placement on -->$/\1/p' "$srcdir/docs/placement.md")"
 check "docs/img/placement-neurons.svg is what plan draws" run 0 "$@" --svg neurons.svg
 check "to the byte" cmp neurons.svg "$srcdir/docs/img/placement-neurons.svg"

@@ -97,6 +97,25 @@ static numann_status set_source(hwloc_topology_t topology, const char *source, n
 
 /* ---- loading */
 
+/* Do the numbers of all objects of a type, each only once, make up the set? */
+static bool make_up(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t set) {
+  hwloc_bitmap_t seen = hwloc_bitmap_alloc();
+  bool once = seen != NULL;
+  for (hwloc_obj_t object = NULL; once && (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL;) {
+    once = object->cpuset != NULL && !hwloc_bitmap_isset(seen, object->os_index);
+    once = once && hwloc_bitmap_set(seen, object->os_index) == 0;
+  }
+  bool all = once && hwloc_bitmap_isequal(seen, set);
+  hwloc_bitmap_free(seen);
+  return all;
+}
+
+/* hwloc believes what a file says of its sets. */
+static bool is_sound(hwloc_topology_t topology) {
+  return make_up(topology, HWLOC_OBJ_PU, hwloc_topology_get_topology_cpuset(topology)) &&
+         make_up(topology, HWLOC_OBJ_NUMANODE, hwloc_topology_get_topology_nodeset(topology));
+}
+
 /* hwloc takes the real machine where it cannot make what it was told to. */
 static numann_status check_loaded(hwloc_topology_t topology, const char *source, numann_error *err) {
   if (hwloc_topology_is_thissystem(topology))
@@ -104,7 +123,7 @@ static numann_status check_loaded(hwloc_topology_t topology, const char *source,
   if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU) > MOST_PROCESSORS ||
       hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) > MOST_NODES)
     return fail_size(source, err);
-  return NUMANN_OK;
+  return is_sound(topology) ? NUMANN_OK : fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
 }
 
 static numann_status load_topology(hwloc_topology_t topology, const char *source, numann_error *err) {

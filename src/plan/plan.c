@@ -167,6 +167,9 @@ static void explain_choice(numann_plan *plan, const search *s) {
   } else if (s->request->threads) {
     snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step", plan->threads,
              plural(plan->threads), strategy, us);
+  } else if (s->machine->threads_limit == 1) {
+    snprintf(plan->why, sizeof plan->why, "the one thread that may run (%s): about %.0f us a step",
+             s->machine->limited_by, us);
   } else {
     snprintf(plan->why, sizeof plan->why, "cheapest of 1 to %zu threads (%s): about %.0f us a step",
              s->machine->threads_limit, s->machine->limited_by, us);
