@@ -143,7 +143,11 @@ limited() { # NAME THREADS
   check "$1: threads" same "$(json threads_limit)" "$2"
   check "$1: weights" same "$(json weights_sha256)" "$(cat digits.sha256)"
 }
-only_on_node_1() { [ "$(seen 1)" -ge 100 ] && [ "$(seen 0)" = 0 ] && [ "$(seen 2)" = 0 ] || { echo "  pages seen: $pages"; return 1; }; }
+only_on_node_1() {
+  [ "$(seen 1)" -ge 100 ] && [ "$(seen 0)" = 0 ] && [ "$(seen 2)" = 0 ] && return
+  echo "  pages seen: $pages"
+  return 1
+}
 limited quota 2
 limited core 1
 check "core: its node alone has pages" only_on_node_1

@@ -5,6 +5,7 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "machine/team.h"
 
 static numann_status dispatch(const nu_arguments *args, numann_error *err) {
   if (nu_given(args, NU_OPTION_VERSION)) return nu_print_version(args, err);
@@ -23,6 +24,7 @@ static void report(numann_status status, const numann_error *err) {
 int main(int argc, char **argv) {
   nu_arguments args;
   numann_error err = {0};
+  nu_team_expect_refusal();
   numann_status status = nu_arguments_parse(&args, argc, argv, &err);
   if (status == NUMANN_OK) status = dispatch(&args, &err);
   nu_arguments_clear(&args);

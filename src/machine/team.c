@@ -306,6 +306,11 @@ numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *bind
 
 /* ---- the runtime's own binding */
 
+void nu_team_expect_refusal(void) {
+  affinity mine = current_affinity();
+  if (mine.bytes > 0 && set_affinity(&mine) != 0) setenv("KMP_AFFINITY", "disabled", 0);
+}
+
 bool nu_team_binds(void) {
   affinity mask = current_affinity();
   bool binds = omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0;

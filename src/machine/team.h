@@ -40,6 +40,10 @@ numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *bind
 /* May the calling thread run on these only, and does it run on one of them? */
 bool nu_team_is_on(const nu_cpus *cpus);
 
+/* For the start of a program, before anything of OpenMP: LLVM's runtime ends a program that may not bind its
+ * threads; where that is so, it is told not to try (KMP_AFFINITY). GNU's tries only under OMP_PROC_BIND. */
+void nu_team_expect_refusal(void);
+
 /* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[w] becomes the first processor of
  * the place where it has put worker w of a team. */
 bool nu_team_binds(void);

@@ -6,7 +6,7 @@ root=$1/root file=$2 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
 cp -R "$1/job" "$root/job"
 cp "$NUMANN" "$root/job/numann"
-cp "$here/run.sh" "$root/job/run.sh"
+cp "$here/run.sh" "$here/pages.awk" "$root/job"
 cp "$here/init" "$root/init"
 chmod +x "$root/init"
 cp "$(command -v busybox)" "$root/bin/busybox"

@@ -1,6 +1,6 @@
 # What is run inside the guest (tests/numa_guest.sh). A line for each training:
 #   @run NAME EXIT-CODE PAGES-BY-NODE JSON
-# PAGES-BY-NODE, "0:512,1:498", is /proc/PID/numa_maps without mapped files: of each node the most pages seen.
+# PAGES-BY-NODE is what pages.awk sees in /proc/PID/numa_maps.
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 groups=/sys/fs/cgroup
@@ -14,17 +14,6 @@ group() {
   for limit; do echo "${limit#*=}" >"$folder/${limit%%=*}"; done
 }
 
-# The pages of the process itself, not of the shell that it is before exec.
-watch_pages() { # PID
-  until grep -q '^State:.Z' "/proc/$1/status"; do
-    grep -q '^numann$' "/proc/$1/comm" && cat "/proc/$1/numa_maps" && echo
-    sleep 0.3
-  done |
-    awk '!/ file=/ { for (i = 3; i <= NF; i++) if ($i ~ /^N[0-9]+=/) { split(substr($i, 2), a, "="); now[a[1]] += a[2] } }
-      /^$/ { for (n in now) if (now[n] > most[n]) most[n] = now[n]; split("", now) }
-      END { for (n in most) { printf "%s%s:%d", sep, n, most[n]; sep = "," } }'
-}
-
 # train NAME GROUP CONFIG ARGUMENT...: in a control group ("" is the root).
 train() {
   name=$1 in=$groups/$2 config=/job/$3.yaml
@@ -33,7 +22,7 @@ train() {
     echo 0 >"$in/cgroup.procs"
     LD_PRELOAD=$preload exec /job/numann train "$config" --out "/tmp/$name" --quiet --json --explain-placement "$@"
   ) >/tmp/out 2>/tmp/err </dev/null &
-  pages=$(watch_pages $!)
+  pages=$(awk -v pid=$! -f /job/pages.awk)
   wait $!
   echo "@run $name $? ${pages:-none} $(cat /tmp/out)"
   sed 's/^/  | /' /tmp/err
