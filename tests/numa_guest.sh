@@ -103,7 +103,7 @@ node_is_right() { # NODE USED
 one_run() { # MACHINE NETWORK STRATEGY NODES
   what="$1: $2, $3"
   check "$what: ran" found "$1" "$2-$3" || return
-  check "$what: exit code" same "$exit_code" 0
+  check "$what: exit code" same "$exit_code" 0 || { grep "^  | " "$1.log" | sort -u | head; return; }
   check "$what: strategy" same "$(json strategy)" "$3"
   check "$what: threads" same "$(json threads_working)" 4
   check "$what: pages and threads where planned" placed_well || cat out
