@@ -48,7 +48,7 @@ support() {
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_place | check_calibration) echo tests/training.o ;;
     check_machine | check_topology | check_launch) echo tests/fake_root.o ;;
-    check_placement) echo tests/fake_machine.o ;;
+    check_placement | check_placement_limits) echo tests/fake_machine.o ;;
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;
     check_page) echo tests/well_formed.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
