@@ -107,6 +107,7 @@ training_job training_start_planned(const char *settings, const numann_plan *pla
   numann_plan own = *j.plan;
   nu_plan_clear(j.plan);
   *j.plan = *plan;
+  j.plan->machine = own.machine;
   j.plan->batch = own.batch;
   j.plan->last_batch = own.last_batch;
   j.plan->grain = own.grain;
