@@ -149,7 +149,7 @@ static bool diagnose(const scene *s, char message[NU_LAUNCH_MESSAGE]) {
   nu_limits_apply(&machine, root);
   nu_launch launch = nu_launch_read(&machine, root);
   fake_root_remove(root);
-  return nu_launch_check(&machine, s->ordered, &launch, message);
+  return nu_launch_check(&machine, (nu_launch_threads){.ordered = s->ordered}, &launch, message) != NU_LAUNCH_NOTHING;
 }
 
 START_TEST(launch_is_diagnosed) {
@@ -183,9 +183,41 @@ START_TEST(siblings_are_slots_where_wanted) {
   nu_launch launch = {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8};
   fake_launch(NULL, 0);
   nu_limits_apply(&machine, NULL);
-  ck_assert(nu_launch_check(&machine, 4, &launch, message));
+  nu_launch_threads four = {.ordered = 4};
+  ck_assert_int_eq(nu_launch_check(&machine, four, &launch, message), NU_LAUNCH_OTHER);
   nu_machine_use_siblings(&machine);
-  ck_assert_msg(!nu_launch_check(&machine, 4, &launch, message), "%s", message);
+  ck_assert_msg(nu_launch_check(&machine, four, &launch, message) == NU_LAUNCH_NOTHING, "%s", message);
+}
+END_TEST
+
+/* A plan of few threads leaves room beside a neighbour or another rank, though more might run. */
+START_TEST(planned_threads_count) {
+  static const struct {
+    const char *variable;
+    nu_launch launch;
+    nu_launch_threads threads;
+    nu_launch_finding finding;
+  } rows[] = {
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 0}, NU_LAUNCH_OTHER},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 5}, NU_LAUNCH_OTHER},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 4}, NU_LAUNCH_NOTHING},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {2, 5}, NU_LAUNCH_OTHER},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 0}, NU_LAUNCH_CROWDED},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 5}, NU_LAUNCH_CROWDED},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 4}, NU_LAUNCH_NOTHING},
+  };
+  char message[NU_LAUNCH_MESSAGE];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of((mask){8, 8, 1}, processors);
+  for (int i = 0; i < COUNT(rows); i++) {
+    fake_launch(&rows[i].variable, 1);
+    nu_limits_apply(&machine, NULL);
+    nu_launch around = nu_launch_read(&machine, "/nowhere"), launch = rows[i].launch;
+    launch.launcher = around.launcher;
+    launch.local_ranks = around.local_ranks;
+    nu_launch_finding finding = nu_launch_check(&machine, rows[i].threads, &launch, message);
+    ck_assert_msg(finding == rows[i].finding, "row %d: %d '%s'", i, (int)finding, message);
+  }
 }
 END_TEST
 
@@ -215,20 +247,21 @@ START_TEST(process_is_diagnosed_only_as_itself) {
   nu_processor processors[MOST];
   char message[NU_LAUNCH_MESSAGE];
   nu_machine machine = machine_of((mask){8, 1, 1}, processors);
+  nu_launch_threads any = {0};
   fake_launch(NULL, 0);
   setenv("SLURM_JOB_ID", "7", 1);
   setenv("SLURM_CPUS_PER_TASK", "8", 1);
   nu_limits_apply(&machine, NULL);
   unsetenv("NUMANN_DIAGNOSIS");
-  ck_assert(nu_launch_diagnose(&machine, 0, message));
+  ck_assert_int_eq(nu_launch_diagnose(&machine, any, message), NU_LAUNCH_CROWDED);
   setenv("NUMANN_DIAGNOSIS", "on", 1);
-  ck_assert(nu_launch_diagnose(&machine, 0, message));
+  ck_assert_int_eq(nu_launch_diagnose(&machine, any, message), NU_LAUNCH_CROWDED);
   setenv("NUMANN_DIAGNOSIS", "off", 1);
-  ck_assert(!nu_launch_diagnose(&machine, 0, message));
+  ck_assert(nu_launch_diagnose(&machine, any, message) == NU_LAUNCH_NOTHING);
   ck_assert_str_eq(message, "");
   unsetenv("NUMANN_DIAGNOSIS");
   machine.foreign = true;
-  ck_assert(!nu_launch_diagnose(&machine, 0, message));
+  ck_assert(nu_launch_diagnose(&machine, any, message) == NU_LAUNCH_NOTHING);
 }
 END_TEST
 
@@ -242,6 +275,7 @@ static Suite *launch_suite(void) {
   tcase_add_loop_test(tests, launch_is_diagnosed, 0, COUNT(scenes));
   tcase_add_loop_test(tests, message_is_one_sentence, 0, COUNT(scenes));
   tcase_add_test(tests, siblings_are_slots_where_wanted);
+  tcase_add_test(tests, planned_threads_count);
   tcase_add_test(tests, ancestors_are_no_neighbours);
   tcase_add_test(tests, process_is_diagnosed_only_as_itself);
   return suite;

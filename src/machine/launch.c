@@ -12,7 +12,7 @@ typedef struct scene {
   const nu_machine *machine;
   const nu_launch *launch;
   size_t ordered; /* 0: auto */
-  size_t threads; /* that will run at most */
+  size_t threads; /* that will run, at most where there is no plan */
   char *message;
 } scene;
 
@@ -142,26 +142,37 @@ static bool find_throttling(const scene *s) {
 }
 
 /* The worst first. */
-static bool (*const checks[])(const scene *) = {find_slurm_trap, find_one_core, find_unbound_ranks, find_neighbour,
-                                                find_throttling};
+static const struct {
+  bool (*found)(const scene *);
+  nu_launch_finding finding;
+} checks[] = {
+    {find_slurm_trap, NU_LAUNCH_CROWDED}, {find_one_core, NU_LAUNCH_CROWDED}, {find_unbound_ranks, NU_LAUNCH_CROWDED},
+    {find_neighbour, NU_LAUNCH_OTHER},    {find_throttling, NU_LAUNCH_OTHER},
+};
 
-bool nu_launch_check(const nu_machine *machine, size_t threads, const nu_launch *launch,
-                     char message[NU_LAUNCH_MESSAGE]) {
+static size_t threads_of(const nu_machine *machine, nu_launch_threads threads) {
+  if (threads.running > 0) return threads.running;
+  return threads.ordered > 0 ? threads.ordered : machine->threads_limit;
+}
+
+nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads, const nu_launch *launch,
+                                  char message[NU_LAUNCH_MESSAGE]) {
   scene s = {.machine = machine,
              .launch = launch,
-             .ordered = threads,
-             .threads = threads > 0 ? threads : machine->threads_limit,
+             .ordered = threads.ordered,
+             .threads = threads_of(machine, threads),
              .message = message};
   message[0] = '\0';
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-    if (checks[i](&s)) return true;
-  return false;
+    if (checks[i].found(&s)) return checks[i].finding;
+  return NU_LAUNCH_NOTHING;
 }
 
-bool nu_launch_diagnose(const nu_machine *machine, size_t threads, char message[NU_LAUNCH_MESSAGE]) {
+nu_launch_finding nu_launch_diagnose(const nu_machine *machine, nu_launch_threads threads,
+                                     char message[NU_LAUNCH_MESSAGE]) {
   const char *wanted = getenv("NUMANN_DIAGNOSIS");
   message[0] = '\0';
-  if (machine->foreign || (wanted != NULL && strcmp(wanted, "off") == 0)) return false;
+  if (machine->foreign || (wanted != NULL && strcmp(wanted, "off") == 0)) return NU_LAUNCH_NOTHING;
   nu_launch launch = nu_launch_read(machine, "");
   return nu_launch_check(machine, threads, &launch, message);
 }

@@ -33,15 +33,28 @@ typedef struct nu_launch {
   size_t neighbour_shares; /* processors of ours that it may run on */
 } nu_launch;
 
+/* Of this process. */
+typedef struct nu_launch_threads {
+  size_t ordered; /* 0: auto */
+  size_t running; /* as planned; 0: no plan yet, so the order, or as many as may run */
+} nu_launch_threads;
+
+typedef enum nu_launch_finding {
+  NU_LAUNCH_NOTHING,
+  NU_LAUNCH_CROWDED, /* this process's threads are too many for its cores, which nobody needs to say again */
+  NU_LAUNCH_OTHER,
+} nu_launch_finding;
+
 /* root: folder that stands for "/", as for nu_limits_read. */
 nu_launch nu_launch_read(const nu_machine *machine, const char *root);
 
-/* threads: as ordered, 0 for auto. The message says what was found, what it does, and the line to use. A
- * mere excess of threads over slots is not told here: the plan's note says it, where this says nothing. */
-bool nu_launch_check(const nu_machine *machine, size_t threads, const nu_launch *launch,
-                     char message[NU_LAUNCH_MESSAGE]);
+/* The message says what was found, what it does, and the line to use. A mere excess of threads over slots is
+ * not told here: the plan's note says it. */
+nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads, const nu_launch *launch,
+                                  char message[NU_LAUNCH_MESSAGE]);
 
-/* Both for this process. False also for a machine that is not this one, and with NUMANN_DIAGNOSIS=off. */
-bool nu_launch_diagnose(const nu_machine *machine, size_t threads, char message[NU_LAUNCH_MESSAGE]);
+/* Both for this process. Nothing also for a machine that is not this one, and with NUMANN_DIAGNOSIS=off. */
+nu_launch_finding nu_launch_diagnose(const nu_machine *machine, nu_launch_threads threads,
+                                     char message[NU_LAUNCH_MESSAGE]);
 
 #endif
