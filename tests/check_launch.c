@@ -13,7 +13,7 @@
 #include "machine/limits.h"
 
 #define COUNT(table) ((int)(sizeof(table) / sizeof(table)[0]))
-#define MOST 64
+#define MOST 512
 
 /* ---- surroundings */
 
@@ -74,10 +74,10 @@ static const scene scenes[] = {
 
     /* threads on one core */
     {"OpenMP on one core", {8, 1, 1}, 0, NULL, {"OMP_NUM_THREADS=8"}, NULL,
-     {"OMP_NUM_THREADS asks for 8 threads", "the affinity mask", "1 of 8 cores", "use: taskset -c 0-7 numann"}},
+     {"OMP_NUM_THREADS asks for 8 threads", "the affinity mask", "1 of 8 cores", "use: numann ... without the mask (of taskset, or of a launcher), or with a mask of 8 cores"}},
     {"ordered on one core", {8, 2, 2}, 4, NULL, {NULL}, NULL,
-     {"the order asks for 4 threads", "1 of 8 cores", "use: taskset -c 0-3 numann"}},
-    {"more than the machine has", {4, 1, 1}, 64, NULL, {NULL}, NULL, {"64 threads", "use: taskset -c 0-3 numann"}},
+     {"the order asks for 4 threads", "1 of 8 cores", "a mask of 4 cores"}},
+    {"more than the machine has", {4, 1, 1}, 64, NULL, {NULL}, NULL, {"64 threads", "a mask of 4 cores"}},
     {"places of one core", {8, 1, 1}, 4, NULL, {"OMP_PLACES={0}"}, NULL,
      {"OMP_PLACES leaves this process 1 of 8", "use: OMP_PLACES=cores numann"}},
 
@@ -190,6 +190,42 @@ START_TEST(siblings_are_slots_where_wanted) {
 }
 END_TEST
 
+/* A half of the cores in the words of taskset, however the system numbers its processors. */
+static unsigned far_siblings(size_t i) { return (unsigned)(i / 2 + i % 2 * 64); }
+static unsigned near_siblings(size_t i) { return (unsigned)i; }
+static unsigned sockets_in_turn(size_t i) { return (unsigned)(i % 32 * 2 + i / 32); }
+static unsigned from_eight(size_t i) { return (unsigned)(8 + i); }
+static unsigned from_five_backwards(size_t i) { return (unsigned)(8 - i); }
+static unsigned pairs(size_t i) { return (unsigned)(i / 2 * 10 + i % 2); }
+static unsigned squares(size_t i) { return (unsigned)(i * i); }
+
+START_TEST(halves_are_named) {
+  static const struct {
+    unsigned (*number)(size_t);
+    size_t units, smt;
+    const char *use;
+  } rows[] = {
+      {far_siblings, 128, 2, "use: taskset -c 0-31,64-95 numann ... for one, taskset -c 32-63,96-127 numann ... for"},
+      {near_siblings, 256, 2, "use: taskset -c 0-127 numann ... for one, taskset -c 128-255 numann ... for the"},
+      {sockets_in_turn, 64, 1, "use: taskset -c 0-62:2 numann ... for one, taskset -c 1-63:2 numann ... for the"},
+      {from_eight, 8, 1, "use: taskset -c 8-11 numann ... for one, taskset -c 12-15 numann ... for the other"},
+      {from_five_backwards, 4, 1, "use: taskset -c 7-8 numann ... for one, taskset -c 5-6 numann ... for the other"},
+      {pairs, 8, 1, "use: taskset -c 0-1,10-11 numann ... for one, taskset -c 20-21,30-31 numann ... for the other"},
+      {squares, 6, 1, "use: taskset -c 0-1,4 numann ... for one, taskset -c 9,16,25 numann ... for the other"},
+      {squares, 512, 1, "use: taskset -c with one half of the cores for one, with the other half for the other"},
+  };
+  char message[NU_LAUNCH_MESSAGE];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of((mask){512, rows[_i].units, rows[_i].smt}, processors);
+  nu_launch launch = {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 4};
+  for (size_t i = 0; i < rows[_i].units; i++) processors[i].os = rows[_i].number(i);
+  fake_launch(NULL, 0);
+  nu_limits_apply(&machine, NULL);
+  ck_assert_int_eq(nu_launch_check(&machine, (nu_launch_threads){0}, &launch, message), NU_LAUNCH_OTHER);
+  ck_assert_msg(strstr(message, rows[_i].use) != NULL, "'%s' lacks '%s'", message, rows[_i].use);
+}
+END_TEST
+
 /* A plan of few threads leaves room beside a neighbour or another rank, though more might run. */
 START_TEST(planned_threads_count) {
   static const struct {
@@ -275,6 +311,7 @@ static Suite *launch_suite(void) {
   tcase_add_loop_test(tests, launch_is_diagnosed, 0, COUNT(scenes));
   tcase_add_loop_test(tests, message_is_one_sentence, 0, COUNT(scenes));
   tcase_add_test(tests, siblings_are_slots_where_wanted);
+  tcase_add_loop_test(tests, halves_are_named, 0, 8);
   tcase_add_test(tests, planned_threads_count);
   tcase_add_test(tests, ancestors_are_no_neighbours);
   tcase_add_test(tests, process_is_diagnosed_only_as_itself);

@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/text.h"
+
+/* Of a list of processors, and of the two lines that name two of them. */
+#define LIST_SIZE 640
+#define USE_SIZE (2 * LIST_SIZE + 128)
+
 /* What the checks look at. */
 typedef struct scene {
   const nu_machine *machine;
@@ -57,11 +64,14 @@ static bool say_bound_rank(const scene *s, size_t cores) {
              s->launch->local_ranks, s->machine->host_cores, launcher->start, cores, launcher->end);
 }
 
+/* The processors outside of the mask have no numbers here. */
 static bool say_bound_thread(const scene *s, size_t wanted, const char *by) {
   size_t cores = wanted < s->machine->host_cores ? wanted : s->machine->host_cores;
   const char *places = s->launch->omp_places;
-  char use[64] = "OMP_PLACES=cores numann ...";
-  if (places == NULL) snprintf(use, sizeof use, "taskset -c 0-%zu numann ...", cores - 1);
+  char use[128] = "OMP_PLACES=cores numann ...";
+  if (places == NULL)
+    snprintf(use, sizeof use,
+             "numann ... without the mask (of taskset, or of a launcher), or with a mask of %zu cores", cores);
   return say(s,
              "launch: %s asks for %zu threads, but %s leaves this process 1 of %zu cores, which does the work of "
              "one thread; use: %s",
@@ -93,17 +103,40 @@ static bool find_unbound_ranks(const scene *s) {
              ranks, s->threads, m->cores, launcher->start, cores, launcher->end);
 }
 
-/* Processors [begin, end) of the machine as taskset reads them: "0-3,8". Cut where it becomes long. */
-static void list_processors(const nu_machine *m, size_t begin, size_t end, char list[64]) {
-  size_t length = 0;
-  for (size_t i = begin, run; i < end && length < 48; i += run) {
-    unsigned first = m->processors[i].os;
-    for (run = 1; i + run < end && m->processors[i + run].os == first + run;) run++;
-    const char *comma = length > 0 ? "," : "";
-    int n = run > 1 ? snprintf(list + length, 64 - length, "%s%u-%zu", comma, first, first + run - 1)
-                    : snprintf(list + length, 64 - length, "%s%u", comma, first);
-    length += n > 0 ? (size_t)n : 0;
+static int compare_numbers(const void *a, const void *b) {
+  const unsigned *one = a, *other = b;
+  return (*one > *other) - (*one < *other);
+}
+
+/* Numbers of equal distance from the first on: "0-6:2" of taskset's is 0, 2, 4, 6. Two of them are no such run,
+ * but where they stand side by side. */
+static size_t run_length(const unsigned *numbers, size_t n) {
+  size_t run = 1;
+  while (run < n && numbers[run] - numbers[run - 1] == numbers[1] - numbers[0]) run++;
+  return run > 2 || (run == 2 && numbers[1] - numbers[0] == 1) ? run : 1;
+}
+
+/* Processors [begin, end) of the machine as taskset reads them. They stand core by core, while systems often number
+ * siblings far apart, or sockets in turn. False where they do not fit. */
+static bool list_processors(const nu_machine *m, size_t begin, size_t end, char list[LIST_SIZE]) {
+  size_t n = end - begin;
+  unsigned *numbers = nu_alloc(n, sizeof *numbers);
+  nu_text text = {0};
+  if (numbers == NULL) return false;
+  for (size_t i = 0; i < n; i++) numbers[i] = m->processors[begin + i].os;
+  qsort(numbers, n, sizeof *numbers, compare_numbers);
+  for (size_t i = 0, run; i < n; i += run) {
+    const unsigned *first = numbers + i;
+    run = run_length(first, n - i);
+    nu_text_addf(&text, "%s%u", i > 0 ? "," : "", first[0]);
+    if (run > 1) nu_text_addf(&text, "-%u", first[run - 1]);
+    if (run > 1 && first[1] - first[0] > 1) nu_text_addf(&text, ":%u", first[1] - first[0]);
   }
+  bool fits = !text.failed && text.length < LIST_SIZE;
+  if (fits) memcpy(list, nu_text_view(&text), text.length + 1);
+  nu_text_clear(&text);
+  free(numbers);
+  return fits;
 }
 
 /* Siblings stay together: the half is that of the cores. */
@@ -113,18 +146,25 @@ static size_t half_of(const nu_machine *m) {
   return i;
 }
 
+/* The line for each of two processes. */
+static void divide(const nu_machine *m, char use[USE_SIZE]) {
+  char one[LIST_SIZE], other[LIST_SIZE];
+  size_t half = half_of(m);
+  if (half == 0)
+    snprintf(use, USE_SIZE, "the cores one after the other");
+  else if (list_processors(m, 0, half, one) && list_processors(m, half, m->processing_units, other))
+    snprintf(use, USE_SIZE, "taskset -c %s numann ... for one, taskset -c %s numann ... for the other", one, other);
+  else
+    snprintf(use, USE_SIZE, "taskset -c with one half of the cores for one, with the other half for the other");
+}
+
 static bool find_neighbour(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launch *l = s->launch;
   size_t theirs = l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
   if (l->neighbour == 0 || theirs == 0 || s->threads + theirs <= m->slots) return false;
-  char use[224] = "the cores one after the other", one[64] = "", other[64] = "";
-  size_t half = half_of(m);
-  if (half > 0) {
-    list_processors(m, 0, half, one);
-    list_processors(m, half, m->processing_units, other);
-    snprintf(use, sizeof use, "taskset -c %s numann ... for one, taskset -c %s numann ... for the other", one, other);
-  }
+  char use[USE_SIZE];
+  divide(m, use);
   return say(s,
              "launch: process %ld is a numann with %zu thread%s, of which %zu may run on the %zu core%s of this one: "
              "both take turns, and every barrier waits for that, which is several times slower; use: %s",

@@ -10,7 +10,7 @@
 
 #include "machine/machine.h"
 
-#define NU_LAUNCH_MESSAGE 512
+#define NU_LAUNCH_MESSAGE 2048
 
 /* How a launcher tells the processes that it starts on a host, and gives each `cores` cores:
  * "<start><cores><end> numann ...". */
