@@ -81,6 +81,17 @@ static const scene scenes[] = {
     {"places of one core", {8, 1, 1}, 4, NULL, {"OMP_PLACES={0}"}, NULL,
      {"OMP_PLACES leaves this process 1 of 8", "use: OMP_PLACES=cores numann"}},
 
+    /* threads on one place */
+    {"the primary thread's place", {8, 8, 1}, 0, NULL, {"OMP_PROC_BIND=primary"}, NULL,
+     {"OMP_PROC_BIND=primary puts all 8 threads on one core", "use: OMP_PROC_BIND=close numann"}},
+    {"by its old name, in a list", {8, 8, 1}, 4, NULL, {"OMP_PROC_BIND= Master,close", "OMP_PLACES=cores"}, NULL,
+     {"puts all 4 threads"}},
+    {"one hardware thread", {4, 8, 2}, 0, NULL, {"OMP_PROC_BIND=MASTER", "OMP_PLACES=threads(8)"}, NULL, {"all 4 thr"}},
+    {"one thread there", {8, 8, 1}, 1, NULL, {"OMP_PROC_BIND=master"}, NULL, {NULL}},
+    {"a place of many cores", {8, 8, 1}, 0, NULL, {"OMP_PROC_BIND=master", "OMP_PLACES=sockets"}, NULL, {NULL}},
+    {"bound one a core", {8, 8, 1}, 0, NULL, {"OMP_PROC_BIND=close"}, NULL, {NULL}},
+    {"spread, and inside of that master", {8, 8, 1}, 0, NULL, {"OMP_PROC_BIND=spread,master"}, NULL, {NULL}},
+
     /* ranks */
     {"Open MPI binds to one core", {8, 1, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, NULL,
      {"the launcher has bound", "one of 2", "1 of 8 cores", "use: mpirun --map-by slot:PE=4 --bind-to core numann"}},
@@ -226,6 +237,20 @@ START_TEST(halves_are_named) {
 }
 END_TEST
 
+START_TEST(own_binding_overrules) {
+  nu_processor processors[MOST];
+  char message[NU_LAUNCH_MESSAGE];
+  nu_machine machine = machine_of((mask){8, 8, 1}, processors);
+  nu_launch launch = {.omp_bind = "master"};
+  fake_launch(NULL, 0);
+  nu_limits_apply(&machine, NULL);
+  nu_launch_threads threads = {.running = 2};
+  ck_assert_int_eq(nu_launch_check(&machine, threads, &launch, message), NU_LAUNCH_CROWDED);
+  threads.bound = true;
+  ck_assert_int_eq(nu_launch_check(&machine, threads, &launch, message), NU_LAUNCH_NOTHING);
+}
+END_TEST
+
 /* A plan of few threads leaves room beside a neighbour or another rank, though more might run. */
 START_TEST(planned_threads_count) {
   static const struct {
@@ -234,13 +259,13 @@ START_TEST(planned_threads_count) {
     nu_launch_threads threads;
     nu_launch_finding finding;
   } rows[] = {
-      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 0}, NU_LAUNCH_OTHER},
-      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 5}, NU_LAUNCH_OTHER},
-      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 4}, NU_LAUNCH_NOTHING},
-      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {2, 5}, NU_LAUNCH_OTHER},
-      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 0}, NU_LAUNCH_CROWDED},
-      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 5}, NU_LAUNCH_CROWDED},
-      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 4}, NU_LAUNCH_NOTHING},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 0, false}, NU_LAUNCH_OTHER},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 5, false}, NU_LAUNCH_OTHER},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {0, 4, false}, NU_LAUNCH_NOTHING},
+      {NULL, {.neighbour = 77, .neighbour_threads = 4, .neighbour_shares = 8}, {2, 5, false}, NU_LAUNCH_OTHER},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 0, false}, NU_LAUNCH_CROWDED},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 5, false}, NU_LAUNCH_CROWDED},
+      {"MPI_LOCALNRANKS=2", {.neighbour = 0}, {0, 4, false}, NU_LAUNCH_NOTHING},
   };
   char message[NU_LAUNCH_MESSAGE];
   nu_processor processors[MOST];
@@ -312,6 +337,7 @@ static Suite *launch_suite(void) {
   tcase_add_loop_test(tests, message_is_one_sentence, 0, COUNT(scenes));
   tcase_add_test(tests, siblings_are_slots_where_wanted);
   tcase_add_loop_test(tests, halves_are_named, 0, 8);
+  tcase_add_test(tests, own_binding_overrules);
   tcase_add_test(tests, planned_threads_count);
   tcase_add_test(tests, ancestors_are_no_neighbours);
   tcase_add_test(tests, process_is_diagnosed_only_as_itself);

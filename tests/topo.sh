@@ -147,6 +147,13 @@ promise="launch: SLURM_CPUS_PER_TASK promises $((units + 7)) CPUs, this process 
   check "NUMANN_DIAGNOSIS=off" with 0 $slurm NUMANN_DIAGNOSIS=off -- topo --json
   check "tells nothing" has out '"diagnosis": null'
 }
+# OpenMP on one core, where numann does not bind the threads itself
+check "OMP_PROC_BIND=master" with 0 NUMANN_DIAGNOSIS=on OMP_PROC_BIND=master OMP_PLACES=threads -- plan "$srcdir/configs/xor.yaml" --threads 2
+[ "$cores" -lt 2 ] || check "is warned of" has err 'launch: OMP_PROC_BIND=master puts all 2 threads on one core'
+check "overruled" with 0 NUMANN_DIAGNOSIS=on OMP_PROC_BIND=master OMP_PLACES=threads -- plan "$srcdir/configs/xor.yaml" \
+  --threads 2 --set parallel.placement=compact
+[ "$cores" -lt 2 ] || check "is not" refute grep -q 'launch: OMP_PROC_BIND' err
+
 # ranks: the threads that are planned count, and the plan's own note is about something else
 if [ "$cores" -gt 1 ] && [ "$cores" -eq "$host" ]; then
   ranks="NUMANN_DIAGNOSIS=on MPI_LOCALNRANKS="

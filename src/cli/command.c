@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "config/config.h"
 #include "machine/launch.h"
+#include "plan/placement.h"
 #include "plan/plan.h"
 
 /* As parallel.threads of the key table allows. */
@@ -98,8 +99,11 @@ nu_machine_source nu_machine_wanted(const nu_arguments *args) {
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine, const numann_config *config,
                        const numann_plan *plan) {
   char message[NU_LAUNCH_MESSAGE];
+  const nu_placement *placement = plan->placement;
+  bool bound = placement && (placement->width == NU_BIND_CORE || placement->width == NU_BIND_NODE);
   nu_launch_threads threads = {.ordered = nu_config_count(config, "parallel.threads"),
-                               .running = plan->threads + plan->idle};
+                               .running = plan->threads + plan->idle,
+                               .bound = bound};
   nu_launch_finding finding = NU_LAUNCH_NOTHING;
   if (!nu_given(args, NU_OPTION_QUIET)) finding = nu_launch_diagnose(machine, threads, message);
   if (finding != NU_LAUNCH_NOTHING) nu_warn("%s", message);

@@ -1,11 +1,15 @@
 /* Is this process launched so that it can be fast? SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
 #include "machine/launch.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -19,6 +23,7 @@ typedef struct scene {
   const nu_machine *machine;
   const nu_launch *launch;
   size_t ordered; /* 0: auto */
+  bool bound;     /* by numann */
   size_t threads; /* that will run, at most where there is no plan */
   char *message;
 } scene;
@@ -88,6 +93,26 @@ static bool find_one_core(const scene *s) {
   if (s->ordered > m->slots) return say_bound_thread(s, s->ordered, "the order");
   if (s->ordered == 0 && m->omp_limit > m->slots) return say_bound_thread(s, m->omp_limit, "OMP_NUM_THREADS");
   return false;
+}
+
+/* Does a list of OpenMP's, one word a nesting level, begin with the word? Case does not matter there. */
+static bool begins_with(const char *list, const char *word) {
+  list += strspn(list, " \t");
+  size_t n = strlen(word);
+  return strncasecmp(list, word, n) == 0 && !isalnum((unsigned char)list[n]) && list[n] != '_';
+}
+
+/* Without OMP_PLACES a place is a core or less. Other places may hold many cores: they may be meant. */
+static bool find_one_place(const scene *s) {
+  const char *bind = s->launch->omp_bind, *places = s->launch->omp_places;
+  if (bind == NULL || s->bound || s->threads < 2) return false;
+  const char *word = begins_with(bind, "master") ? "master" : "primary";
+  if (!begins_with(bind, word)) return false;
+  if (places != NULL && !begins_with(places, "cores") && !begins_with(places, "threads")) return false;
+  return say(s,
+             "launch: OMP_PROC_BIND=%s puts all %zu threads on one core, so that they take turns on it and the "
+             "other cores idle; use: OMP_PROC_BIND=close numann ...",
+             word, s->threads);
 }
 
 /* Several processes of one launch, none of them bound. */
@@ -186,8 +211,8 @@ static const struct {
   bool (*found)(const scene *);
   nu_launch_finding finding;
 } checks[] = {
-    {find_slurm_trap, NU_LAUNCH_CROWDED}, {find_one_core, NU_LAUNCH_CROWDED}, {find_unbound_ranks, NU_LAUNCH_CROWDED},
-    {find_neighbour, NU_LAUNCH_OTHER},    {find_throttling, NU_LAUNCH_OTHER},
+    {find_slurm_trap, NU_LAUNCH_CROWDED}, {find_one_core, NU_LAUNCH_CROWDED},  {find_one_place, NU_LAUNCH_CROWDED},
+    {find_unbound_ranks, NU_LAUNCH_CROWDED}, {find_neighbour, NU_LAUNCH_OTHER}, {find_throttling, NU_LAUNCH_OTHER},
 };
 
 static size_t threads_of(const nu_machine *machine, nu_launch_threads threads) {
@@ -200,6 +225,7 @@ nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads t
   scene s = {.machine = machine,
              .launch = launch,
              .ordered = threads.ordered,
+             .bound = threads.bound,
              .threads = threads_of(machine, threads),
              .message = message};
   message[0] = '\0';

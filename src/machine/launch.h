@@ -37,6 +37,7 @@ typedef struct nu_launch {
 typedef struct nu_launch_threads {
   size_t ordered; /* 0: auto */
   size_t running; /* as planned; 0: no plan yet, so the order, or as many as may run */
+  bool bound;     /* by numann, whatever OMP_PROC_BIND says */
 } nu_launch_threads;
 
 typedef enum nu_launch_finding {
