@@ -112,7 +112,8 @@ static const scene scenes[] = {
 
     /* Slurm 22.05 */
     {"the step has one CPU", {8, 1, 1}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL,
-     {"SLURM_CPUS_PER_TASK promises 8 CPUs", "may use 1", "srun --cpus-per-task=8 numann", "SRUN_CPUS_PER_TASK=8"}},
+     {"SLURM_CPUS_PER_TASK promises 8 CPUs, this process may use 1", "since Slurm 22.05, or taskset leaves no more",
+      "srun --cpus-per-task=8 numann ... without taskset", "SRUN_CPUS_PER_TASK=8"}},
     {"the node's CPUs", {8, 1, 1}, 0, NULL, {job, "SLURM_CPUS_ON_NODE=1", "SLURM_JOB_CPUS_PER_NODE=6(x2)"}, NULL,
      {"SLURM_JOB_CPUS_PER_NODE promises 6 CPUs", "srun --cpus-per-task=6 numann"}},
     {"all is given", {8, 8, 1}, 0, NULL, {job, "SLURM_CPUS_PER_TASK=8"}, NULL, {NULL}},

@@ -56,8 +56,9 @@ static bool find_slurm_trap(const scene *s) {
   if (cpus <= mine || is_content(s)) return false;
   return say(s,
              "launch: %s promises %zu CPUs, this process may use %zu, so that training is up to %.3g times slower "
-             "than it could be (since Slurm 22.05 srun does not take --cpus-per-task over from sbatch); use: srun "
-             "--cpus-per-task=%zu numann ..., or: export SRUN_CPUS_PER_TASK=%zu before srun",
+             "than it could be (srun does not take --cpus-per-task over from sbatch since Slurm 22.05, or taskset leaves "
+             "no more); use: srun --cpus-per-task=%zu numann ... without taskset, or: export SRUN_CPUS_PER_TASK=%zu "
+             "before srun",
              s->launch->slurm_name, cpus, mine, (double)cpus / (double)mine, cpus, cpus);
 }
 
