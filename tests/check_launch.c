@@ -42,7 +42,7 @@ typedef struct scene {
 } scene;
 
 /* Process 77 is another numann: CPU time in hundredths of a second, then its threads in the 20th field. */
-#define STAT(state, ticks) "77 (numann) " state " 1 77 77 0 -1 0 0 0 0 0 " ticks " 0 0 0 20 0 4 0 1 1\n"
+#define STAT(state, ticks) "77 (numann) " state " 70 77 77 0 -1 0 0 0 0 0 " ticks " 0 0 0 20 0 4 0 1 1\n"
 #define TASK(list) "Name:\tnumann\nCpus_allowed_list:\t" list "\nMems_allowed_list:\t0\n"
 #define NEIGHBOUR(name, state, ticks, one, two)                                                        \
   static const fake_file name[] = {{"proc/77/comm", "numann\n"}, {"proc/77/stat", STAT(state, ticks)}, \
@@ -54,6 +54,9 @@ NEIGHBOUR(bound_elsewhere, "R", "900000", "8", "9-15");
 NEIGHBOUR(bound_to_two, "S", "900000", "0", "2");
 NEIGHBOUR(just_started, "R", "1", "0-7", "0-7");
 NEIGHBOUR(stopped, "T", "900000", "0-7", "0-7");
+/* Process 78 of another parent. */
+static const fake_file not_of_the_launch[] = {{"proc/78/comm", "numann\n"}, {"proc/78/stat", "78 (numann) R 71 78\n"},
+                                              {"proc/78/task/78/status", TASK("0-7")}, {NULL, NULL}};
 static const fake_file other_program[] = {{"proc/77/comm", "emacs\n"}, {"proc/77/stat", STAT("R", "900000")},
                                           {"proc/77/task/77/status", TASK("0-7")}, {NULL, NULL}};
 
@@ -98,7 +101,7 @@ static const scene scenes[] = {
     {"Open MPI, as many ranks as cores", {8, 1, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=8"}, NULL, {NULL}},
     {"Open MPI, one thread ordered", {8, 1, 1}, 1, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, NULL, {NULL}},
     {"MPICH binds nothing", {8, 8, 1}, 0, NULL, {"MPI_LOCALNRANKS=2"}, NULL,
-     {"each of 2 processes", "may run 8 threads on all 8 cores", "use: mpiexec -bind-to core:4 numann"}},
+     {"each of 2 processes", "may run 8 threads on the same 8 cores", "use: mpiexec -bind-to core:4 numann"}},
     {"Slurm's step binds nothing", {8, 8, 1}, 0, NULL, {job, "SLURM_STEP_TASKS_PER_NODE=4"}, NULL,
      {"each of 4 processes", "use: srun --cpus-per-task=2 --cpu-bind=cores numann"}},
     {"the second node's ranks", {8, 8, 1}, 0, NULL, {job, "SLURM_STEP_TASKS_PER_NODE=1(x2),2", "SLURM_NODEID=2"}, NULL,
@@ -108,6 +111,13 @@ static const scene scenes[] = {
     {"ranks that share", {8, 8, 1}, 4, NULL, {"MPI_LOCALNRANKS=2"}, NULL, {NULL}},
     {"ranks that OpenMP limits", {8, 8, 1}, 0, NULL, {"MPI_LOCALNRANKS=2", "OMP_NUM_THREADS=4"}, NULL, {NULL}},
     {"bound ranks", {8, 4, 1}, 0, NULL, {"MPI_LOCALNRANKS=2"}, NULL, {NULL}},
+    {"in one mask", {8, 4, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, just_started,
+     {"each of 2 processes", "may run 4 threads on the same 4 cores", "slot:PE=2 --bind-to core numann"}},
+    {"in one mask that has room", {8, 4, 1}, 2, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, just_started, {NULL}},
+    {"in masks of their own", {8, 4, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"}, bound_elsewhere, {NULL}},
+    {"alone, beside a start", {8, 4, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=1"}, just_started, {NULL}},
+    {"bound, beside the start of another launch", {8, 4, 1}, 0, NULL, {"OMPI_COMM_WORLD_LOCAL_SIZE=2"},
+     not_of_the_launch, {NULL}},
     {"more ranks than cores", {2, 2, 1}, 0, NULL, {"MPI_LOCALNRANKS=4"}, NULL, {"use: mpiexec -bind-to core:1 numann"}},
 
     /* Slurm 22.05 */
@@ -149,12 +159,21 @@ static const scene scenes[] = {
 
 /* ---- the tests */
 
+/* This process as a child of 70. */
+static void write_self(const char *root) {
+  char name[64], text[64];
+  snprintf(name, sizeof name, "proc/%ld/stat", (long)getpid());
+  snprintf(text, sizeof text, "%ld (numann) R 70 77\n", (long)getpid());
+  fake_root_write(root, name, text);
+}
+
 static bool diagnose(const scene *s, char message[NU_LAUNCH_MESSAGE]) {
   char root[FAKE_ROOT];
   nu_processor processors[MOST];
   nu_machine machine = machine_of(s->mask, processors);
   fake_root_make(root);
   fake_root_write(root, "proc/self/cgroup", "0::/job\n");
+  write_self(root);
   if (s->cpu_max != NULL) fake_root_write(root, "sys/fs/cgroup/job/cpu.max", s->cpu_max);
   if (s->neighbour != NULL) fake_root_write_all(root, s->neighbour, 8);
   fake_launch(s->variables, COUNT(s->variables));
@@ -252,6 +271,28 @@ START_TEST(own_binding_overrules) {
 }
 END_TEST
 
+/* Each thread of a neighbour on its own core, more of them than most machines have. */
+START_TEST(wide_neighbour_is_seen_whole) {
+  enum { THREADS = 130 };
+  char root[FAKE_ROOT], name[64], text[64];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of((mask){THREADS + 8, THREADS + 8, 1}, processors);
+  fake_launch(NULL, 0);
+  fake_root_make(root);
+  fake_root_write(root, "proc/77/comm", "numann\n");
+  fake_root_write(root, "proc/77/stat", STAT("R", "900000"));
+  for (int i = 0; i < THREADS; i++) {
+    snprintf(name, sizeof name, "proc/77/task/%d/status", 77 + i);
+    snprintf(text, sizeof text, TASK("%d"), i);
+    fake_root_write(root, name, text);
+  }
+  nu_launch launch = nu_launch_read(&machine, root);
+  fake_root_remove(root);
+  ck_assert_int_eq(launch.neighbour, 77);
+  ck_assert_uint_eq(launch.neighbour_shares, THREADS);
+}
+END_TEST
+
 /* A plan of few threads leaves room beside a neighbour or another rank, though more might run. */
 START_TEST(planned_threads_count) {
   static const struct {
@@ -339,6 +380,7 @@ static Suite *launch_suite(void) {
   tcase_add_test(tests, siblings_are_slots_where_wanted);
   tcase_add_loop_test(tests, halves_are_named, 0, 8);
   tcase_add_test(tests, own_binding_overrules);
+  tcase_add_test(tests, wide_neighbour_is_seen_whole);
   tcase_add_test(tests, planned_threads_count);
   tcase_add_test(tests, ancestors_are_no_neighbours);
   tcase_add_test(tests, process_is_diagnosed_only_as_itself);

@@ -116,15 +116,15 @@ static bool find_one_place(const scene *s) {
              word, s->threads);
 }
 
-/* Several processes of one launch, none of them bound. */
+/* Several processes of one launch, none of them bound: all over the host, or all in one mask. */
 static bool find_unbound_ranks(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launcher *launcher = s->launch->launcher;
-  size_t ranks = s->launch->local_ranks;
-  if (ranks < 2 || m->cores < m->host_cores || ranks * s->threads <= m->slots) return false;
+  size_t ranks = m->cores < m->host_cores ? s->launch->sharing_ranks + 1 : s->launch->local_ranks;
+  if (launcher == NULL || ranks < 2 || ranks * s->threads <= m->slots) return false;
   size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
   return say(s,
-             "launch: each of %zu processes on this host may run %zu threads on all %zu cores: they take turns, and "
+             "launch: each of %zu processes on this host may run %zu threads on the same %zu cores: they take turns, and "
              "every barrier waits for that, which is several times slower; use: %s%zu%s numann ...",
              ranks, s->threads, m->cores, launcher->start, cores, launcher->end);
 }

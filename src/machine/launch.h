@@ -31,6 +31,7 @@ typedef struct nu_launch {
   long neighbour;          /* another numann that has computed for a second; 0: none */
   size_t neighbour_threads;
   size_t neighbour_shares; /* processors of ours that it may run on */
+  size_t sharing_ranks;    /* others of this launch, however young, that may run on some of them */
 } nu_launch;
 
 /* Of this process. */
