@@ -77,7 +77,8 @@ static const scene scenes[] = {
 
     /* threads on one core */
     {"OpenMP on one core", {8, 1, 1}, 0, NULL, {"OMP_NUM_THREADS=8"}, NULL,
-     {"OMP_NUM_THREADS asks for 8 threads", "the affinity mask", "1 of 8 cores", "use: numann ... without the mask (of taskset, or of a launcher), or with a mask of 8 cores"}},
+     {"OMP_NUM_THREADS asks for 8 threads", "the affinity mask", "1 of 8 cores",
+      "use: numann ... without the mask (of taskset, or of a launcher), or with a mask of 8 cores"}},
     {"ordered on one core", {8, 2, 2}, 4, NULL, {NULL}, NULL,
      {"the order asks for 4 threads", "1 of 8 cores", "a mask of 4 cores"}},
     {"more than the machine has", {4, 1, 1}, 64, NULL, {NULL}, NULL, {"64 threads", "a mask of 4 cores"}},
@@ -274,7 +275,7 @@ END_TEST
 /* Each thread of a neighbour on its own core, more of them than most machines have. */
 START_TEST(wide_neighbour_is_seen_whole) {
   enum { THREADS = 130 };
-  char root[FAKE_ROOT], name[64], text[64];
+  char root[FAKE_ROOT], name[64], text[128];
   nu_processor processors[MOST];
   nu_machine machine = machine_of((mask){THREADS + 8, THREADS + 8, 1}, processors);
   fake_launch(NULL, 0);

@@ -124,9 +124,9 @@ static bool find_unbound_ranks(const scene *s) {
   if (launcher == NULL || ranks < 2 || ranks * s->threads <= m->slots) return false;
   size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
   return say(s,
-             "launch: each of %zu processes on this host may run %zu threads on the same %zu cores: they take turns, and "
-             "every barrier waits for that, which is several times slower; use: %s%zu%s numann ...",
-             ranks, s->threads, m->cores, launcher->start, cores, launcher->end);
+             "launch: each of %zu processes on this host may run %zu thread%s on the same %zu core%s: they take "
+             "turns, and every barrier waits for that, which is several times slower; use: %s%zu%s numann ...",
+             ranks, s->threads, plural(s->threads), m->cores, plural(m->cores), launcher->start, cores, launcher->end);
 }
 
 static int compare_numbers(const void *a, const void *b) {
