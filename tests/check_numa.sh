@@ -31,7 +31,8 @@ nodes=$(json numa_nodes)
 
 all_there() {
   [ "$(json bind)" = none ] || [ "$(json threads_on_their_core)" = "$(json threads_bound)" ] || return 1
-  [ "$(json memory)" = false ] || [ $((100 * $(json pages_right))) -ge $((99 * $(json pages_checked))) ]
+  [ "$(json memory)" = true ] || return 0
+  [ "$(json pages_checked)" -gt 0 ] && [ $((100 * $(json pages_right))) -ge $((99 * $(json pages_checked))) ]
 }
 
 train() { # NETWORK STRATEGY PLACEMENT

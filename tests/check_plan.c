@@ -149,6 +149,20 @@ START_TEST(an_ordered_thread_count_is_obeyed_with_one_warning) {
 }
 END_TEST
 
+START_TEST(all_warnings_are_told) {
+  nu_machine machine = machine_of(2);
+  numann_network *network = network_of(1, (size_t[]){8, 8});
+  machine.omp_limit = 1;
+  nu_plan_request request = {.threads = 33, .strategy = NU_SAMPLES, .batch = 64};
+  numann_plan plan = nu_plan_make(&request, network, &machine);
+  ck_assert_ptr_nonnull(strstr(plan.note, "32 of 33 groups have nothing to do"));
+  ck_assert_ptr_nonnull(strstr(plan.note, "; OMP_NUM_THREADS=1 gives way"));
+  ck_assert_ptr_nonnull(strstr(plan.note, "; 33 threads on 2 cores"));
+  ck_assert_uint_lt(strlen(plan.note), sizeof plan.note - 1);
+  numann_network_destroy(network);
+}
+END_TEST
+
 START_TEST(groups_without_rows_are_told) {
   nu_machine machine = machine_of(8);
   numann_network *network = network_of(1, (size_t[]){8, 8});
@@ -418,6 +432,7 @@ static Suite *plan_suite(void) {
   tcase_add_test(tests, small_networks_take_one_thread_and_large_ones_all);
   tcase_add_test(tests, an_ordered_thread_count_is_obeyed_with_one_warning);
   tcase_add_test(tests, groups_without_rows_are_told);
+  tcase_add_test(tests, all_warnings_are_told);
   tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);

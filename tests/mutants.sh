@@ -48,7 +48,7 @@ support() {
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_place | check_calibration) echo tests/training.o ;;
     check_machine | check_topology | check_launch) echo tests/fake_root.o ;;
-    check_placement) echo tests/fake_machine.o ;;
+    check_placement | check_placement_limits) echo tests/fake_machine.o ;;
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;
     check_page) echo tests/well_formed.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
@@ -92,15 +92,21 @@ one_mutant() { # NAME FILE SED TEST FLAGS
 }
 
 tab=$(printf '\t')
-for test in $(grep -v '^#' "$table" | cut -f 4 | sort -u); do
-  check "$test passes unchanged" sh -c "timeout 600 'tests/$test' >'$work/log' 2>&1" || tail -n 5 "$work/log"
-done
+passed=
+# A test that fails anyway notices nothing.
+passes_unchanged() { # TEST
+  case " $passed " in *" $1 "*) return ;; esac
+  passed="$passed $1"
+  check "$1 passes unchanged" sh -c "timeout 600 'tests/$1' >'$work/log' 2>&1" || tail -n 5 "$work/log"
+}
+
 rows=$(grep -c '^[^#]' "$table")
 first=$((${NUMANN_MUTANTS_FIRST:-0} % rows)) done=0 began=$(date +%s)
 grep '^[^#]' "$table" | awk -v first="$first" 'NR > first; NR <= first { head = head $0 "\n" } END { printf "%s", head }' \
   >"$work/rows"
 while IFS="$tab" read -r name file script test flags; do
   [ $(($(date +%s) - began)) -lt "${NUMANN_MUTANTS_SECONDS:-86400}" ] || break
+  passes_unchanged "$test"
   one_mutant "$name" "$file" "$script" "$test" "${flags-}"
   done=$((done + 1))
 done <"$work/rows"

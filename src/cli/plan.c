@@ -357,7 +357,7 @@ static void write_text(const outlook *o, nu_text *out) {
   add_blocks(o, out);
   add_memory(o, out);
   nu_text_add(out, "\n");
-  nu_placement_draw(&o->plan, o->network, out);
+  nu_placement_draw(&o->plan, o->network, data_bytes(o), out);
 }
 
 /* ---- the command */

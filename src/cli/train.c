@@ -108,6 +108,13 @@ static void announce(const run *r) {
   nu_text_clear(&network);
 }
 
+/* Of the training rows: inputs and targets. */
+static size_t training_bytes(const numann_data *data) {
+  size_t inputs = data->schema.features * (data->train.bytes ? 1 : sizeof *data->train.inputs);
+  size_t targets = data->train.labels ? sizeof *data->train.labels : data->schema.targets * sizeof *data->train.targets;
+  return data->train.rows * (inputs + targets);
+}
+
 static bool explains(const run *r) { return nu_given(r->args, NU_OPTION_EXPLAIN_PLACEMENT); }
 
 /* Before the first step: refused bindings are told once, and the whole placement where it is asked for. */
@@ -117,7 +124,7 @@ static numann_status announce_placement(run *r, numann_error *err) {
   if (nu_add_refusal(&text, &r->placed)) nu_warn("%s", nu_text_view(&text));
   nu_text_clear(&text);
   if (!explains(r) || !r->plan->placement) return NUMANN_OK;
-  nu_placement_draw(r->plan, r->network, &text);
+  nu_placement_draw(r->plan, r->network, training_bytes(r->data), &text);
   nu_text_add(&text, "\nfound        ");
   nu_add_place_report(&text, &r->placed);
   nu_note(r->args, "the placement:\n%s", nu_text_view(&text));
@@ -182,11 +189,6 @@ static const char *last_part(const char *path) {
 
 static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
   return evaluation->rows > 0 ? evaluation : NULL;
-}
-
-/* Of the array of inputs. */
-static size_t training_bytes(const numann_data *data) {
-  return data->train.rows * data->schema.features * (data->train.bytes ? 1 : sizeof(float));
 }
 
 static nu_result collect(const run *r, const texts *t) {

@@ -38,6 +38,7 @@ typedef struct nu_machine {
   size_t numa_nodes;     /* NUMA nodes with cores of the mask (1 where the machine tells none) */
   size_t packages;       /* sockets in the mask */
   double quota;          /* cgroup CPU quota in cores; 0 = none */
+  size_t page_bytes;     /* of an ordinary page; 0 = unknown */
   size_t memory_bytes;   /* memory of the nodes */
   size_t memory_limit;   /* cgroup limit in bytes; 0 = none */
   size_t l1d_bytes, l2_bytes, l3_bytes; /* of one cache; 0 = unknown */

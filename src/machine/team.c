@@ -232,7 +232,7 @@ static void run_member(nu_team *team, size_t thread) {
     return;
   }
   affinity before = current_affinity(), bound = affinity_of(&team->binding->cpus[thread]);
-  int refusal = set_affinity(&bound);
+  int refusal = before.bytes < 1 ? EPERM : set_affinity(&bound); /* what is not known cannot be given back */
   if (refusal) atomic_store(&team->binding->refusal, refusal);
   call_member(team, thread);
   if (!refusal) restore_affinity(&before);
@@ -318,28 +318,29 @@ bool nu_team_binds(void) {
   return binds;
 }
 
-typedef struct seats {
-  unsigned *os;
-  atomic_bool unknown;
-} seats;
-
-static void find_seat(nu_team *team, size_t thread, void *arg) {
+static void find_place(nu_team *team, size_t thread, void *arg) {
   (void)team;
-  seats *found = arg;
-  int ids[1024], place = omp_get_place_num();
-  int n = place >= 0 ? omp_get_place_num_procs(place) : 0;
-  if (n < 1 || n > (int)(sizeof ids / sizeof *ids)) {
-    atomic_store(&found->unknown, true);
-    return;
-  }
+  unsigned *places = arg;
+  places[thread] = (unsigned)omp_get_place_num();
+}
+
+/* Of a place's processors each of its threads gets one, at equal distances: a place may span nodes. */
+static bool share_place(unsigned *os, size_t begin, size_t end) {
+  int ids[1024], place = (int)os[begin], n = place >= 0 ? omp_get_place_num_procs(place) : 0;
+  if (n < 1 || n > (int)(sizeof ids / sizeof *ids)) return false;
   omp_get_place_proc_ids(place, ids);
-  found->os[thread] = (unsigned)ids[0];
+  for (size_t w = begin; w < end; w++) os[w] = (unsigned)ids[(w - begin) * (size_t)n / (end - begin)];
+  return true;
 }
 
 numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann_error *err) {
-  seats found = {.os = os};
-  NU_TRY(nu_team_run_some(threads, working, find_seat, &found, err));
-  if (!atomic_load(&found.unknown)) return NUMANN_OK;
+  bool known = true;
+  NU_TRY(nu_team_run_some(threads, working, find_place, os, err));
+  for (size_t begin = 0, end; known && begin < working; begin = end) {
+    for (end = begin + 1; end < working && os[end] == os[begin];) end++;
+    known = share_place(os, begin, end);
+  }
+  if (known) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MEMORY, "threads: the OpenMP runtime binds them, but does not tell where");
 }
 

@@ -44,8 +44,8 @@ bool nu_team_is_on(const nu_cpus *cpus);
  * threads; where that is so, it is told not to try (KMP_AFFINITY). GNU's tries only under OMP_PROC_BIND. */
 void nu_team_expect_refusal(void);
 
-/* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[w] becomes the first processor of
- * the place where it has put worker w of a team. */
+/* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[w] becomes a processor of the
+ * place where it has put worker w of a team; neighbours in one place share its processors out. */
 bool nu_team_binds(void);
 numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann_error *err);
 

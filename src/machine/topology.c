@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "machine/limits.h"
@@ -263,6 +264,7 @@ numann_status nu_view_model(const nu_view *v, const nu_machine_source *source, n
   if (status == NUMANN_OK) status = model_nodes(&s, machine, err);
   survey_close(&s);
   machine->foreign = !hwloc_topology_is_thissystem(v->topology);
+  machine->page_bytes = machine->foreign ? 0 : (size_t)sysconf(_SC_PAGESIZE);
   count_host(v, machine);
   count_packages(v, machine);
   measure_caches(v, machine);

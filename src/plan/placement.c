@@ -241,7 +241,8 @@ static bool is_node_by_node(const nu_placement *placement) {
 
 /* ---- what a thread may run on */
 
-/* The first of these that holds. */
+/* The first of these that holds. Where cores are left over, no thread is bound to one: of two trainings in one job,
+ * both would choose the same. */
 typedef struct rule {
   bool holds;
   nu_width width;
@@ -255,11 +256,10 @@ static rule choose_width(const job *j, bool follows) {
   const rule rules[] = {
       {follows, NU_BIND_OMP, "bound by the OpenMP runtime"},
       {j->placement->placing == NU_PLACE_NONE, NU_BIND_NOT, "threads and memory are the system's business"},
-      {threads + j->plan->idle > m->processing_units, NU_BIND_NOT, "not bound, as there are more threads than processors"},
+      {threads + j->plan->idle > nu_plan_slots(m), NU_BIND_NOT, "not bound, as there are more threads than cores"},
       {j->request->omp_unbound && !ordered, NU_BIND_NOT, "not bound, as OMP_PROC_BIND is false"},
       {ordered, NU_BIND_CORE, ""},
       {threads >= m->cores, NU_BIND_CORE, ", as all cores are used"},
-      {m->cores < m->all_cores, NU_BIND_CORE, ", as the job was given these cores"},
       {m->numa_nodes < 2, NU_BIND_NOT, "not bound, as one node has cores to spare"},
       {true, NU_BIND_NODE, "each thread on its node, any core: a run beside this one may need the others"},
   };
@@ -271,7 +271,7 @@ static rule choose_width(const job *j, bool follows) {
 /* Small weights are copied, where every thread reads all of them but few updates. */
 static bool wants_replicas(const job *j) {
   const nu_placement *p = j->placement;
-  if (!p->memory || j->plan->groups < 2) return false;
+  if (!p->memory || j->plan->groups < 2 || p->n_nodes > NU_MOST_REPLICAS) return false;
   size_t smallest = p->nodes[0].bytes;
   for (size_t n = 1; n < p->n_nodes; n++) smallest = p->nodes[n].bytes < smallest ? p->nodes[n].bytes : smallest;
   return weight_bytes(j->network) <= smallest / 16;
@@ -282,13 +282,21 @@ static const char *seats_name(const job *j, nu_width width) {
   return j->plan->threads > j->machine->cores ? "each thread on its hardware thread" : "each thread on its core";
 }
 
+/* Stripes are cut at NU_PAGE; a machine that does not say has such pages. */
+static bool pages_fit(const nu_machine *machine) { return !machine->page_bytes || machine->page_bytes == NU_PAGE; }
+
+static const char *why_no_memory(const job *j, const rule *r) {
+  const nu_placement *p = j->placement;
+  if (p->memory || p->n_nodes < 2 || r->width == NU_BIND_NOT) return "";
+  return pages_fit(j->machine) ? "; not node by node, so that no memory is placed"
+                               : "; no memory is placed, as its pages are larger than 4 KiB";
+}
+
 static void explain(const job *j, const char *placing, const rule *r) {
   nu_placement *p = j->placement;
-  const char *order = r->width == NU_BIND_OMP && p->n_nodes > 1 && !p->memory
-                          ? "; not node by node, so that no memory is placed" : "";
   bool names = r->width != NU_BIND_OMP && p->placing != NU_PLACE_NONE;
   snprintf(p->why, sizeof p->why, "%s%s%s%s%s", names ? placing : "", names ? "; " : "", seats_name(j, r->width),
-           r->why, order);
+           r->why, why_no_memory(j, r));
   if (j->request->ordered && j->request->given && p->placing != NU_PLACE_NONE)
     snprintf(p->note, sizeof p->note, "OMP_PROC_BIND gives way to parallel.placement: %s", nu_placing_name(p->placing));
 }
@@ -304,7 +312,7 @@ static bool place(job *j) {
   list_nodes(p, j->machine);
   rule r = choose_width(j, follows);
   p->width = r.width;
-  p->memory = p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p);
+  p->memory = p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p) && pages_fit(j->machine);
   p->replicas = wants_replicas(j);
   explain(j, nu_text_view(&why), &r);
   bool whole = !why.failed;

@@ -13,7 +13,10 @@
 #include "base/text.h"
 #include "plan/plan.h"
 
-#define NU_PAGE 4096u /* bytes; stripes are cut at multiples of this */
+#define NU_PAGE 4096u /* bytes; stripes are cut at multiples of this; with other pages no memory is placed */
+/* Smaller arrays of training rows stay where they are: their pages are of the heap, and belong to others as well. */
+#define NU_LEAST_DATA (64u * NU_PAGE)
+enum { NU_MOST_REPLICAS = 64 };
 
 /* How cores are taken where there are more of them than threads. */
 typedef enum nu_placing {
@@ -158,6 +161,7 @@ size_t nu_plan_roots_of_group(const numann_plan *plan);
 /* The numbers of the processors that a node's seats have, and of its threads; node SIZE_MAX: of all seats. */
 void nu_add_seats(nu_text *out, const nu_placement *placement, size_t node);
 void nu_add_threads(nu_text *out, const nu_placement *placement, size_t node);
-void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out);
+/* data_bytes: of the training rows; fewer than NU_LEAST_DATA are not placed. */
+void nu_placement_draw(const numann_plan *plan, const numann_network *network, size_t data_bytes, nu_text *out);
 
 #endif

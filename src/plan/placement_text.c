@@ -205,7 +205,7 @@ static void add_node(nu_text *out, const sums *s, size_t node, size_t *nodes) {
   add_groups(out, plan, threads, bytes_on(s, node, NU_BUFFER_GRADIENT, NU_BUFFER_ROOT));
   add_rows(out, plan, threads, bytes_on(s, node, NU_BUFFER_INPUTS, NU_BUFFER_DELTA_PAIRS));
   add_bytes(out, "scratch", bytes_on(s, node, NU_BUFFER_SCRATCH, NU_BUFFER_PACKED));
-  add_data(out, plan, threads);
+  if (bytes_on(s, node, NU_BUFFER_DATA, NU_BUFFER_DATA)) add_data(out, plan, threads);
 }
 
 /* ---- the whole */
@@ -222,7 +222,7 @@ static void draw_simple(const nu_placement *p, nu_text *out) {
   nu_text_add(out, ", memory as the system gives it\n");
 }
 
-void nu_placement_draw(const numann_plan *plan, const numann_network *network, nu_text *out) {
+void nu_placement_draw(const numann_plan *plan, const numann_network *network, size_t data_bytes, nu_text *out) {
   const nu_placement *p = plan->placement;
   if (!p) return;
   nu_text_addf(out, "placement    %s\n", p->why);
@@ -236,7 +236,7 @@ void nu_placement_draw(const numann_plan *plan, const numann_network *network, n
   nu_text_addf(out, " on %zu nodes; weights: %s\n", p->n_nodes,
                copies ? "a copy on every node" : "one copy, split among the threads");
   size_t *nodes = nu_alloc(p->n_nodes, sizeof *nodes);
-  sums s = {plan, network, p->n_nodes, nu_plan_bytes_by_node(plan, network, 0)};
+  sums s = {plan, network, p->n_nodes, nu_plan_bytes_by_node(plan, network, data_bytes)};
   bool ready = s.bytes && nodes;
   for (size_t n = 0; ready && n < p->n_nodes; n++) add_node(out, &s, n, nodes);
   out->failed |= !ready;

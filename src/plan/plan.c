@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,11 +177,21 @@ static void explain_choice(numann_plan *plan, const search *s) {
   }
 }
 
+/* Behind those that are there. */
+__attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, const char *format, ...) {
+  size_t used = strlen(plan->note);
+  va_list args;
+  if (used) used += (size_t)snprintf(plan->note + used, sizeof plan->note - used, "; ");
+  va_start(args, format);
+  if (used < sizeof plan->note) vsnprintf(plan->note + used, sizeof plan->note - used, format, args);
+  va_end(args);
+}
+
 /* Groups beyond the grains have no rows. */
 static void note_idle_groups(numann_plan *plan) {
   size_t grains = nu_plan_grains(plan, plan->batch);
   if (plan->groups <= grains) return;
-  snprintf(plan->note, sizeof plan->note,
+  add_note(plan,
            "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; strategy neurons, or "
            "a larger batch, gives them work",
            plan->batch, grains, grains == 1 ? "" : "s", plan->grain, plan->groups - grains, plan->groups);
@@ -193,10 +204,10 @@ static void explain(numann_plan *plan, const search *s) {
   note_idle_groups(plan);
   size_t omp = s->machine->omp_limit;
   if (s->request->threads && omp && threads > omp)
-    snprintf(plan->note, sizeof plan->note, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
+    add_note(plan, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
   if (threads <= nu_plan_slots(s->machine)) return;
   if (plan->idle) snprintf(turns, sizeof turns, "so %zu of them wait", plan->idle);
-  snprintf(plan->note, sizeof plan->note,
+  add_note(plan,
            "%zu threads on %zu cores: more threads than cores, %s; the weights are the same, `--threads %zu` "
            "is faster",
            threads, cores, turns, s->machine->threads_limit);

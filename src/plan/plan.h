@@ -81,7 +81,7 @@ struct numann_plan {
   size_t n_choices;
   nu_plan_choice choices[NU_PLAN_CHOICES]; /* what was considered, the quickest first */
   char why[192];        /* the reason for threads and strategy, one sentence */
-  char note[256];       /* a warning for the user, or "" */
+  char note[512];       /* warnings for the user, "; " between them, or "" */
   nu_placement *placement; /* threads to cores, memory to nodes; owned; NULL: the system's business */
   nu_machine machine;   /* that numann_plan_create found, its arrays owned; all zero in other plans */
 };

@@ -110,9 +110,6 @@ numann_status nu_engine_touch(nu_engine *engine, numann_error *err) {
 
 /* ---- training rows */
 
-/* Heap pages of small arrays belong to others as well. */
-#define LEAST_DATA (64u * NU_PAGE)
-
 /* The arrays of rows that are large enough, from the page that their first byte is on. */
 static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed items[4]) {
   const struct {
@@ -124,7 +121,7 @@ static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed 
                 {rows->labels, rows->rows * sizeof *rows->labels}};
   size_t n = 0;
   for (size_t i = 0; i < 4; i++) {
-    if (!arrays[i].at || arrays[i].bytes < LEAST_DATA) continue;
+    if (!arrays[i].at || arrays[i].bytes < NU_LEAST_DATA) continue;
     union {
       const void *given;
       char *at;

@@ -23,7 +23,6 @@
 typedef enum nu_array { NU_WEIGHTS, NU_GRADIENT, NU_MOMENT1, NU_MOMENT2, NU_ARRAYS } nu_array;
 
 /* Most NUMA nodes with weights of their own. */
-enum { NU_MOST_REPLICAS = 64 };
 
 /* The engine form of one layer. All arrays aligned to 64, owned by the engine (place.h), which says where
  * they lie. */
