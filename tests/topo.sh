@@ -35,7 +35,7 @@ for key in model packages numa_nodes host_cores cores processing_units memory_by
 done
 if command -v python3 >/dev/null 2>&1; then check "it is JSON" python3 -c 'import json, sys; json.load(open(sys.argv[1]))' out; fi
 if command -v nproc >/dev/null 2>&1; then check "as many processors as nproc says" same "$(json processing_units)" "$(nproc)"; fi
-cores=$(json cores) units=$(json processing_units) limit=$(json threads_limit)
+host=$(json host_cores) cores=$(json cores) units=$(json processing_units) limit=$(json threads_limit)
 first=$(sed -n 's/.*"processors": \[\[\([0-9]*\),.*/\1/p' out)
 
 # ---- its limits
@@ -147,6 +147,24 @@ promise="launch: SLURM_CPUS_PER_TASK promises $((units + 7)) CPUs, this process 
   check "NUMANN_DIAGNOSIS=off" with 0 $slurm NUMANN_DIAGNOSIS=off -- topo --json
   check "tells nothing" has out '"diagnosis": null'
 }
+# OpenMP on one core, where numann does not bind the threads itself
+check "OMP_PROC_BIND=master" with 0 NUMANN_DIAGNOSIS=on OMP_PROC_BIND=master OMP_PLACES=threads -- plan "$srcdir/configs/xor.yaml" --threads 2
+[ "$cores" -lt 2 ] || check "is warned of" has err 'launch: OMP_PROC_BIND=master puts all 2 threads on one core'
+check "overruled" with 0 NUMANN_DIAGNOSIS=on OMP_PROC_BIND=master OMP_PLACES=threads -- plan "$srcdir/configs/xor.yaml" \
+  --threads 2 --set parallel.placement=compact
+[ "$cores" -lt 2 ] || check "is not" refute grep -q 'launch: OMP_PROC_BIND' err
+
+# ranks: the threads that are planned count, and the plan's own note is about something else
+if [ "$cores" -gt 1 ] && [ "$cores" -eq "$host" ]; then
+  ranks="NUMANN_DIAGNOSIS=on MPI_LOCALNRANKS="
+  check "topo of a rank" with 0 "$ranks$cores" -- topo
+  check "takes all cores for its threads" has out "^launch: each of $cores processes"
+  check "a plan of one thread" with 0 "$ranks$cores" -- plan "$srcdir/configs/xor.yaml"
+  check "leaves the cores to the other ranks" refute grep -q 'launch: each of' err
+  check "too many ranks, a variable overruled" with 0 "$ranks"9999 OMP_NUM_THREADS=1 -- plan "$srcdir/configs/xor.yaml" --threads 2
+  check "the one is told" has err '^numann: warning: launch: each of 9999 processes'
+  check "and the other" has err '^numann: warning: OMP_NUM_THREADS=1 gives way'
+fi
 check "plan with too many threads" run 0 plan "$srcdir/configs/xor.yaml" --threads 99
 check "says so" has err 'more threads than cores'
 finish

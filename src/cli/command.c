@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "config/config.h"
 #include "machine/launch.h"
+#include "plan/placement.h"
 #include "plan/plan.h"
 
 /* As parallel.threads of the key table allows. */
@@ -98,9 +99,16 @@ nu_machine_source nu_machine_wanted(const nu_arguments *args) {
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine, const numann_config *config,
                        const numann_plan *plan) {
   char message[NU_LAUNCH_MESSAGE];
-  size_t ordered = nu_config_count(config, "parallel.threads");
-  if (!nu_given(args, NU_OPTION_QUIET) && nu_launch_diagnose(machine, ordered, message)) nu_warn("%s", message);
-  else if (plan->note[0]) nu_warn("%s", plan->note);
+  const nu_placement *placement = plan->placement;
+  bool bound = placement && (placement->width == NU_BIND_CORE || placement->width == NU_BIND_NODE);
+  nu_launch_threads threads = {.ordered = nu_config_count(config, "parallel.threads"),
+                               .running = plan->threads + plan->idle,
+                               .bound = bound};
+  nu_launch_finding finding = NU_LAUNCH_NOTHING;
+  if (!nu_given(args, NU_OPTION_QUIET)) finding = nu_launch_diagnose(machine, threads, message);
+  if (finding != NU_LAUNCH_NOTHING) nu_warn("%s", message);
+  bool told = finding == NU_LAUNCH_CROWDED && threads.running > nu_plan_slots(machine);
+  if (plan->note[0] && !told) nu_warn("%s", plan->note);
 }
 
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {

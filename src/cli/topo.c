@@ -86,7 +86,7 @@ numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
     return status;
   }
   char diagnosis[NU_LAUNCH_MESSAGE];
-  bool found = nu_launch_diagnose(&machine, 0, diagnosis);
+  bool found = nu_launch_diagnose(&machine, (nu_launch_threads){0}, diagnosis) != NU_LAUNCH_NOTHING;
   if (nu_given(args, NU_OPTION_JSON)) write_json(&machine, diagnosis, &out);
   else if (found) nu_text_addf(&out.text, "\n%s\n", diagnosis);
   nu_machine_clear(&machine);

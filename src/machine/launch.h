@@ -10,7 +10,7 @@
 
 #include "machine/machine.h"
 
-#define NU_LAUNCH_MESSAGE 512
+#define NU_LAUNCH_MESSAGE 2048
 
 /* How a launcher tells the processes that it starts on a host, and gives each `cores` cores:
  * "<start><cores><end> numann ...". */
@@ -31,17 +31,32 @@ typedef struct nu_launch {
   long neighbour;          /* another numann that has computed for a second; 0: none */
   size_t neighbour_threads;
   size_t neighbour_shares; /* processors of ours that it may run on */
+  size_t sharing_ranks;    /* others of this launch, however young, that may run on some of them */
 } nu_launch;
+
+/* Of this process. */
+typedef struct nu_launch_threads {
+  size_t ordered; /* 0: auto */
+  size_t running; /* as planned; 0: no plan yet, so the order, or as many as may run */
+  bool bound;     /* by numann, whatever OMP_PROC_BIND says */
+} nu_launch_threads;
+
+typedef enum nu_launch_finding {
+  NU_LAUNCH_NOTHING,
+  NU_LAUNCH_CROWDED, /* this process's threads are too many for its cores, which nobody needs to say again */
+  NU_LAUNCH_OTHER,
+} nu_launch_finding;
 
 /* root: folder that stands for "/", as for nu_limits_read. */
 nu_launch nu_launch_read(const nu_machine *machine, const char *root);
 
-/* threads: as ordered, 0 for auto. The message says what was found, what it does, and the line to use. A
- * mere excess of threads over slots is not told here: the plan's note says it, where this says nothing. */
-bool nu_launch_check(const nu_machine *machine, size_t threads, const nu_launch *launch,
-                     char message[NU_LAUNCH_MESSAGE]);
+/* The message says what was found, what it does, and the line to use. A mere excess of threads over slots is
+ * not told here: the plan's note says it. */
+nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads, const nu_launch *launch,
+                                  char message[NU_LAUNCH_MESSAGE]);
 
-/* Both for this process. False also for a machine that is not this one, and with NUMANN_DIAGNOSIS=off. */
-bool nu_launch_diagnose(const nu_machine *machine, size_t threads, char message[NU_LAUNCH_MESSAGE]);
+/* Both for this process. Nothing also for a machine that is not this one, and with NUMANN_DIAGNOSIS=off. */
+nu_launch_finding nu_launch_diagnose(const nu_machine *machine, nu_launch_threads threads,
+                                     char message[NU_LAUNCH_MESSAGE]);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/number.h"
 #include "machine/launch.h"
 #include "machine/limits.h"
@@ -128,10 +130,9 @@ static bool is_ancestor(const char *root, long pid) {
 }
 
 /* A look (numann topo) and what waits to be continued disturb nobody. */
-static bool is_at_work(const char *root, long pid, process *p) {
+static bool is_at_work(const char *root, long pid, const process *p) {
   long second = sysconf(_SC_CLK_TCK);
-  return read_process(root, pid, p) && strchr("RSD", p->state) != NULL && second > 0 &&
-         p->ticks >= (uint64_t)second && !is_ancestor(root, pid);
+  return strchr("RSD", p->state) != NULL && second > 0 && p->ticks >= (uint64_t)second && !is_ancestor(root, pid);
 }
 
 /* Is processor `os` in a list such as "0-3,8"? */
@@ -146,40 +147,48 @@ static bool is_listed(const char *list, unsigned os) {
   return false;
 }
 
-#define MOST_TASKS 64
-typedef struct masks {
-  char list[MOST_TASKS][256]; /* of each thread */
-  size_t n;
-} masks;
-
-static void read_mask(masks *m, const char *root, const char *task) {
-  char text[TEXT_SIZE];
-  if (m->n == MOST_TASKS || !read_proc(root, task, text)) return;
+/* A mark for each of our processors in the mask of a thread. */
+static size_t mark_mask(bool *marks, const nu_machine *machine, const char *root, const char *task) {
   static const char name[] = "\nCpus_allowed_list:";
-  const char *value = strstr(text, name);
-  if (value == NULL) return;
+  char text[TEXT_SIZE];
+  size_t fresh = 0;
+  const char *value = read_proc(root, task, text) ? strstr(text, name) : NULL;
+  if (value == NULL) return 0;
   value += sizeof name - 1;
   value += strspn(value, " \t");
-  snprintf(m->list[m->n++], sizeof m->list[0], "%.*s", (int)strcspn(value, "\n"), value);
+  for (size_t i = 0; i < machine->processing_units; i++) {
+    if (marks[i] || !is_listed(value, machine->processors[i].os)) continue;
+    marks[i] = true;
+    fresh++;
+  }
+  return fresh;
+}
+
+/* More threads than these are not looked at. */
+enum { MOST_TASKS = 1024 };
+
+static size_t mark_masks(bool *marks, const nu_machine *machine, const char *root, long pid) {
+  char path[PATH_SIZE];
+  snprintf(path, sizeof path, "%s/proc/%ld/task", root, pid);
+  DIR *folder = opendir(path);
+  if (folder == NULL) return 0;
+  size_t shared = 0, tasks = 0;
+  struct dirent *entry;
+  while (tasks < MOST_TASKS && shared < machine->processing_units && (entry = readdir(folder)) != NULL) {
+    if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
+    snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
+    shared += mark_mask(marks, machine, root, path);
+    tasks++;
+  }
+  closedir(folder);
+  return shared;
 }
 
 /* A process that binds its threads has its own mask no more: the threads' masks together are it. */
 static size_t count_shared(const nu_machine *machine, const char *root, long pid) {
-  char path[PATH_SIZE];
-  masks m = {.n = 0};
-  snprintf(path, sizeof path, "%s/proc/%ld/task", root, pid);
-  DIR *folder = opendir(path);
-  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
-    if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
-    snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
-    read_mask(&m, root, path);
-  }
-  if (folder != NULL) closedir(folder);
-  size_t shared = 0;
-  for (size_t i = 0, task; i < machine->processing_units; i++) {
-    for (task = 0; task < m.n && !is_listed(m.list[task], machine->processors[i].os);) task++;
-    shared += task < m.n;
-  }
+  bool *marks = nu_alloc(machine->processing_units, sizeof *marks);
+  size_t shared = marks != NULL ? mark_masks(marks, machine, root, pid) : 0;
+  free(marks);
   return shared;
 }
 
@@ -189,15 +198,24 @@ static bool is_numann(const char *root, const char *pid) {
   return read_proc(root, name, text) && strcmp(text, "numann\n") == 0;
 }
 
-static bool take_neighbour(nu_launch *launch, const nu_machine *machine, const char *root, long pid) {
+/* The ranks of a launch have one parent on a host, if no script runs them. They start together: none has
+ * computed for long when another looks. */
+static bool is_rank_of(const process *self, const process *p) {
+  return self->parent > 0 && p->parent == self->parent;
+}
+
+static void look_at(nu_launch *launch, const nu_machine *machine, const char *root, const process *self, long pid) {
   process p;
-  if (pid == (long)getpid() || !is_at_work(root, pid, &p)) return false;
-  size_t shared = count_shared(machine, root, pid);
-  if (shared == 0) return false;
+  if (!read_process(root, pid, &p)) return;
+  bool rank = launch->local_ranks > 1 && is_rank_of(self, &p);
+  bool neighbour = launch->neighbour == 0 && is_at_work(root, pid, &p);
+  size_t shared = rank || neighbour ? count_shared(machine, root, pid) : 0;
+  if (shared == 0) return;
+  launch->sharing_ranks += rank;
+  if (!neighbour) return;
   launch->neighbour = pid;
   launch->neighbour_threads = p.threads;
   launch->neighbour_shares = shared;
-  return true;
 }
 
 /* On a host with very many processes the search is given up: it must not cost what it is to save. So many are
@@ -205,17 +223,21 @@ static bool take_neighbour(nu_launch *launch, const nu_machine *machine, const c
 static const double PATIENCE = 0.005;
 enum { LEAST_PROCESSES = 256 };
 
-static void find_neighbour(nu_launch *launch, const nu_machine *machine, const char *root) {
+static void find_neighbours(nu_launch *launch, const nu_machine *machine, const char *root) {
   char path[PATH_SIZE];
   snprintf(path, sizeof path, "%s/proc", root);
   DIR *folder = opendir(path);
   if (folder == NULL) return;
+  process self = {.parent = 0};
+  read_process(root, (long)getpid(), &self);
   double end = nu_clock_seconds() + PATIENCE;
   struct dirent *entry;
   for (size_t seen = 0; (entry = readdir(folder)) != NULL; seen++) {
     if (seen > LEAST_PROCESSES && nu_clock_seconds() > end) break;
     if (!isdigit((unsigned char)entry->d_name[0]) || !is_numann(root, entry->d_name)) continue;
-    if (take_neighbour(launch, machine, root, strtol(entry->d_name, NULL, 10))) break;
+    long pid = strtol(entry->d_name, NULL, 10);
+    if (pid != (long)getpid()) look_at(launch, machine, root, &self, pid);
+    if (launch->neighbour != 0 && launch->local_ranks < 2) break;
   }
   closedir(folder);
 }
@@ -224,6 +246,6 @@ nu_launch nu_launch_read(const nu_machine *machine, const char *root) {
   nu_launch launch = {.omp_places = getenv("OMP_PLACES"), .omp_bind = getenv("OMP_PROC_BIND")};
   read_slurm(&launch, root);
   read_launcher(&launch);
-  find_neighbour(&launch, machine, root);
+  find_neighbours(&launch, machine, root);
   return launch;
 }
