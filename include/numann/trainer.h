@@ -49,8 +49,9 @@ typedef struct numann_epoch {
   double samples_per_s;       /* training rows over training time */
 } numann_epoch;
 
-/* Any entry may be NULL. on_step is called by one thread while the others wait: return quickly, call
- * no numann function in it, and start no thread in it, which would inherit that thread's binding to its core. on_epoch and on_save are called between parallel regions. */
+/* Any entry may be NULL. on_step is called by one thread while the others wait: return quickly, call no numann
+ * function in it, and start no thread in it, which would inherit that thread's binding to its core. on_epoch and
+ * on_save are called between parallel regions. */
 typedef struct numann_observer {
   void *arg;
   numann_action (*on_step)(void *arg, const numann_progress *progress);
