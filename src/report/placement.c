@@ -60,6 +60,7 @@ static size_t cells_of(const picture *p, size_t node) {
 }
 
 typedef struct cells {
+  size_t most; /* of a node */
   int size, in_row;
   bool numbered;
 } cells;
@@ -74,18 +75,19 @@ static int box_width(const picture *p) {
 
 /* One size for all nodes, so that they compare. */
 static cells cells_for(const picture *p) {
-  size_t most = 0;
-  for (size_t n = 0; n < p->boxes; n++) most = cells_of(p, n) > most ? cells_of(p, n) : most;
-  cells c = {.numbered = most <= NUMBERED_MOST};
+  cells c = {.most = 1};
+  for (size_t node = 0; node < p->boxes; node++) {
+    size_t n = cells_of(p, node);
+    if (n > c.most) c.most = n;
+  }
+  c.numbered = c.most <= NUMBERED_MOST;
   c.size = c.numbered ? 28 : 12;
   c.in_row = (box_width(p) - 2 * MARGIN) / (c.size + 2);
   return c;
 }
 
-static int box_height(const picture *p, cells c) {
-  size_t most = 1;
-  for (size_t n = 0; n < p->boxes; n++) most = cells_of(p, n) > most ? cells_of(p, n) : most;
-  int rows = ((int)most + c.in_row - 1) / c.in_row;
+static int box_height(cells c) {
+  int rows = ((int)c.most + c.in_row - 1) / c.in_row;
   return HEAD + rows * (c.size + 2) + MARGIN;
 }
 
@@ -108,7 +110,7 @@ static void draw_box(const picture *p, size_t node, int x, int y, cells c) {
   const nu_placement *q = p->placement;
   nu_range own = nu_placement_processors(q, node), threads = nu_plan_node_threads(p->plan, node);
   nu_text_addf(p->out, "<rect class=\"node\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>", x, y,
-               box_width(p), box_height(p, c));
+               box_width(p), box_height(c));
   nu_text_addf(p->out, "<text class=\"strong\" x=\"%d\" y=\"%d\">node %u</text>", x + MARGIN, y + 20, q->nodes[node].os);
   nu_text_addf(p->out, "<text x=\"%d\" y=\"%d\">", x + MARGIN, y + 37);
   if (q->width == NU_BIND_NOT) nu_text_add(p->out, "threads not bound");
@@ -129,7 +131,7 @@ static int rows_of_boxes(const picture *p) { return (int)((p->boxes + BOXES_IN_R
 static void draw_boxes(const picture *p, cells c) {
   for (size_t n = 0; n < p->boxes; n++) {
     int column = (int)(n % BOXES_IN_ROW), row = (int)(n / BOXES_IN_ROW);
-    draw_box(p, n, column * (box_width(p) + GAP), row * (box_height(p, c) + GAP), c);
+    draw_box(p, n, column * (box_width(p) + GAP), row * (box_height(c) + GAP), c);
   }
 }
 
@@ -221,7 +223,7 @@ static void find_bars(bars *b) {
 static void draw(bars *b, bool alone) {
   picture *p = b->p;
   cells c = cells_for(p);
-  int boxes = rows_of_boxes(p) * (box_height(p, c) + GAP) + (p->boxes < p->placement->n_nodes ? 20 : 0);
+  int boxes = rows_of_boxes(p) * (box_height(c) + GAP) + (p->boxes < p->placement->n_nodes ? 20 : 0);
   int height = boxes + (int)b->n * BAR_STEP;
   nu_text_addf(p->out, "<svg class=\"placement\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"threads and memory on "
                "the nodes\"", WIDTH, height);
