@@ -3,8 +3,9 @@
  * FANN_TRAIN_BATCH over a set whose pointers lead to the batch's rows, so that nothing is copied.
  * SPDX-License-Identifier: MIT
  *
- * usage: fann_step LAYERS BATCH LEARNING-RATE ROWS SECONDS, as in fann_step 784,300,10 20 0.1 21200 1
- * The layers are sigmoid, the error is squared. Prints samples/s: median, least, most of 15 slices. */
+ * usage: fann_step LAYERS BATCH LEARNING-RATE ROWS SECONDS, as in fann_step 784,300,10 20 0.1 21200
+ * 1 The layers are sigmoid, the error is squared. Prints samples/s: median, least, most of 15
+ * slices. */
 #define _POSIX_C_SOURCE 200809L
 #include <floatfann.h>
 #include <stdint.h>
@@ -69,8 +70,11 @@ static void step(task *t, const unsigned *rows) {
     fann_train(t->network, t->input[0], t->target[0]);
     return;
   }
-  struct fann_train_data set = {.num_data = t->batch, .num_input = n_inputs,
-                                .num_output = n_outputs, .input = t->input, .output = t->target};
+  struct fann_train_data set = {.num_data = t->batch,
+                                .num_input = n_inputs,
+                                .num_output = n_outputs,
+                                .input = t->input,
+                                .output = t->target};
   fann_train_epoch(t->network, &set);
 }
 

@@ -36,12 +36,13 @@ static nu_stream stream_of(uint32_t counter) {
 START_TEST(philox_gives_its_known_answers) {
   static const struct {
     uint32_t counter[4], key[2], answer[4];
-  } rows[] = {
-      {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-      {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {UINT32_MAX, UINT32_MAX},
-       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0},
-       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
+  } rows[] = {{{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+              {{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+               {UINT32_MAX, UINT32_MAX},
+               {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+              {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+               {0xa4093822, 0x299f31d0},
+               {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     philox4x32_ctr_t counter;
     philox4x32_key_t key;
@@ -59,9 +60,11 @@ START_TEST(streams_are_philox_with_a_fixed_layout) {
   static const uint32_t first[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
   nu_stream zero = {.seed = 0, .purpose = 0, .counter = 0};
   for (uint64_t i = 0; i < 4; i++) ck_assert_uint_eq(nu_random_bits(zero, i), first[i]);
-  nu_stream s = {.seed = UINT64_C(0x299f31d0a4093822), .purpose = NU_PURPOSE_WEIGHTS, .counter = 0x13198a2e};
+  nu_stream s = {
+      .seed = UINT64_C(0x299f31d0a4093822), .purpose = NU_PURPOSE_WEIGHTS, .counter = 0x13198a2e};
   for (uint64_t i = 1; i < UINT64_C(1) << 62; i = i * 5 + 1) {
-    philox4x32_ctr_t counter = {{(uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), 0x13198a2e, NU_PURPOSE_WEIGHTS}};
+    philox4x32_ctr_t counter = {
+        {(uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), 0x13198a2e, NU_PURPOSE_WEIGHTS}};
     philox4x32_key_t key = {{0xa4093822, 0x299f31d0}};
     ck_assert_uint_eq(nu_random_bits(s, i), philox4x32(counter, key).v[i % 4]);
     ck_assert(nu_random_uniform(s, i) == nu_random_bits(s, i) / 4294967296.0);
@@ -105,7 +108,8 @@ START_TEST(a_shuffle_is_a_permutation_fixed_by_its_stream) {
 }
 END_TEST
 
-/* Each of the 24 orders of 4 items equally often: chi-squared with 23 degrees of freedom, 99.99 %. */
+/* Each of the 24 orders of 4 items equally often: chi-squared with 23 degrees of freedom, 99.99 %.
+ */
 START_TEST(all_orders_are_equally_likely) {
   enum { DRAWS = 48000 };
   static int count[256];
@@ -129,10 +133,16 @@ END_TEST
 /* ---- memory, text, files, errors */
 
 START_TEST(only_characters_of_the_standard_are_utf8) {
-  static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80",
-                                     "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"};
-  static const char *const bad[] = {"\xe9", "a\x80", "\xc3", "\xc3z", "\xc0\x80", "\xe0\x80\x80",
-                                    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xf0\x9f\x98"};
+  static const char *const good[] = {"",
+                                     "abc",
+                                     "\xc3\xa9",
+                                     "\xe6\x97\xa5\xe6\x9c\xac",
+                                     "\xf0\x9f\x98\x80",
+                                     "\xf4\x8f\xbf\xbf",
+                                     "\xed\x9f\xbf"};
+  static const char *const bad[] = {"\xe9",     "a\x80",        "\xc3",         "\xc3z",
+                                    "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                    "\xff",     "\xf0\x9f\x98"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) ck_assert(nu_is_utf8(good[i]));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert(!nu_is_utf8(bad[i]));
 }
@@ -196,9 +206,10 @@ START_TEST(bytes_have_units) {
   static const struct {
     size_t bytes;
     const char *text;
-  } shown[] = {{0, "0 B"}, {1023, "1023 B"}, {1024, "1 KiB"}, {1536, "1.5 KiB"}, {102348, "99.9 KiB"},
-               {102349, "100 KiB"}, {106906, "104 KiB"}, {1048063, "1023 KiB"}, {1048064, "1.0 MiB"},
-               {1048576, "1 MiB"}, {(size_t)3 << 30, "3 GiB"}, {SIZE_MAX, "16777216 TiB"}};
+  } shown[] = {{0, "0 B"},          {1023, "1023 B"},           {1024, "1 KiB"},
+               {1536, "1.5 KiB"},   {102348, "99.9 KiB"},       {102349, "100 KiB"},
+               {106906, "104 KiB"}, {1048063, "1023 KiB"},      {1048064, "1.0 MiB"},
+               {1048576, "1 MiB"},  {(size_t)3 << 30, "3 GiB"}, {SIZE_MAX, "16777216 TiB"}};
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
     nu_text text = {0};
     nu_text_add_bytes(&text, shown[i].bytes);
@@ -248,7 +259,8 @@ START_TEST(files_are_read_whole_or_refused) {
   unlink(path);
   ck_assert_int_eq(nu_file_read(path, 6, NUMANN_ERR_CONFIG, &data, &size, &err), NUMANN_ERR_CONFIG);
   ck_assert_int_eq(nu_file_read("/", 6, NUMANN_ERR_MODEL, &data, &size, &err), NUMANN_ERR_MODEL);
-  ck_assert_int_eq(nu_file_read("/dev/null", 6, NUMANN_ERR_MODEL, &data, &size, NULL), NUMANN_ERR_MODEL);
+  ck_assert_int_eq(nu_file_read("/dev/null", 6, NUMANN_ERR_MODEL, &data, &size, NULL),
+                   NUMANN_ERR_MODEL);
   path = write_temporary("", 0);
   ck_assert_int_eq(nu_file_read(path, 0, NUMANN_ERR_DATA, &data, &size, &err), NUMANN_OK);
   ck_assert_uint_eq(size, 0);
@@ -265,7 +277,8 @@ START_TEST(paths_join_and_part) {
     ck_assert_str_eq(path, rows[i][2]);
     free(path);
   }
-  static const char *const folders[][2] = {{"a/b", "a"}, {"b", "."}, {"/b", "/"}, {"a/b/c.yaml", "a/b"}};
+  static const char *const folders[][2] = {
+      {"a/b", "a"}, {"b", "."}, {"/b", "/"}, {"a/b/c.yaml", "a/b"}};
   for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
     char *folder = nu_path_folder(folders[i][0]);
     ck_assert_str_eq(folder, folders[i][1]);
@@ -305,13 +318,22 @@ START_TEST(the_clock_goes_forward) {
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {
-      philox_gives_its_known_answers, streams_are_philox_with_a_fixed_layout,
-      normals_have_mean_0_and_variance_1, a_shuffle_is_a_permutation_fixed_by_its_stream,
-      all_orders_are_equally_likely, sizes_do_not_wrap, memory_is_aligned_and_zero,
-      arrays_grow_and_keep_their_content, texts_grow, bytes_have_units,
-      only_characters_of_the_standard_are_utf8, excerpts_are_short_single_lines,
-      files_are_read_whole_or_refused, paths_join_and_part, errors_carry_status_and_one_whole_line, the_clock_goes_forward};
+  const TTest *const tests[] = {philox_gives_its_known_answers,
+                                streams_are_philox_with_a_fixed_layout,
+                                normals_have_mean_0_and_variance_1,
+                                a_shuffle_is_a_permutation_fixed_by_its_stream,
+                                all_orders_are_equally_likely,
+                                sizes_do_not_wrap,
+                                memory_is_aligned_and_zero,
+                                arrays_grow_and_keep_their_content,
+                                texts_grow,
+                                bytes_have_units,
+                                only_characters_of_the_standard_are_utf8,
+                                excerpts_are_short_single_lines,
+                                files_are_read_whole_or_refused,
+                                paths_join_and_part,
+                                errors_carry_status_and_one_whole_line,
+                                the_clock_goes_forward};
   Suite *suite = suite_create("base");
   TCase *all = tcase_create("base");
   tcase_set_timeout(all, 60);

@@ -1,5 +1,5 @@
-/* train.precision bf16: the engine's gradient against the definition in docs/numerics.md, one scalar
- * operation at a time, bit for bit. SPDX-License-Identifier: MIT */
+/* train.precision bf16: the engine's gradient against the definition in docs/numerics.md, one
+ * scalar operation at a time, bit for bit. SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
@@ -14,7 +14,8 @@
 
 /* ---- the definition */
 
-/* Adding half of the last place that stays, less one where that is even, carries as rounding does. */
+/* Adding half of the last place that stays, less one where that is even, carries as rounding does.
+ */
 static float to_bf16(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -24,8 +25,8 @@ static float to_bf16(float value) {
   return value;
 }
 
-/* A chain over x[i xstride] y[i ystride], i < n: pairs in order, in a pair the odd operands first, an odd
- * end paired with +0. */
+/* A chain over x[i xstride] y[i ystride], i < n: pairs in order, in a pair the odd operands first,
+ * an odd end paired with +0. */
 static float chain(size_t n, const float *x, size_t xstride, const float *y, size_t ystride) {
   float sum = 0.0f;
   for (size_t i = 0; i < n; i += 2) {
@@ -43,7 +44,8 @@ static float chain(size_t n, const float *x, size_t xstride, const float *y, siz
 typedef struct scalar_step {
   const numann_network *network;
   size_t rows;
-  float *a[ORACLE_LAYERS + 1], *delta[ORACLE_LAYERS + 1]; /* [rows][WIDTH]; a with the 1 of the bias */
+  float *a[ORACLE_LAYERS + 1],
+      *delta[ORACLE_LAYERS + 1]; /* [rows][WIDTH]; a with the 1 of the bias */
 } scalar_step;
 
 /* W with the bias as last input: [neurons][WIDTH]. */
@@ -149,7 +151,8 @@ static void scalar_gradient(const numann_network *network, const oracle_rows *ro
 
 /* ---- the engine */
 
-/* Even and odd numbers of inputs, neurons and rows; the 1 of the bias inside and outside of panels. */
+/* Even and odd numbers of inputs, neurons and rows; the 1 of the bias inside and outside of panels.
+ */
 static const struct {
   oracle_shape shape;
   size_t rows, grain;
@@ -189,7 +192,8 @@ START_TEST(the_gradient_is_as_defined) {
     if (!nu_kernels_named(nu_isa_names[isa])) continue;
     setenv("NUMANN_ISA", nu_isa_names[isa], 1);
     for (size_t threads = 1; threads <= 5; threads++) {
-      numann_plan plan = nu_plan_of(threads, (nu_strategy)(threads % NU_STRATEGIES), 2, rows.rows, cases[_i].grain);
+      numann_plan plan = nu_plan_of(threads, (nu_strategy)(threads % NU_STRATEGIES), 2, rows.rows,
+                                    cases[_i].grain);
       plan.precision = NU_BF16;
       if (threads % 2 == 0) plan.blocks = (nu_blocks){32, 2, 7, 9, 1 << 16};
       if (threads == 3) plan.chunk = 2;

@@ -1,5 +1,5 @@
-/* Rows that are kept as bytes: whatever is done with them gives the bits that floats of the same numbers
- * give. SPDX-License-Identifier: MIT */
+/* Rows that are kept as bytes: whatever is done with them gives the bits that floats of the same
+ * numbers give. SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,10 @@
 #include "numann.h"
 #include "trainer/evaluate.h"
 
-enum { ROWS = 300, WIDTH = 603 }; /* wider than a group of the statistics, and no multiple of a float */
+enum {
+  ROWS = 300,
+  WIDTH = 603
+}; /* wider than a group of the statistics, and no multiple of a float */
 
 /* ---- the kernel */
 
@@ -33,8 +36,8 @@ static void check_scale(const nu_kernels *kernels, size_t n, double largest) {
   check_guards(to, n);
   for (size_t i = 0; i < n; i++) {
     float want = (float)(((double)from[i] - shift[i]) * scale[i]);
-    ck_assert_msg(memcmp(&want, to + i, sizeof want) == 0, "%s, %zu of %zu: %a, expected %a", kernels->isa, i, n,
-                  (double)to[i], (double)want);
+    ck_assert_msg(memcmp(&want, to + i, sizeof want) == 0, "%s, %zu of %zu: %a, expected %a",
+                  kernels->isa, i, n, (double)to[i], (double)want);
   }
   free(to - GUARD);
   free(from);
@@ -78,7 +81,8 @@ static numann_config *config_of(const char *data, bool classes) {
   snprintf(text, sizeof text,
            "data: {%s}\n"
            "network: {layers: [{neurons: 20, activation: tanh}, {neurons: %s}]}\n"
-           "train: {loss: %s, optimizer: {name: sgd, learning_rate: 0.01}, batch: 32, epochs: 2, seed: 1,\n"
+           "train: {loss: %s, optimizer: {name: sgd, learning_rate: 0.01}, batch: 32, epochs: 2, "
+           "seed: 1,\n"
            "  early_stopping: {patience: 3}}\n"
            "parallel: {threads: 2}\n",
            data, classes ? "4, activation: softmax" : "2, activation: identity",
@@ -194,10 +198,12 @@ START_TEST(tables_of_bytes_train_as_floats_do) {
   make_numbers();
   char a[1024], b[1024], dictionary[128];
   static const char more[] = "drop: [1, 7]";
-  snprintf(dictionary, sizeof dictionary, "{'descr':'|u1','fortran_order':False,'shape':(%d,%d)}", ROWS, WIDTH);
+  snprintf(dictionary, sizeof dictionary, "{'descr':'|u1','fortran_order':False,'shape':(%d,%d)}",
+           ROWS, WIDTH);
   size_t n = make_npy(file, dictionary, numbers, sizeof numbers);
   snprintf(a, sizeof a, "train: {path: \"%s\", target: -1}, %s", put_bytes("b.npy", file, n), more);
-  snprintf(dictionary, sizeof dictionary, "{'descr':'>f4','fortran_order':False,'shape':(%d,%d)}", ROWS, WIDTH);
+  snprintf(dictionary, sizeof dictionary, "{'descr':'>f4','fortran_order':False,'shape':(%d,%d)}",
+           ROWS, WIDTH);
   n = make_npy(file, dictionary, floats, sizeof floats);
   snprintf(b, sizeof b, "train: {path: \"%s\", target: -1}, %s", put_bytes("f.npy", file, n), more);
   check_same(a, b, scales[_i], true);
@@ -207,8 +213,8 @@ START_TEST(tables_of_bytes_train_as_floats_do) {
 }
 END_TEST
 
-/* A byte that leaves the range of a float, as a model's scaling may make it, is found in its row; one that
- * does not occur is none. */
+/* A byte that leaves the range of a float, as a model's scaling may make it, is found in its row;
+ * one that does not occur is none. */
 START_TEST(bytes_out_of_range_are_refused) {
   const uint8_t bytes[] = {1, 0, 2, 0, 255, 0};
   double shift[] = {0.0, 0.0}, scale[] = {1e38, 1.0};

@@ -23,8 +23,12 @@ static void make_cache(void) {
   setenv("XDG_CACHE_HOME", folder, 1);
 }
 
-static const nu_machine machine = {.cores = 4, .processing_units = 4, .numa_nodes = 1, .threads_limit = 4,
-                                   .limited_by = "cores", .model = "Fictitious (R) CPU @ 1 GHz"};
+static const nu_machine machine = {.cores = 4,
+                                   .processing_units = 4,
+                                   .numa_nodes = 1,
+                                   .threads_limit = 4,
+                                   .limited_by = "cores",
+                                   .model = "Fictitious (R) CPU @ 1 GHz"};
 
 static char *kept_path(void) { return nu_calibration_path(&machine, nu_kernels_select()->isa); }
 
@@ -68,7 +72,8 @@ START_TEST(rates_come_back_from_the_file) {
   char *path = kept_path();
   double age = -1.0;
   keep(&rates);
-  ck_assert_msg(nu_calibration_read(&again, &age, path, &machine, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert_msg(nu_calibration_read(&again, &age, path, &machine, &err) == NUMANN_OK, "%s",
+                err.message);
   ck_assert(age >= -1.0 && age < 3600.0);
   for (size_t i = 0; i < nu_n_rate_fields; i++) {
     double is = nu_rate(&again, &nu_rate_fields[i]), was = nu_rate(&rates, &nu_rate_fields[i]);
@@ -82,10 +87,12 @@ END_TEST
 START_TEST(the_name_tells_hosts_and_processors_apart) {
   nu_machine other = machine;
   char *path = kept_path(), *name = strrchr(path, '/') + 1;
-  ck_assert_msg(strncmp(name, "calibration-", 12) == 0 && strstr(name, "-Fictitious-R-CPU-1-GHz-4-"), "%s",
-                name);
-  ck_assert_uint_eq(strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"),
-                    strlen(name));
+  ck_assert_msg(
+      strncmp(name, "calibration-", 12) == 0 && strstr(name, "-Fictitious-R-CPU-1-GHz-4-"), "%s",
+      name);
+  ck_assert_uint_eq(
+      strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"),
+      strlen(name));
   other.threads_limit = 3;
   char *path3 = nu_calibration_path(&other, nu_kernels_select()->isa);
   ck_assert_str_ne(path, path3);
@@ -113,9 +120,10 @@ static void write_file(const char *path, const char *text, size_t n) {
 static void refused(const char *path, const char *reason) {
   nu_rates rates = slow_rates(), before = rates;
   double age;
-  ck_assert_msg(nu_calibration_read(&rates, &age, path, &machine, &err) == NUMANN_ERR_DATA, "taken: %s",
-                reason);
-  ck_assert_msg(strstr(err.message, reason) && strstr(err.message, path), "%s: %s", reason, err.message);
+  ck_assert_msg(nu_calibration_read(&rates, &age, path, &machine, &err) == NUMANN_ERR_DATA,
+                "taken: %s", reason);
+  ck_assert_msg(strstr(err.message, reason) && strstr(err.message, path), "%s: %s", reason,
+                err.message);
   ck_assert_mem_eq(&rates, &before, sizeof rates);
 }
 
@@ -130,9 +138,9 @@ static const struct damage {
     {"\"numa_nodes\": 1", "\"numa_nodes\": 2", "`numa_nodes`"},
     {"\"threads\": 4", "\"threads\": \"4\"", "`threads`"},
     {"\"isa\": \"", "\"isa\": \"un", "`isa`"},
-    {"\"measured_unix\": ", "\"measured_unix\": 9", "measured_unix"}, /* to come */
+    {"\"measured_unix\": ", "\"measured_unix\": 9", "measured_unix"},    /* to come */
     {"\"measured_unix\": 1", "\"measured_unix\": 0.1", "measured_unix"}, /* long ago */
-    {"\"measured_unix\"", "\"measured\"", "damaged"}, /* twice */
+    {"\"measured_unix\"", "\"measured\"", "damaged"},                    /* twice */
     {"\"measured_unix\"", "\"unix\"", "measured_unix"},
     {"\"rates\": {", "\"rates\": [], \"x\": {", "rates.flops"},
     {"\"flops\": ", "\"flops\": -", "rates.flops"},
@@ -183,8 +191,10 @@ static numann_plan plan_with(const nu_rates *rates, size_t batch) {
   static const size_t sizes[] = {784, 512, 512, 10};
   static const nu_activation activations[] = {NU_RELU, NU_RELU, NU_SOFTMAX};
   numann_network *network;
-  nu_plan_request request = {.strategy = NU_STRATEGIES, .batch = batch, .fuse = true, .rates = rates};
-  ck_assert_int_eq(nu_network_allocate(&network, 3, sizes, activations, NU_CROSS_ENTROPY, &err), NUMANN_OK);
+  nu_plan_request request = {
+      .strategy = NU_STRATEGIES, .batch = batch, .fuse = true, .rates = rates};
+  ck_assert_int_eq(nu_network_allocate(&network, 3, sizes, activations, NU_CROSS_ENTROPY, &err),
+                   NUMANN_OK);
   numann_plan plan = nu_plan_make(&request, network, &machine);
   numann_network_destroy(network);
   return plan;
@@ -194,7 +204,8 @@ START_TEST(rates_decide) {
   nu_rates slow = slow_rates(), quick = quick_rates(), memory = quick_rates();
   ck_assert_uint_eq(plan_with(&slow, 128).threads, 1);
   ck_assert_uint_eq(plan_with(&quick, 128).threads, 4);
-  /* where activations of a large batch are dear and meetings are not, each thread keeps its samples */
+  /* where activations of a large batch are dear and meetings are not, each thread keeps its samples
+   */
   memory.shared_bytes = 1e9;
   ck_assert_int_eq(plan_with(&memory, 128).strategy, NU_NEURONS);
   ck_assert_int_eq(plan_with(&memory, 8192).strategy, NU_SAMPLES);
@@ -203,7 +214,8 @@ END_TEST
 
 /* ---- the mode */
 
-static nu_calibration used(numann_plan *plan, const char *mode, const char *epochs, size_t threads) {
+static nu_calibration used(numann_plan *plan, const char *mode, const char *epochs,
+                           size_t threads) {
   nu_calibration calibration;
   char text[96];
   training_job job = training_start("train.batch=97", 1, NU_NEURONS);
@@ -214,8 +226,8 @@ static nu_calibration used(numann_plan *plan, const char *mode, const char *epoc
   training_must(numann_config_set(job.config, "parallel.strategy=auto", &training_error));
   snprintf(text, sizeof text, threads ? "parallel.threads=%zu" : "parallel.threads=auto", threads);
   training_must(numann_config_set(job.config, text, &training_error));
-  training_must(nu_plan_from(plan, &calibration, job.config, job.network, &machine, TRAINING_ROWS, NULL,
-                             &training_error));
+  training_must(nu_plan_from(plan, &calibration, job.config, job.network, &machine, TRAINING_ROWS,
+                             NULL, &training_error));
   training_end(&job);
   return calibration;
 }
@@ -249,7 +261,8 @@ START_TEST(short_or_ordered_trainings_measure_nothing) {
                                 used(&plan, "off", "1000000000", 0)};
   for (size_t i = 0; i < 3; i++) {
     ck_assert_int_eq(all[i].origin, NU_RATES_SHIPPED);
-    ck_assert_msg(strstr(all[i].why, "measuring them anew") == NULL, "%s", all[i].why); /* nor tried to */
+    ck_assert_msg(strstr(all[i].why, "measuring them anew") == NULL, "%s",
+                  all[i].why); /* nor tried to */
   }
   ck_assert(!is_kept());
 }
@@ -286,7 +299,8 @@ START_TEST(a_damaged_file_stops_nothing) {
   ck_assert_msg(strstr(c.why, "damaged") != NULL, "%s", c.why);
   c = used(&plan, "refresh", "3", 0); /* made anew */
   check_measured(&c);
-  if (c.origin == NU_RATES_MEASURED) ck_assert_int_eq(used(&plan, "auto", "3", 0).origin, NU_RATES_KEPT);
+  if (c.origin == NU_RATES_MEASURED)
+    ck_assert_int_eq(used(&plan, "auto", "3", 0).origin, NU_RATES_KEPT);
   free(path);
 }
 END_TEST
@@ -340,9 +354,12 @@ START_TEST(measured_rates_are_plausible) {
   for (size_t i = 0; i < nu_n_rate_fields; i++) {
     const nu_rate_field *field = &nu_rate_fields[i];
     double measured = nu_rate(&rates, field);
-    bool shared = strncmp(field->name, "barrier", 7) == 0 || strcmp(field->name, "shared_bytes") == 0;
+    bool shared =
+        strncmp(field->name, "barrier", 7) == 0 || strcmp(field->name, "shared_bytes") == 0;
     if (shared) ck_assert_msg(measured == 0.5 * field->least, "%s: %g", field->name, measured);
-    else ck_assert_msg(measured >= field->least && measured <= field->most, "%s: %g", field->name, measured);
+    else
+      ck_assert_msg(measured >= field->least && measured <= field->most, "%s: %g", field->name,
+                    measured);
   }
 }
 END_TEST

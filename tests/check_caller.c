@@ -1,7 +1,8 @@
-/* What a caller of the library keeps, and what its state may not change. SPDX-License-Identifier: MIT
+/* What a caller of the library keeps, and what its state may not change.
+ * SPDX-License-Identifier: MIT
  *
- * Floating-point state and affinity mask come back from every public entry as they were, and whatever they
- * were, numbers, weights and files are those that a plain caller gets. */
+ * Floating-point state and affinity mask come back from every public entry as they were, and
+ * whatever they were, numbers, weights and files are those that a plain caller gets. */
 #include "build_config.h"
 
 #include <check.h>
@@ -102,8 +103,8 @@ static bool call(journey *j, const char *entry, numann_status status, const numa
   if (*j->wrong) return false;
   if (status != NUMANN_OK) snprintf(j->wrong, sizeof j->wrong, "%s: %.400s", entry, err->message);
   else if (!same_state(&now, &j->want))
-    snprintf(j->wrong, sizeof j->wrong, "%s: control %lx, was %lx; rounding %d, was %d; mask %s", entry,
-             now.control, j->want.control, now.rounding, j->want.rounding,
+    snprintf(j->wrong, sizeof j->wrong, "%s: control %lx, was %lx; rounding %d, was %d; mask %s",
+             entry, now.control, j->want.control, now.rounding, j->want.rounding,
              CPU_EQUAL(&now.mask, &j->want.mask) ? "kept" : "changed");
   return !*j->wrong;
 }
@@ -116,9 +117,11 @@ static void path_of(char path[192], const journey *j, const char *name) {
 static const char config_text[] =
     "data: {train: {path: rows.csv, target: -1}, header: false, scale: standardize,\n"
     "       validation: {fraction: 0.3}}\n"
-    "network:\n  layers:\n    - {neurons: 19, activation: tanh}\n    - {neurons: 3, activation: softmax}\n"
+    "network:\n  layers:\n    - {neurons: 19, activation: tanh}\n    - {neurons: 3, activation: "
+    "softmax}\n"
     "train:\n  loss: cross_entropy\n  optimizer: {name: adam, learning_rate: 0.0137}\n"
-    "  schedule: {name: exponential, factor: 0.7}\n  early_stopping: {patience: 2, min_improvement: 0.013}\n"
+    "  schedule: {name: exponential, factor: 0.7}\n  early_stopping: {patience: 2, "
+    "min_improvement: 0.013}\n"
     "  batch: 33\n  grain: 8\n  epochs: 6\nparallel: {threads: 3, strategy: samples}\n";
 
 static void write_text(const journey *j, const char *name, const char *text) {
@@ -162,7 +165,8 @@ static void keep_file(journey *j, const char *path) {
   FILE *file = fopen(path, "rb");
   if (!file) return;
   size_t n = fread(j->file, 1, FILE_BYTES, file);
-  if (n == 0 || n == FILE_BYTES) snprintf(j->wrong, sizeof j->wrong, "the model file has %zu bytes", n);
+  if (n == 0 || n == FILE_BYTES)
+    snprintf(j->wrong, sizeof j->wrong, "the model file has %zu bytes", n);
   fclose(file);
 }
 
@@ -198,15 +202,17 @@ static void travel(journey *j) {
   snprintf(seed, sizeof seed, "train.seed=%u", j->seed);
   become(&j->who);
   j->want = current_state();
-  bool all = CALL(numann_config_load(&config, path, &err)) && CALL(numann_config_set(config, seed, &err)) &&
-             CALL(numann_config_parse(&parsed, config_text, "text", &err)) &&
-             CALL(numann_data_load(&data, config, &err)) &&
-             CALL(numann_data_create(&memory, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &err)) &&
-             CALL(numann_network_create(&network, config, data, &err)) &&
-             CALL(numann_plan_create(&plan, config, network, data, &err)) &&
-             CALL(numann_trainer_create(&trainer, config, network, plan, data, &err)) &&
-             CALL(numann_trainer_run(trainer, &observer, &err)) &&
-             CALL(numann_predict(network, 3, ROWS, inputs, j->answers, &err));
+  bool all =
+      CALL(numann_config_load(&config, path, &err)) &&
+      CALL(numann_config_set(config, seed, &err)) &&
+      CALL(numann_config_parse(&parsed, config_text, "text", &err)) &&
+      CALL(numann_data_load(&data, config, &err)) &&
+      CALL(numann_data_create(&memory, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &err)) &&
+      CALL(numann_network_create(&network, config, data, &err)) &&
+      CALL(numann_plan_create(&plan, config, network, data, &err)) &&
+      CALL(numann_trainer_create(&trainer, config, network, plan, data, &err)) &&
+      CALL(numann_trainer_run(trainer, &observer, &err)) &&
+      CALL(numann_predict(network, 3, ROWS, inputs, j->answers, &err));
   if (all) {
     keep_weights(j, network);
     save_and_load(j, network, data, config, inputs);

@@ -381,8 +381,8 @@ static int race(int *holders) {
 }
 
 START_TEST(lock_has_one_holder_under_a_race) {
-  int *holders = mmap(NULL, sizeof *holders, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
+  int *holders =
+      mmap(NULL, sizeof *holders, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ck_assert(holders != MAP_FAILED);
   enum { RACERS = 5 };
   for (int i = 0; i < RACERS; i++) {

@@ -176,11 +176,11 @@ static void expect_file(const unsigned char *expected, size_t expected_size, con
 static const struct {
   call which;
   int error;
-} faults[] = {
-    {OPENAT, EACCES},    {OPENAT, EROFS},  {OPENAT, ENOSPC},   {OPENAT, EDQUOT}, {OPENAT, EMFILE},
-    {FALLOCATE, ENOSPC}, {FALLOCATE, EIO}, {FALLOCATE, EFBIG}, {WRITE, ENOSPC},  {WRITE, EIO},
-    {WRITE, EDQUOT},     {WRITE, EFBIG},   {FSYNC, EIO},       {FSYNC, ENOSPC},  {FSYNC, EDQUOT},
-    {RENAMEAT, EIO},     {RENAMEAT, EROFS}};
+} faults[] = {{OPENAT, EACCES}, {OPENAT, EROFS},     {OPENAT, ENOSPC}, {OPENAT, EDQUOT},
+              {OPENAT, EMFILE}, {FALLOCATE, ENOSPC}, {FALLOCATE, EIO}, {FALLOCATE, EFBIG},
+              {WRITE, ENOSPC},  {WRITE, EIO},        {WRITE, EDQUOT},  {WRITE, EFBIG},
+              {FSYNC, EIO},     {FSYNC, ENOSPC},     {FSYNC, EDQUOT},  {RENAMEAT, EIO},
+              {RENAMEAT, EROFS}};
 
 /* One fault at the `when`-th call; false when there were fewer calls. */
 static bool try_fault(int row, unsigned when, bool for_ever) {

@@ -27,7 +27,8 @@ static const struct {
     {"paralel: {threads: 1}", "t:1:1", "unknown key paralel"},
     {"train: {epochs: 3, epochs: 4}", "t:1:20", "train.epochs: found a second time"},
     {"train: {epochs: 3}\ntrain: {seed: 1}", "t:2:1", "train: found a second time"},
-    {"network: {layers: [{neurons: 1, neurons: 2, activation: relu}]}", "t:1:33", "network.layers.0.neurons: found a second time"},
+    {"network: {layers: [{neurons: 1, neurons: 2, activation: relu}]}", "t:1:33",
+     "network.layers.0.neurons: found a second time"},
     {"train: &x {epochs: 1}", "t:1:8", "anchor"},
     {"train: {epochs: &x 1}", "t:1:17", "anchor"},
     {"train: {epochs: *x}", "t:1:17", "alias"},
@@ -200,8 +201,9 @@ START_TEST(set_checks_like_the_file_and_spoils_nothing) {
   bool same = strcmp(nu_text_view(&before), nu_text_view(&after)) == 0;
   if (sets[_i].reason) {
     ck_assert_int_eq(status, NUMANN_ERR_CONFIG);
-    ck_assert_msg(strstr(error.message, sets[_i].reason) && strncmp(error.message, "--set ", 6) == 0,
-                  "%s", error.message);
+    ck_assert_msg(
+        strstr(error.message, sets[_i].reason) && strncmp(error.message, "--set ", 6) == 0, "%s",
+        error.message);
     ck_assert(same);
   } else {
     ck_assert_msg(status == NUMANN_OK, "%s", error.message);
@@ -215,7 +217,8 @@ END_TEST
 
 START_TEST(set_values_are_seen) {
   numann_config *c = parse(sample);
-  ck_assert_int_eq(numann_config_set(c, "network.layers=[{neurons: 2, activation: tanh}]", &error), NUMANN_OK);
+  ck_assert_int_eq(numann_config_set(c, "network.layers=[{neurons: 2, activation: tanh}]", &error),
+                   NUMANN_OK);
   ck_assert_uint_eq(nu_config_items(c, "network.layers"), 1);
   ck_assert(!nu_config_given(c, "network.layers.0.initializer"));
   ck_assert_int_eq(numann_config_set(c, "checkpoint.every=20 steps", &error), NUMANN_OK);
@@ -233,13 +236,16 @@ START_TEST(choices_list_the_names_and_suggest_one) {
   static const char *const names[] = {"sgd", "adam"};
   numann_config *c = parse("train: {optimizer: {name: adm}}");
   size_t index;
-  ck_assert_int_eq(nu_config_choice(c, "train.optimizer.name", names, 2, &index, &error), NUMANN_ERR_CONFIG);
-  ck_assert_str_eq(error.message,
-                   "t:1:27: train.optimizer.name: found \"adm\", expected one of sgd, adam; did you mean adam?");
+  ck_assert_int_eq(nu_config_choice(c, "train.optimizer.name", names, 2, &index, &error),
+                   NUMANN_ERR_CONFIG);
+  ck_assert_str_eq(
+      error.message,
+      "t:1:27: train.optimizer.name: found \"adm\", expected one of sgd, adam; did you mean adam?");
   ck_assert_int_eq(nu_config_choice(c, "train.loss", names, 2, &index, &error), NUMANN_ERR_CONFIG);
   ck_assert_ptr_nonnull(strstr(error.message, "missing"));
   ck_assert_int_eq(numann_config_set(c, "train.optimizer.name=adam", &error), NUMANN_OK);
-  ck_assert_int_eq(nu_config_choice(c, "train.optimizer.name", names, 2, &index, &error), NUMANN_OK);
+  ck_assert_int_eq(nu_config_choice(c, "train.optimizer.name", names, 2, &index, &error),
+                   NUMANN_OK);
   ck_assert_uint_eq(index, 1);
   numann_config_destroy(c);
 }
@@ -255,7 +261,8 @@ START_TEST(a_resume_lists_what_differs) {
   ck_assert_int_eq(numann_config_set(b, "network.layers.1.activation=sigmoid", &error), NUMANN_OK);
   ck_assert_int_eq(nu_config_match(a, b, &error), NUMANN_ERR_CONFIG);
   ck_assert_ptr_nonnull(strstr(error.message, "train.seed is 1, was 2"));
-  ck_assert_ptr_nonnull(strstr(error.message, "network.layers.1.activation is softmax, was sigmoid"));
+  ck_assert_ptr_nonnull(
+      strstr(error.message, "network.layers.1.activation is softmax, was sigmoid"));
   numann_config_destroy(a);
   numann_config_destroy(b);
 }
@@ -290,10 +297,12 @@ static Suite *config_suite(void) {
   Suite *suite = suite_create("config");
   TCase *tests = tcase_create("config");
   tcase_set_timeout(tests, 60);
-  tcase_add_loop_test(tests, wrong_configs_are_refused_with_their_place, 0, sizeof bad / sizeof *bad);
+  tcase_add_loop_test(tests, wrong_configs_are_refused_with_their_place, 0,
+                      sizeof bad / sizeof *bad);
   tcase_add_test(tests, values_are_read_as_written_and_defaults_filled);
   tcase_add_test(tests, the_written_config_reads_back_the_same);
-  tcase_add_loop_test(tests, set_checks_like_the_file_and_spoils_nothing, 0, sizeof sets / sizeof *sets);
+  tcase_add_loop_test(tests, set_checks_like_the_file_and_spoils_nothing, 0,
+                      sizeof sets / sizeof *sets);
   tcase_add_test(tests, set_values_are_seen);
   tcase_add_test(tests, choices_list_the_names_and_suggest_one);
   tcase_add_test(tests, a_resume_lists_what_differs);

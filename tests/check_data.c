@@ -237,8 +237,8 @@ START_TEST(test_formats_agree) {
     sprintf(csv + strlen(csv), "%.9g%c", doubles[i], i % 3 == 2 ? '\n' : ',');
   }
   const char *paths[4] = {put_text("f.csv", csv), put_gz("f.csv.gz", csv, strlen(csv))};
-  size_t n = make_npy(file, "{'descr':'<f4','fortran_order':False,'shape':(3,3)}", values,
-                      sizeof values);
+  size_t n =
+      make_npy(file, "{'descr':'<f4','fortran_order':False,'shape':(3,3)}", values, sizeof values);
   paths[2] = put_bytes("f.npy", file, n);
   n = make_npy(file, "{'descr':'<f8','fortran_order':False,'shape':(3,3)}", doubles,
                sizeof doubles);
@@ -375,8 +375,7 @@ START_TEST(test_create) {
   ck_assert_str_eq(data->schema.class_names[2], "2");
   ck_assert_mem_eq(data->train.labels, labels, sizeof labels);
   numann_data_destroy(data);
-  ck_assert_int_eq(numann_data_create(&data, 2, 2, inputs, 3, NULL, wrong, &err),
-                   NUMANN_ERR_DATA);
+  ck_assert_int_eq(numann_data_create(&data, 2, 2, inputs, 3, NULL, wrong, &err), NUMANN_ERR_DATA);
   ck_assert_ptr_nonnull(strstr(err.message, "row 1 has 3, a class of 0 to 2"));
   ck_assert_ptr_null(data);
   static const float infinite[] = {1, 2, 3, (float)1e30 * (float)1e30};
@@ -387,8 +386,7 @@ START_TEST(test_create) {
 }
 END_TEST
 
-#define LOOP(test, table) \
-  tcase_add_loop_test(tcase, test, 0, (int)(sizeof table / sizeof table[0]))
+#define LOOP(test, table) tcase_add_loop_test(tcase, test, 0, (int)(sizeof table / sizeof table[0]))
 
 static Suite *data_suite(void) {
   Suite *suite = suite_create("data");

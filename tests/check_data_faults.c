@@ -85,7 +85,9 @@ static const struct {
     {BYTES("a,b,t\n1,2,1\n3,4,0.5\n"), ", targets: classes", "bad:3: the target is 0.5"},
     {BYTES("PK\x03\x04zzzz"), "", "a zip archive"},
     {BYTES("\x89HDF\r\n\x1a\n"), "", "an HDF5 file"},
-    {BYTES("\xFF\xFE" "1\0,\0"), "", "UTF-16 text"},
+    {BYTES("\xFF\xFE"
+           "1\0,\0"),
+     "", "UTF-16 text"},
     {BYTES("\x1f"), "", "the gz file ends early"},
     {BYTES("\x1fxyz"), "", "damaged gz data"},
 };
@@ -332,8 +334,9 @@ START_TEST(test_pairs) {
   check_pair_refused(images, put_text("c.csv", "1\n2\n"), "", "c.csv: neither IDX nor NPY");
   check_pair_refused(images, temp_path("none"), "", "none: cannot be opened");
   snprintf(more, sizeof more, ", test: {images: \"%s\", labels: \"%s\"}", images, strange);
-  check_pair_refused(images, labels, more, "s@9: the label '5' is no class of the training data; "
-                                           "known are 1, 2");
+  check_pair_refused(images, labels, more,
+                     "s@9: the label '5' is no class of the training data; "
+                     "known are 1, 2");
   snprintf(more, sizeof more, ", test: {images: \"%s\", labels: \"%s\"}", wide, labels);
   check_pair_refused(images, labels, more, "w: 2x3 values, 3 a row; the network has 2 inputs");
 }
@@ -362,8 +365,7 @@ START_TEST(test_others) {
 }
 END_TEST
 
-#define LOOP(test, table) \
-  tcase_add_loop_test(tcase, test, 0, (int)(sizeof table / sizeof table[0]))
+#define LOOP(test, table) tcase_add_loop_test(tcase, test, 0, (int)(sizeof table / sizeof table[0]))
 
 static Suite *faults_suite(void) {
   Suite *suite = suite_create("data faults");

@@ -80,9 +80,8 @@ START_TEST(test_housing_messages) {
       "housing_original.csv:2:60: column 'ocean_proximity': 'NEAR BAY'",
       "housing_original.csv:9:27: column 'total_bedrooms' is blank"};
   for (int i = 0; i < 2; i++) {
-    numann_config *config =
-        make_config(1, "train: {path: \"%s\", target: median_house_value}%s",
-                    source_path("tests/data/housing_original.csv"), more[i]);
+    numann_config *config = make_config(1, "train: {path: \"%s\", target: median_house_value}%s",
+                                        source_path("tests/data/housing_original.csv"), more[i]);
     numann_data *data;
     numann_error err;
     ck_assert_int_eq(numann_data_load(&data, config, &err), NUMANN_ERR_DATA);
@@ -113,14 +112,13 @@ END_TEST
 START_TEST(test_mnist) {
   const char *folder = source_path("../shared/data/mnist");
   if (!present(folder)) return;
-  numann_config *config = make_config(
-      10,
-      "train: {images: \"%s/train-images-idx3-ubyte.gz\", "
-      "labels: \"%s/train-labels-idx1-ubyte.gz\"}, "
-      "test: {images: \"%s/t10k-images-idx3-ubyte.gz\", "
-      "labels: \"%s/t10k-labels-idx1-ubyte.gz\"}, "
-      "validation: {fraction: 0.1}, scale: 255",
-      folder, folder, folder, folder);
+  numann_config *config = make_config(10,
+                                      "train: {images: \"%s/train-images-idx3-ubyte.gz\", "
+                                      "labels: \"%s/train-labels-idx1-ubyte.gz\"}, "
+                                      "test: {images: \"%s/t10k-images-idx3-ubyte.gz\", "
+                                      "labels: \"%s/t10k-labels-idx1-ubyte.gz\"}, "
+                                      "validation: {fraction: 0.1}, scale: 255",
+                                      folder, folder, folder, folder);
   static const int32_t first[] = {7, 2, 1, 0, 4, 1, 4, 9, 5, 9};
   numann_data *data = load(config);
   ck_assert_uint_eq(data->train.rows, 54000);

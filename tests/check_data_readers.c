@@ -17,7 +17,9 @@ static const struct {
     {"a,b,t\n1,2,3\n-4,0.5,6\n", "t", ""},
     {"a,b,t\n1,2,3\n-4,0.5,6", "t", ""},
     {"a,b,t\r\n1,2,3\r\n-4,0.5,6\r\n", "t", ""},
-    {"\xEF\xBB\xBF" "a,b,t\n1,2,3\n-4,0.5,6\n", "t", ""},
+    {"\xEF\xBB\xBF"
+     "a,b,t\n1,2,3\n-4,0.5,6\n",
+     "t", ""},
     {"a;b;t\n1;2;3\n-4;0.5;6\n", "-1", ""},
     {"a\tb\tt\n1\t2\t3\n-4\t0.5\t6\n", "2", ""},
     {"a b t\n1 2 3\n-4 0.5 6\n", "t", ""},
@@ -127,8 +129,8 @@ static const outcome outcomes_a[] = {
     {11, 1, 3.0f}, {12, 1, 3.0f}, {17, 2, 6.0f}, {18, 2, 66.0f}, {19, 2, 66.0f}};
 
 #define CUT_B "\"x\";t\r\n\"1\";2\r\n3;4.5\r\n"
-static const outcome outcomes_b[] = {
-    {12, 1, 2.0f}, {14, 1, 2.0f}, {17, 2, 4.0f}, {18, 2, 4.0f}, {19, 2, 4.5f}, {21, 2, 4.5f}};
+static const outcome outcomes_b[] = {{12, 1, 2.0f}, {14, 1, 2.0f}, {17, 2, 4.0f},
+                                     {18, 2, 4.0f}, {19, 2, 4.5f}, {21, 2, 4.5f}};
 
 static const struct {
   const char *text;
@@ -177,8 +179,7 @@ static const struct {
     {0x09, "|i1", BYTES("\1\2\3\4\5\6")},
     {0x0B, ">i2", BYTES("\0\1\0\2\0\3\0\4\0\5\0\6")},
     {0x0C, ">i4", BYTES("\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5\0\0\0\6")},
-    {0x0D, ">f4",
-     BYTES("\x3f\x80\0\0\x40\0\0\0\x40\x40\0\0\x40\x80\0\0\x40\xa0\0\0\x40\xc0\0\0")},
+    {0x0D, ">f4", BYTES("\x3f\x80\0\0\x40\0\0\0\x40\x40\0\0\x40\x80\0\0\x40\xa0\0\0\x40\xc0\0\0")},
     {0x0E, ">f8",
      BYTES("\x3f\xf0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0\x40\x08\0\0\0\0\0\0"
            "\x40\x10\0\0\0\0\0\0\x40\x14\0\0\0\0\0\0\x40\x18\0\0\0\0\0\0")},
@@ -231,7 +232,8 @@ START_TEST(test_negative_elements) {
   numann_data_destroy(data);
   n = make_npy(file, "{'descr':'<i8','fortran_order':False,'shape':(2,2)}",
                "\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0\0"
-               "\x80\xff\xff\xff\xff\xff\xff\xff\1\0\0\0\0\0\0\0", 32);
+               "\x80\xff\xff\xff\xff\xff\xff\xff\1\0\0\0\0\0\0\0",
+               32);
   data = load_table(put_bytes("b.npy", file, n), "1", "");
   check_inputs(&data->train, data->schema.features, inputs);
   numann_data_destroy(data);
@@ -261,8 +263,8 @@ static numann_config *pair_config(const char *images, const char *labels) {
 START_TEST(test_pair) {
   unsigned char images[128], labels[128];
   static const float inputs[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
-  size_t n = make_idx(images, 8, 3, (const uint32_t[]){3, 2, 2},
-                      "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c", 12);
+  size_t n =
+      make_idx(images, 8, 3, (const uint32_t[]){3, 2, 2}, "\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c", 12);
   size_t m = make_idx(labels, 8, 1, (const uint32_t[]){3}, "\7\2\7", 3);
   numann_config *config = pair_config(put_gz("i.gz", images, n), put_bytes("l.idx", labels, m));
   numann_data *data = load(config);
@@ -344,8 +346,8 @@ START_TEST(test_gz_damaged) {
   unsigned char *packed = get_bytes(put_gz("whole.gz", text, strlen(text)), &n);
   for (size_t i = n - 8; i < n; i++) {
     packed[i] ^= 1;
-    numann_config *config = make_config(1, "train: {path: \"%s\", target: t}",
-                                        put_bytes("bad.gz", packed, n));
+    numann_config *config =
+        make_config(1, "train: {path: \"%s\", target: t}", put_bytes("bad.gz", packed, n));
     numann_data *data;
     numann_error err;
     ck_assert_int_eq(numann_data_load(&data, config, &err), NUMANN_ERR_DATA);

@@ -99,8 +99,8 @@ static void compute_own_facts(nu_team *team, size_t thread, void *arg) {
   nu_float_env_resume(&env);
 }
 
-/* Threads that a team leaves behind may serve the caller next: they have the caller's state, also if a
- * function in numann's own has started them. */
+/* Threads that a team leaves behind may serve the caller next: they have the caller's state, also
+ * if a function in numann's own has started them. */
 START_TEST(threads_are_born_in_the_callers_state) {
   float_facts facts = {{0}, {0}, {0}};
   fesetround(FE_DOWNWARD);
@@ -137,7 +137,8 @@ static const tiny_case tiny_cases[] = {
 static const char *const tiny_text =
     "data: {train: {path: memory}}\n"
     "network: {initializer: constant, layers: [{neurons: 1, activation: identity}]}\n"
-    "train: {loss: squared_error, optimizer: {learning_rate: 1e-30}, batch: full, grain: 4, epochs: 1}\n";
+    "train: {loss: squared_error, optimizer: {learning_rate: 1e-30}, batch: full, grain: 4, "
+    "epochs: 1}\n";
 
 static numann_action keep_losses(void *arg, const numann_epoch *epoch) {
   double *loss = arg;
@@ -176,7 +177,8 @@ static void end_tiny(tiny_job *job) {
   numann_config_destroy(job->config);
 }
 
-/* Losses are doubles of the float answers: one answer of 1e-40 would show as 5e-81 over the rows. */
+/* Losses are doubles of the float answers: one answer of 1e-40 would show as 5e-81 over the rows.
+ */
 START_TEST(every_thread_that_trains_and_predicts_flushes) {
   const tiny_case *c = &tiny_cases[_i];
   char text[64];
@@ -191,7 +193,8 @@ START_TEST(every_thread_that_trains_and_predicts_flushes) {
     must(numann_config_set(job.config, text, &err), &err);
     must(numann_data_create(&job.data, ROWS, 1, inputs, 1, targets, NULL, &err), &err);
     train_tiny(&job, team_sizes[t]);
-    ck_assert_msg((job.loss[0] == 0.0) == c->flushed, "%zu threads: loss %g", team_sizes[t], job.loss[0]);
+    ck_assert_msg((job.loss[0] == 0.0) == c->flushed, "%zu threads: loss %g", team_sizes[t],
+                  job.loss[0]);
     must(numann_predict(job.network, team_sizes[t], ROWS, inputs, answers, &err), &err);
     for (int i = 0; i < ROWS; i++) {
       ck_assert_msg((answers[i] == 0.0f) == c->flushed, "row %d: %g", i, (double)answers[i]);
@@ -209,7 +212,8 @@ START_TEST(every_thread_that_evaluates_flushes) {
   snprintf(name, sizeof name, "%.200s/numann-float.XXXXXX", folder ? folder : "/tmp");
   int file = mkstemp(name);
   ck_assert_int_ge(file, 0);
-  for (int i = 0; i < 2 * ROWS; i++) ck_assert_int_gt(dprintf(file, "%s,0\n", _i ? "1e-5" : "1e-10"), 0);
+  for (int i = 0; i < 2 * ROWS; i++)
+    ck_assert_int_gt(dprintf(file, "%s,0\n", _i ? "1e-5" : "1e-10"), 0);
   ck_assert_int_eq(close(file), 0);
   snprintf(text, sizeof text,
            "data: {train: {path: %s, target: -1}, header: false, targets: values,\n"
@@ -221,7 +225,8 @@ START_TEST(every_thread_that_evaluates_flushes) {
     must(numann_config_set(job.config, "network.initializer_value=1e-30", &err), &err);
     must(numann_data_load(&job.data, job.config, &err), &err);
     train_tiny(&job, team_sizes[t]);
-    ck_assert_msg((job.loss[1] == 0.0) == !_i, "%zu threads: validation loss %g", team_sizes[t], job.loss[1]);
+    ck_assert_msg((job.loss[1] == 0.0) == !_i, "%zu threads: validation loss %g", team_sizes[t],
+                  job.loss[1]);
     end_tiny(&job);
   }
   ck_assert_int_eq(unlink(name), 0);

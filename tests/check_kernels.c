@@ -47,25 +47,38 @@ static void check_chain(const nu_kernels *kernels, chain_case t) {
   size_t outrow = t.panels * P + 32, yrow = P + 7, ypanel = yrow * t.k + 3;
   size_t xrow = t.rowwise ? t.k + 3 : 1, xcol = t.rowwise ? 1 : t.m + 5;
   size_t nx = (t.m + 5) * (t.k + 3) + t.k * (t.m + 5), ny = ypanel * t.panels + P, n = t.m * outrow;
-  float *x = nu_alloc(nx + 1, sizeof *x), *y = nu_alloc(ny + 1, sizeof *y), *left = nu_alloc(n, sizeof *left);
+  float *x = nu_alloc(nx + 1, sizeof *x), *y = nu_alloc(ny + 1, sizeof *y),
+        *left = nu_alloc(n, sizeof *left);
   float *got = guarded(n), *want = guarded(n);
   fill(x, nx + 1, 1);
   fill(y, ny + 1, 2);
   fill(got, n, 3);
   fill(left, n, 4);
   memcpy(want, got, n * sizeof *got);
-  const float *got_left[] = {left, got}, *want_left[] = {left, want}; /* the last may be out itself */
-  nu_chain c = {.m = t.m, .k = t.k, .panels = t.panels, .width = t.width,
-                .x = x + 1, .xrow = xrow, .xcol = xcol, /* + 1: unaligned */
-                .y = y + 1, .yrow = yrow, .ypanel = ypanel,
-                .out = got, .outrow = outrow, .fresh = t.fresh, .n_left = t.n_left, .left = got_left};
+  const float *got_left[] = {left, got},
+              *want_left[] = {left, want}; /* the last may be out itself */
+  nu_chain c = {.m = t.m,
+                .k = t.k,
+                .panels = t.panels,
+                .width = t.width,
+                .x = x + 1,
+                .xrow = xrow,
+                .xcol = xcol, /* + 1: unaligned */
+                .y = y + 1,
+                .yrow = yrow,
+                .ypanel = ypanel,
+                .out = got,
+                .outrow = outrow,
+                .fresh = t.fresh,
+                .n_left = t.n_left,
+                .left = got_left};
   kernels->chain(&c);
   c.out = want;
   c.left = want_left;
   chain_oracle(&c);
   ck_assert_msg(memcmp(got, want, n * sizeof *got) == 0,
-                "%s: m %zu k %zu panels %zu width %zu left %zu rowwise %d fresh %d", kernels->isa, t.m,
-                t.k, t.panels, t.width, t.n_left, t.rowwise, t.fresh);
+                "%s: m %zu k %zu panels %zu width %zu left %zu rowwise %d fresh %d", kernels->isa,
+                t.m, t.k, t.panels, t.width, t.n_left, t.rowwise, t.fresh);
   check_guards(got, n);
   free(x);
   free(y);
@@ -92,8 +105,8 @@ START_TEST(chain_equals_the_scalar_chain) {
   for (uint64_t i = 0; i < 2000; i++) {
     uint32_t r[7];
     for (uint64_t j = 0; j < 7; j++) r[j] = nu_random_bits(stream, 7 * i + j);
-    check_chain(kernels, (chain_case){1 + r[0] % 40, 1 + r[1] % 40, 1 + r[2] % 6, P >> r[3] % 2, r[4] % 3,
-                                      r[5] % 2, r[6] % 2});
+    check_chain(kernels, (chain_case){1 + r[0] % 40, 1 + r[1] % 40, 1 + r[2] % 6, P >> r[3] % 2,
+                                      r[4] % 3, r[5] % 2, r[6] % 2});
   }
   nu_float_env_leave(&env);
 }
@@ -111,8 +124,8 @@ START_TEST(transpose_turns_rows_into_columns) {
       for (size_t j = 0; j < n; j++) {
         for (size_t c = 0; c < stride; c++) {
           float want = c >= padded ? guard_value : c < columns ? from[c * n + j] : 0.0f;
-          ck_assert_msg(memcmp(&to[j * stride + c], &want, 4) == 0, "%s: n %zu columns %zu at %zu %zu",
-                        kernels->isa, n, columns, j, c);
+          ck_assert_msg(memcmp(&to[j * stride + c], &want, 4) == 0,
+                        "%s: n %zu columns %zu at %zu %zu", kernels->isa, n, columns, j, c);
         }
       }
       check_guards(to, n * stride);
@@ -163,8 +176,9 @@ static uint64_t cofactor(uint64_t a, uint64_t p) {
   return (inverse * p) & (((uint64_t)1 << 33) - 1);
 }
 
-/* c has the last bit 2^33 and a b = n 2^33 + 2^32 + t with |t| < 8: the sum lies half way between two
- * floats but for t, which a sum in double (last bit 2^4) loses, and then rounds the wrong way. */
+/* c has the last bit 2^33 and a b = n 2^33 + 2^32 + t with |t| < 8: the sum lies half way between
+ * two floats but for t, which a sum in double (last bit 2^4) loses, and then rounds the wrong way.
+ */
 START_TEST(fma_is_not_rounded_twice) {
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
@@ -190,8 +204,9 @@ START_TEST(fma_is_not_rounded_twice) {
 }
 END_TEST
 
-/* 2^-126 (1 - 2^-46) rounds to the least normal number. Whether it counts as subnormal is asked after
- * rounding on x86 and before it on Arm: why the same bits are promised for one architecture. */
+/* 2^-126 (1 - 2^-46) rounds to the least normal number. Whether it counts as subnormal is asked
+ * after rounding on x86 and before it on Arm: why the same bits are promised for one architecture.
+ */
 START_TEST(what_is_flushed_is_the_architectures_choice) {
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
@@ -262,8 +277,8 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
 }
 
 START_TEST(activations_are_within_their_bounds) {
-  static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0,  [NU_SIGMOID] = 2.7,
-                                  [NU_TANH] = 2.7, [NU_RELU] = 0.0, [NU_LEAKY_RELU] = 0.5};
+  static const double bounds[] = {[NU_STEP] = 0.0, [NU_IDENTITY] = 0.0, [NU_SIGMOID] = 2.7,
+                                  [NU_TANH] = 2.7, [NU_RELU] = 0.0,     [NU_LEAKY_RELU] = 0.5};
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
@@ -272,8 +287,8 @@ START_TEST(activations_are_within_their_bounds) {
 }
 END_TEST
 
-/* tanh is odd; both stay within their limits, reach them, and fall by at most 2 ulp from one positive float
- * to the next that is looked at. */
+/* tanh is odd; both stay within their limits, reach them, and fall by at most 2 ulp from one
+ * positive float to the next that is looked at. */
 static void check_shape(const nu_kernels *kernels, uint64_t from, uint64_t to, uint64_t stride) {
   float before[2] = {0.0f, 0.5f};
   for (uint64_t start = from; start + stride * P <= to; start += stride * P) {
@@ -328,8 +343,13 @@ START_TEST(exponentials_are_within_their_bound) {
       z[i * NU_HALF_PANEL] = 0.0f;
       z[i * NU_HALF_PANEL + 1] = x[i];
     }
-    kernels->output(&(nu_output){.activation = NU_SOFTMAX, .loss = NU_CROSS_ENTROPY, .n = 2, .rows = ROWS,
-                                 .z = z, .stride = NU_HALF_PANEL, .scratch = scratch});
+    kernels->output(&(nu_output){.activation = NU_SOFTMAX,
+                                 .loss = NU_CROSS_ENTROPY,
+                                 .n = 2,
+                                 .rows = ROWS,
+                                 .z = z,
+                                 .stride = NU_HALF_PANEL,
+                                 .scratch = scratch});
     for (size_t i = 0; i < ROWS; i++) {
       if (!(x[i] <= 0.0f)) continue;
       double *worst = x[i] < -18.0f ? &alone : &shared;
@@ -337,7 +357,8 @@ START_TEST(exponentials_are_within_their_bound) {
     }
   }
   nu_float_env_leave(&env);
-  ck_assert_msg(alone <= 2.0 && shared <= 3.5, "%s: %.3f and %.3f ulp off", kernels->isa, alone, shared);
+  ck_assert_msg(alone <= 2.0 && shared <= 3.5, "%s: %.3f and %.3f ulp off", kernels->isa, alone,
+                shared);
 }
 END_TEST
 
@@ -394,8 +415,8 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
     nu_loss loss = (nu_loss)(trial % NU_LOSSES);
     fill(z, 64, 17 + 2 * trial);
     fill(target, 40, 18 + 2 * trial);
-    double value = output_row(k, loss == NU_CROSS_ENTROPY ? NU_SOFTMAX : NU_SIGMOID, loss, 40, z, target,
-                              NULL);
+    double value = output_row(k, loss == NU_CROSS_ENTROPY ? NU_SOFTMAX : NU_SIGMOID, loss, 40, z,
+                              target, NULL);
     memcpy(bits + used, z, 40 * sizeof *z);
     memcpy(bits + used + 40, &value, sizeof value);
     used += 42;
@@ -425,7 +446,8 @@ START_TEST(panels_convert_there_and_back) {
   static const size_t sizes[][2] = {{1, 1}, {3, 4}, {31, 33}, {64, 32}, {100, 65}};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     size_t inputs = sizes[s][0], neurons = sizes[s][1], n = inputs * neurons;
-    float *w = nu_alloc(n, 4), *b = nu_alloc(neurons, 4), *w2 = nu_alloc(n, 4), *b2 = nu_alloc(neurons, 4);
+    float *w = nu_alloc(n, 4), *b = nu_alloc(neurons, 4), *w2 = nu_alloc(n, 4),
+          *b2 = nu_alloc(neurons, 4);
     float *engine = nu_alloc(nu_engine_size(inputs, neurons), 4);
     fill(w, n, 21);
     fill(b, neurons, 22);

@@ -32,7 +32,8 @@ static void learn(const char *text, unsigned seed, const problem *p, float *answ
   must(numann_config_parse(&config, text, "learning", &error));
   snprintf(assignment, sizeof assignment, "train.seed=%u", seed);
   must(numann_config_set(config, assignment, &error));
-  must(numann_data_create(&data, p->rows, p->features, p->inputs, p->targets, p->wanted, NULL, &error));
+  must(numann_data_create(&data, p->rows, p->features, p->inputs, p->targets, p->wanted, NULL,
+                          &error));
   must(numann_network_create(&network, config, data, &error));
   must(numann_plan_create(&plan, config, network, data, &error));
   must(numann_trainer_create(&trainer, config, network, plan, data, &error));
@@ -54,11 +55,12 @@ START_TEST(xor_is_learnt_from_every_seed) {
   static const float wanted[4] = {0, 1, 1, 0};
   problem p = {4, 2, 1, corners, wanted};
   float answers[4];
-  learn("data: {train: {path: none.csv}}\n"
-        "network: {layers: [{neurons: 4, activation: sigmoid}, {neurons: 1, activation: sigmoid}]}\n"
-        "train: {loss: squared_error, batch: full, epochs: 4000,\n"
-        "        optimizer: {name: adam, learning_rate: 0.05}}\n",
-        (unsigned)_i, &p, answers, NULL, NULL);
+  learn(
+      "data: {train: {path: none.csv}}\n"
+      "network: {layers: [{neurons: 4, activation: sigmoid}, {neurons: 1, activation: sigmoid}]}\n"
+      "train: {loss: squared_error, batch: full, epochs: 4000,\n"
+      "        optimizer: {name: adam, learning_rate: 0.05}}\n",
+      (unsigned)_i, &p, answers, NULL, NULL);
   for (size_t i = 0; i < 4; i++) ck_assert_float_eq_tol(answers[i], wanted[i], 0.1f);
 }
 END_TEST
@@ -67,10 +69,11 @@ START_TEST(and_is_learnt_by_the_perceptron) {
   static const float wanted[4] = {0, 0, 0, 1};
   problem p = {4, 2, 1, corners, wanted};
   float answers[4];
-  learn("data: {train: {path: none.csv}}\n"
-        "network: {layers: [{neurons: 1, activation: step}]}\n"
-        "train: {loss: squared_error, batch: 1, epochs: 50, optimizer: {learning_rate: 0.1}}\n",
-        (unsigned)_i, &p, answers, NULL, NULL);
+  learn(
+      "data: {train: {path: none.csv}}\n"
+      "network: {layers: [{neurons: 1, activation: step}]}\n"
+      "train: {loss: squared_error, batch: 1, epochs: 50, optimizer: {learning_rate: 0.1}}\n",
+      (unsigned)_i, &p, answers, NULL, NULL);
   for (size_t i = 0; i < 4; i++) ck_assert_float_eq(answers[i], wanted[i]);
 }
 END_TEST
@@ -91,10 +94,11 @@ START_TEST(the_linear_unit_finds_least_squares) {
     sxx += ((double)x[i] - mx) * ((double)x[i] - mx);
   }
   problem p = {N, 1, 1, x, y};
-  learn("data: {train: {path: none.csv}}\n"
-        "network: {layers: [{neurons: 1, activation: identity}]}\n"
-        "train: {loss: squared_error, batch: full, epochs: 1000, optimizer: {learning_rate: 0.3}}\n",
-        (unsigned)_i, &p, answers, &slope, &intercept);
+  learn(
+      "data: {train: {path: none.csv}}\n"
+      "network: {layers: [{neurons: 1, activation: identity}]}\n"
+      "train: {loss: squared_error, batch: full, epochs: 1000, optimizer: {learning_rate: 0.3}}\n",
+      (unsigned)_i, &p, answers, &slope, &intercept);
   ck_assert_double_eq_tol((double)slope, sxy / sxx, 1e-4);
   ck_assert_double_eq_tol((double)intercept, my - sxy / sxx * mx, 1e-4);
 }

@@ -173,8 +173,8 @@ START_TEST(drawing_shows_the_machine) {
   ck_assert_int_eq(nu_machine_draw_from(&machine, &source, &text, NULL), NUMANN_OK);
   nu_machine_clear(&machine);
   const char *drawing = nu_text_view(&text);
-  static const char *const parts[] = {"package 1", "NUMA node 3", "cores 9-11  ###  processors 18-23",
-                                      "threads  up to 5"};
+  static const char *const parts[] = {"package 1", "NUMA node 3",
+                                      "cores 9-11  ###  processors 18-23", "threads  up to 5"};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     ck_assert_msg(strstr(drawing, parts[i]) != NULL, "no '%s' in:\n%s", parts[i], drawing);
   const char *omp = strstr(drawing, "OMP_NUM_THREADS");
@@ -332,8 +332,8 @@ END_TEST
 static const struct {
   const char *text;
   size_t limit;
-} omp_values[] = {{"4", 4},   {"4,2", 4}, {" 3 ", 3}, {"64", 64}, {"", 0},
-                  {"0", 0},   {"-2", 0},  {"two", 0}, {"2x", 0},  {"99999999999999999999", 0}};
+} omp_values[] = {{"4", 4}, {"4,2", 4}, {" 3 ", 3}, {"64", 64}, {"", 0},
+                  {"0", 0}, {"-2", 0},  {"two", 0}, {"2x", 0},  {"99999999999999999999", 0}};
 
 START_TEST(omp_num_threads_is_read) {
   setenv("OMP_NUM_THREADS", omp_values[_i].text, 1);

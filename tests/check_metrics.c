@@ -142,8 +142,9 @@ START_TEST(rows_are_as_documented) {
                        .samples_per_s = INFINITY};
   add(metrics, 1, 1);
   char *text = get(csv); /* flushed after each row, not at the end */
-  ck_assert_str_eq(text, HEADER "1,40,0.30000000000000004,0.0003333333333333333,0.3333333333333333,"
-                                "0.9,,0.25,61234.5,1\n");
+  ck_assert_str_eq(text, HEADER
+                   "1,40,0.30000000000000004,0.0003333333333333333,0.3333333333333333,"
+                   "0.9,,0.25,61234.5,1\n");
   free(text);
   ck_assert_int_eq(nu_metrics_add(metrics, &bare, NULL), NUMANN_OK);
   nu_metrics_close(metrics);
@@ -151,10 +152,11 @@ START_TEST(rows_are_as_documented) {
   ck_assert_str_eq(text + strlen(text) - 22, "2,80,0.1,0.01,,,,2,,0\n");
   free(text);
   text = get(json);
-  ck_assert_ptr_nonnull(strstr(
-      text, "\n{\"epoch\": 2, \"step\": 80, \"train_loss\": 0.1, \"learning_rate\": 0.01, "
-            "\"validation_loss\": null, \"validation_accuracy\": null, \"validation_rmse\": null, "
-            "\"seconds\": 2, \"samples_per_s\": null, \"best\": false}\n"));
+  ck_assert_ptr_nonnull(
+      strstr(text,
+             "\n{\"epoch\": 2, \"step\": 80, \"train_loss\": 0.1, \"learning_rate\": 0.01, "
+             "\"validation_loss\": null, \"validation_accuracy\": null, \"validation_rmse\": null, "
+             "\"seconds\": 2, \"samples_per_s\": null, \"best\": false}\n"));
   free(text);
 }
 END_TEST
@@ -262,12 +264,16 @@ START_TEST(the_longer_file_serves_both) {
 END_TEST
 
 #define ROW "1,40,0.5,0.1,,,,1,9,0\n"
-#define OBJECT(first) \
-  first "\"step\": 4, \"train_loss\": 1.5, \"learning_rate\": 1, \"validation_loss\": null, " \
-  "\"validation_accuracy\": null, \"validation_rmse\": null, \"seconds\": 1, " \
-  "\"samples_per_s\": 9, \"best\": true}\n"
+#define OBJECT(first)                                                                       \
+  first                                                                                     \
+      "\"step\": 4, \"train_loss\": 1.5, \"learning_rate\": 1, \"validation_loss\": null, " \
+      "\"validation_accuracy\": null, \"validation_rmse\": null, \"seconds\": 1, "          \
+      "\"samples_per_s\": 9, \"best\": true}\n"
 
-static const struct { bool csv; const char *text, *place, *found; } malformed[] = {
+static const struct {
+  bool csv;
+  const char *text, *place, *found;
+} malformed[] = {
     {true, "epoch,loss\n" ROW, ":1:", "header"},
     {true, ROW, ":1:", "header"},
     {true, HEADER ROW "\n", ":3:", "fewer columns"},

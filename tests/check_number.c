@@ -52,11 +52,19 @@ static void check_parsed(const char *text) {
 }
 
 START_TEST(reals_outside_the_grammar_are_refused) {
-  static const char *const texts[] = {
-      "",      " ",     "+",     "-",      ".",     "e5",    "1e",       "1e+",    "1e-",  "--1",
-      "+-1",   "1 ",    " 1",    "1,5",    "1.5.2", "1e5.0", "0x10",     "0x1p3",  "nan",  "inf",
-      "-inf",  "NaN",   "1_000", "1'000",  "1e400", "-1e400", "1e99999", "1.5abc", "1f",   "1e5e5",
-      "infinity", "\t1", "1\n",  ".e1",    "1d5",   "+.",    "-.e3",     "١",      "1e999999999999999999999"};
+  static const char *const texts[] = {"",         " ",      "+",
+                                      "-",        ".",      "e5",
+                                      "1e",       "1e+",    "1e-",
+                                      "--1",      "+-1",    "1 ",
+                                      " 1",       "1,5",    "1.5.2",
+                                      "1e5.0",    "0x10",   "0x1p3",
+                                      "nan",      "inf",    "-inf",
+                                      "NaN",      "1_000",  "1'000",
+                                      "1e400",    "-1e400", "1e99999",
+                                      "1.5abc",   "1f",     "1e5e5",
+                                      "infinity", "\t1",    "1\n",
+                                      ".e1",      "1d5",    "+.",
+                                      "-.e3",     "١",      "1e999999999999999999999"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check_refused(texts[i]);
   double value;
   ck_assert(!nu_parse_real("1\0", 2, &value)); /* the NUL is part of the token */
@@ -65,14 +73,39 @@ START_TEST(reals_outside_the_grammar_are_refused) {
 END_TEST
 
 START_TEST(reals_are_correctly_rounded_at_the_edges) {
-  static const char *const texts[] = {
-      "0", "-0", "+0.0", ".5", "5.", "-.5e-3", "1e22", "1e23", "9007199254740993", "9007199254740991",
-      "9007199254740992.5", "0.1", "0.30000000000000004", "1.7976931348623157e308",
-      "1.7976931348623158e308", "1.7976931348623159e308", "2.2250738585072014e-308",
-      "2.2250738585072011e-308", "4.9406564584124654e-324", "2.4703282292062327e-324",
-      "2.4703282292062328e-324", "1e-400", "-1e-400", "123456789012345678901234567890",
-      "0.000000000000000000000000000000000000000000123", "1E5", "1e+05", "00012", "1e-0",
-      "0e99999", "8.5e-22", "1e0000000000000000000005", "179769313486231580793728971405301e276"};
+  static const char *const texts[] = {"0",
+                                      "-0",
+                                      "+0.0",
+                                      ".5",
+                                      "5.",
+                                      "-.5e-3",
+                                      "1e22",
+                                      "1e23",
+                                      "9007199254740993",
+                                      "9007199254740991",
+                                      "9007199254740992.5",
+                                      "0.1",
+                                      "0.30000000000000004",
+                                      "1.7976931348623157e308",
+                                      "1.7976931348623158e308",
+                                      "1.7976931348623159e308",
+                                      "2.2250738585072014e-308",
+                                      "2.2250738585072011e-308",
+                                      "4.9406564584124654e-324",
+                                      "2.4703282292062327e-324",
+                                      "2.4703282292062328e-324",
+                                      "1e-400",
+                                      "-1e-400",
+                                      "123456789012345678901234567890",
+                                      "0.000000000000000000000000000000000000000000123",
+                                      "1E5",
+                                      "1e+05",
+                                      "00012",
+                                      "1e-0",
+                                      "0e99999",
+                                      "8.5e-22",
+                                      "1e0000000000000000000005",
+                                      "179769313486231580793728971405301e276"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) check_parsed(texts[i]);
 }
 END_TEST
@@ -110,29 +143,36 @@ START_TEST(long_texts_and_exact_midpoints_are_correctly_rounded) {
 }
 END_TEST
 
-/* Digits as files have them, around what one operation, integers of 128 bits, or neither can convert. */
+/* Digits as files have them, around what one operation, integers of 128 bits, or neither can
+ * convert. */
 START_TEST(digits_and_exponents_of_any_number_are_correctly_rounded) {
   char text[128];
   for (uint64_t i = 0; i < 300000; i++) {
     nu_stream s = stream_of(7);
     uint64_t digits = (uint64_t)nu_random_bits(s, 4 * i) << 32 | nu_random_bits(s, 4 * i + 1);
     uint32_t draw = nu_random_bits(s, 4 * i + 2);
-    int n = snprintf(text, sizeof text, "%.*s%" PRIu64, (int)(draw % 3), "-0", digits >> (draw / 4 % 60));
-    if (draw / 256 % 4 == 0) n += snprintf(text + n, sizeof text - (size_t)n, "%05d", (int)(draw >> 16));
-    if (draw / 1024 % 2) n += snprintf(text + n, sizeof text - (size_t)n, ".%03d", (int)(draw >> 23));
-    snprintf(text + n, sizeof text - (size_t)n, "e%d", (int)(nu_random_bits(s, 4 * i + 3) % 80) - 45);
+    int n = snprintf(text, sizeof text, "%.*s%" PRIu64, (int)(draw % 3), "-0",
+                     digits >> (draw / 4 % 60));
+    if (draw / 256 % 4 == 0)
+      n += snprintf(text + n, sizeof text - (size_t)n, "%05d", (int)(draw >> 16));
+    if (draw / 1024 % 2)
+      n += snprintf(text + n, sizeof text - (size_t)n, ".%03d", (int)(draw >> 23));
+    snprintf(text + n, sizeof text - (size_t)n, "e%d",
+             (int)(nu_random_bits(s, 4 * i + 3) % 80) - 45);
     check_parsed(text);
   }
 }
 END_TEST
 
-/* (2q + 1) / 2 for a q of 53 bits lies in the middle of two doubles, and so do its products with 5 and its
- * quotients by 2: all have few enough digits for integers. One unit more and less must not. */
+/* (2q + 1) / 2 for a q of 53 bits lies in the middle of two doubles, and so do its products with 5
+ * and its quotients by 2: all have few enough digits for integers. One unit more and less must not.
+ */
 START_TEST(midpoints_of_few_digits_are_correctly_rounded) {
   char text[128];
   for (uint64_t i = 0; i < 40000; i++) {
     nu_stream s = stream_of(8);
-    uint64_t q = UINT64_C(1) << 53 | (uint64_t)nu_random_bits(s, 2 * i) << 20 | nu_random_bits(s, 2 * i + 1) >> 12;
+    uint64_t q = UINT64_C(1) << 53 | (uint64_t)nu_random_bits(s, 2 * i) << 20 |
+                 nu_random_bits(s, 2 * i + 1) >> 12;
     uint64_t odd = (q | 1) * (i % 3 ? 1 : 125);
     for (uint64_t digits = odd - 1; digits <= odd + 1; digits++) {
       snprintf(text, sizeof text, "%" PRIu64 "e%d", digits, (int)(i % 23) - 3);
@@ -151,10 +191,14 @@ START_TEST(a_number_ends_where_its_grammar_ends) {
     const char *text;
     int n; /* bytes of the number; -1: there is none */
     double value;
-  } rows[] = {{"1,2", 1, 1.0},   {"-1.5e3;", 6, -1500.0}, {"1.5.2", 3, 1.5}, {"12345678901,", 11, 12345678901.0},
-              {"1e5e5", 3, 1e5}, {"7 ", 1, 7.0},          {"1e", -1, 0.0},   {"0.123456789\n", 11, 0.123456789},
-              {",1", -1, 0.0},   {"1e999,", -1, 0.0},     {"3.", 2, 3.0},    {"99999999/", 8, 99999999.0},
-              {"1:2", 1, 1.0},   {"0x10", 1, 0.0},        {".", -1, 0.0},    {"1e+", -1, 0.0}};
+  } rows[] = {{"1,2", 1, 1.0},   {"-1.5e3;", 6, -1500.0},
+              {"1.5.2", 3, 1.5}, {"12345678901,", 11, 12345678901.0},
+              {"1e5e5", 3, 1e5}, {"7 ", 1, 7.0},
+              {"1e", -1, 0.0},   {"0.123456789\n", 11, 0.123456789},
+              {",1", -1, 0.0},   {"1e999,", -1, 0.0},
+              {"3.", 2, 3.0},    {"99999999/", 8, 99999999.0},
+              {"1:2", 1, 1.0},   {"0x10", 1, 0.0},
+              {".", -1, 0.0},    {"1e+", -1, 0.0}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     double value = 0.0;
     const char *text = rows[i].text, *behind = nu_scan_real(text, text + strlen(text), &value);
@@ -165,8 +209,18 @@ START_TEST(a_number_ends_where_its_grammar_ends) {
 END_TEST
 
 START_TEST(counts_are_plain_digits_that_fit) {
-  static const char *const bad[] = {"", "-1", "+1", "007", "1.0", "1e3", " 1", "1 ", "0x1", "a",
-                                    "18446744073709551616", "99999999999999999999999"};
+  static const char *const bad[] = {"",
+                                    "-1",
+                                    "+1",
+                                    "007",
+                                    "1.0",
+                                    "1e3",
+                                    " 1",
+                                    "1 ",
+                                    "0x1",
+                                    "a",
+                                    "18446744073709551616",
+                                    "99999999999999999999999"};
   uint64_t value = 7;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     ck_assert_msg(!nu_parse_count(bad[i], strlen(bad[i]), &value), "'%s' was taken", bad[i]);
@@ -196,8 +250,9 @@ static void check_round_trip(double x) {
 }
 
 START_TEST(written_reals_read_back_and_are_short) {
-  static const double values[] = {0.0, -0.0, 1.0, 0.1, 1.0 / 3.0, DBL_MAX, -DBL_MAX, DBL_MIN, 0x1p-1074,
-                                  1e22, 1e23, 123456789.125, 5e-324, 0.30000000000000004};
+  static const double values[] = {
+      0.0,     -0.0,      1.0,  0.1,  1.0 / 3.0,     DBL_MAX, -DBL_MAX,
+      DBL_MIN, 0x1p-1074, 1e22, 1e23, 123456789.125, 5e-324,  0.30000000000000004};
   for (size_t i = 0; i < sizeof values / sizeof *values; i++) check_round_trip(values[i]);
   for (uint64_t i = 0; i < 20000; i++) {
     nu_stream s = stream_of(3);
@@ -214,7 +269,8 @@ END_TEST
 
 /* A locale that writes 1,5; LOCPATH may name one that is not installed. */
 static bool choose_comma(void) {
-  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "it_IT.UTF-8"};
+  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8",
+                                      "it_IT.UTF-8"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (setlocale(LC_ALL, names[i]) && strcmp(localeconv()->decimal_point, ",") == 0) return true;
   }
@@ -229,7 +285,8 @@ START_TEST(the_locale_changes_nothing) {
     return;
   }
   ck_assert(nu_parse_real("1.5", 3, &value) && value == 1.5);
-  ck_assert(nu_parse_real("123456789012345678901.5e-3", 26, &value) && value == 123456789012345678.9015);
+  ck_assert(nu_parse_real("123456789012345678901.5e-3", 26, &value) &&
+            value == 123456789012345678.9015);
   ck_assert(!nu_parse_real("1,5", 3, &value));
   ck_assert_str_eq(nu_format_real(0.5, buffer), "0.5");
   ck_assert_str_eq(nu_format_real(-1.25e-7, buffer), "-1.25e-07");
@@ -247,12 +304,15 @@ static double ulp(double x) {
 START_TEST(logarithm_is_within_4_ulp) {
   nu_stream s = stream_of(4);
   for (uint64_t i = 0; i < 200000; i++) {
-    uint64_t exponent = i % 4 ? 1023 + nu_random_bits(s, 3 * i) % 5 - 2 : 1 + nu_random_bits(s, 3 * i) % 2046;
-    uint64_t mantissa = (uint64_t)nu_random_bits(s, 3 * i + 1) << 20 | nu_random_bits(s, 3 * i + 2) >> 12;
+    uint64_t exponent =
+        i % 4 ? 1023 + nu_random_bits(s, 3 * i) % 5 - 2 : 1 + nu_random_bits(s, 3 * i) % 2046;
+    uint64_t mantissa =
+        (uint64_t)nu_random_bits(s, 3 * i + 1) << 20 | nu_random_bits(s, 3 * i + 2) >> 12;
     double x = of_bits(exponent << 52 | mantissa);
     long double wanted = logl((long double)x);
     double error = fabs((double)((long double)nu_real_log(x) - wanted));
-    ck_assert_msg(error <= 4.0 * ulp((double)wanted), "log(%a) is off by %g ulp", x, error / ulp((double)wanted));
+    ck_assert_msg(error <= 4.0 * ulp((double)wanted), "log(%a) is off by %g ulp", x,
+                  error / ulp((double)wanted));
   }
   ck_assert(nu_real_log(1.0) == 0.0);
   ck_assert_double_eq_tol(nu_real_log(DBL_MIN), log(DBL_MIN), 1e-12);
@@ -264,7 +324,8 @@ START_TEST(exponential_is_within_4_ulp) {
     double x = (nu_random_uniform(stream_of(5), i) - 0.5) * (i % 2 ? 1400.0 : 2.0);
     long double wanted = expl((long double)x);
     double error = fabs((double)((long double)nu_real_exp(x) - wanted));
-    ck_assert_msg(error <= 4.0 * ulp((double)wanted), "exp(%a) is off by %g ulp", x, error / ulp((double)wanted));
+    ck_assert_msg(error <= 4.0 * ulp((double)wanted), "exp(%a) is off by %g ulp", x,
+                  error / ulp((double)wanted));
   }
   ck_assert(nu_real_exp(0.0) == 1.0);
   ck_assert(nu_real_exp(700.0) < (double)INFINITY && nu_real_exp(-700.0) > 0.0);
@@ -295,14 +356,20 @@ START_TEST(power_multiplies) {
 END_TEST
 
 int main(void) {
-  const TTest *const tests[] = {
-      reals_outside_the_grammar_are_refused, reals_are_correctly_rounded_at_the_edges,
-      any_double_in_any_form_reads_back_as_strtod_reads_it,
-      long_texts_and_exact_midpoints_are_correctly_rounded,
-      digits_and_exponents_of_any_number_are_correctly_rounded, midpoints_of_few_digits_are_correctly_rounded,
-      a_number_ends_where_its_grammar_ends, counts_are_plain_digits_that_fit,
-      written_reals_read_back_and_are_short, the_locale_changes_nothing, logarithm_is_within_4_ulp,
-      exponential_is_within_4_ulp, cosine_of_pi_is_within_its_bound, power_multiplies};
+  const TTest *const tests[] = {reals_outside_the_grammar_are_refused,
+                                reals_are_correctly_rounded_at_the_edges,
+                                any_double_in_any_form_reads_back_as_strtod_reads_it,
+                                long_texts_and_exact_midpoints_are_correctly_rounded,
+                                digits_and_exponents_of_any_number_are_correctly_rounded,
+                                midpoints_of_few_digits_are_correctly_rounded,
+                                a_number_ends_where_its_grammar_ends,
+                                counts_are_plain_digits_that_fit,
+                                written_reals_read_back_and_are_short,
+                                the_locale_changes_nothing,
+                                logarithm_is_within_4_ulp,
+                                exponential_is_within_4_ulp,
+                                cosine_of_pi_is_within_its_bound,
+                                power_multiplies};
   Suite *suite = suite_create("number");
   TCase *all = tcase_create("number");
   tcase_set_timeout(all, 60);

@@ -1,5 +1,5 @@
-/* The output layer's kernel: loss and delta against each other, on every instruction set that runs here.
- * SPDX-License-Identifier: MIT */
+/* The output layer's kernel: loss and delta against each other, on every instruction set that runs
+ * here. SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
   static const struct {
     nu_activation f;
     nu_loss loss;
-  } pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY}, {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
-               {NU_SIGMOID, NU_SQUARED_ERROR}, {NU_TANH, NU_SQUARED_ERROR},
+  } pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY},  {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
+               {NU_SIGMOID, NU_SQUARED_ERROR},  {NU_TANH, NU_SQUARED_ERROR},
                {NU_IDENTITY, NU_SQUARED_ERROR}, {NU_RELU, NU_SQUARED_ERROR}};
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
@@ -37,7 +37,8 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
       down[i] -= h;
       double step = (double)up[i] - (double)down[i];
       double slope = (output_row(kernels, pairs[c].f, pairs[c].loss, N, up, target, NULL) -
-                      output_row(kernels, pairs[c].f, pairs[c].loss, N, down, target, NULL)) / step;
+                      output_row(kernels, pairs[c].f, pairs[c].loss, N, down, target, NULL)) /
+                     step;
       ck_assert_double_eq_tol((double)delta[i], -slope, 2e-3 * (1.0 + fabs(slope)));
     }
     ck_assert(loss > 0.0 && isfinite(loss));
@@ -75,12 +76,15 @@ START_TEST(output_rows_do_not_depend_on_their_neighbours) {
       fill(target, ROWS * padded, 62);
       float *y = guarded(size);
       memcpy(y, z, size * sizeof *z);
-      kernels->output(&(nu_output){f[loss], loss, n, ROWS, y, NULL, STRIDE, target, losses, scratch});
-      kernels->output(&(nu_output){f[loss], loss, n, ROWS, z, delta, STRIDE, target, losses, scratch});
+      kernels->output(
+          &(nu_output){f[loss], loss, n, ROWS, y, NULL, STRIDE, target, losses, scratch});
+      kernels->output(
+          &(nu_output){f[loss], loss, n, ROWS, z, delta, STRIDE, target, losses, scratch});
       for (size_t r = 0; r < ROWS; r++) {
         memcpy(row, z + r * STRIDE, sizeof row);
         want = output_row(kernels, f[loss], loss, n, row, target + r * padded, alone);
-        ck_assert(memcmp(alone, delta + r * STRIDE, padded * sizeof *alone) == 0 && want == losses[r]);
+        ck_assert(memcmp(alone, delta + r * STRIDE, padded * sizeof *alone) == 0 &&
+                  want == losses[r]);
         output_row(kernels, f[loss], loss, n, row, target + r * padded, NULL);
         ck_assert(memcmp(row, y + r * STRIDE, padded * sizeof *row) == 0);
         for (size_t i = padded; i < STRIDE; i++) ck_assert(delta[r * STRIDE + i] == guard_value);

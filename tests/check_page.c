@@ -48,10 +48,17 @@ static numann_epoch *make_epochs(size_t n) {
   numann_epoch *epochs = calloc(n, sizeof *epochs);
   for (size_t i = 0; i < n; i++) {
     double e = (double)i + 1;
-    epochs[i] = (numann_epoch){.epoch = i + 1, .epochs = n, .step = 10 * i, .train_loss = 1 / e,
-                               .learning_rate = 0.1, .validated = true, .validation_loss = 1.5 / e,
-                               .validation_accuracy = 1 - 0.5 / e, .validation_rmse = NAN,
-                               .seconds = 1, .samples_per_s = 1000};
+    epochs[i] = (numann_epoch){.epoch = i + 1,
+                               .epochs = n,
+                               .step = 10 * i,
+                               .train_loss = 1 / e,
+                               .learning_rate = 0.1,
+                               .validated = true,
+                               .validation_loss = 1.5 / e,
+                               .validation_accuracy = 1 - 0.5 / e,
+                               .validation_rmse = NAN,
+                               .seconds = 1,
+                               .samples_per_s = 1000};
   }
   return epochs;
 }
@@ -90,7 +97,10 @@ START_TEST(confusions_come_by_frequency) {
 END_TEST
 
 START_TEST(axes_have_round_ticks_around_the_values) {
-  static const struct { double low, high; bool log; const char *first, *last;
+  static const struct {
+    double low, high;
+    bool log;
+    const char *first, *last;
   } cases[] = {{0, 1, false, "0.0", "1.0"},
                {0.13, 0.87, false, "0.0", "1.0"},
                {48.1, 97.4, false, "40", "100"},
@@ -198,8 +208,9 @@ START_TEST(table_colours_the_diagonal) {
   nu_result result = {.schema = &schema, .test = &test};
   nu_text out = {0};
   nu_table(&result, true, &out);
-  ck_assert_ptr_nonnull(strstr(nu_text_view(&out), "\na \x1b[32m  2\x1b[0m \x1b[33m  1\x1b[0m\n"
-                                                   "b \x1b[2m  .\x1b[0m \x1b[32m  3\x1b[0m\n"));
+  ck_assert_ptr_nonnull(strstr(nu_text_view(&out),
+                               "\na \x1b[32m  2\x1b[0m \x1b[33m  1\x1b[0m\n"
+                               "b \x1b[2m  .\x1b[0m \x1b[32m  3\x1b[0m\n"));
   nu_text_clear(&out);
 }
 END_TEST
@@ -212,7 +223,8 @@ START_TEST(table_of_many_classes_lists_confusions) {
   nu_result result = {.schema = &schema, .test = &test};
   nu_text out = {0};
   nu_table(&result, false, &out);
-  const char *list = strstr(nu_text_view(&out), "test rows, most frequent confusions\n"
+  const char *list = strstr(nu_text_view(&out),
+                            "test rows, most frequent confusions\n"
                             "truth   answer    rows   of class\n"
                             "c       f            4     40.0 %\n"
                             "a       b            1     16.7 %\n");

@@ -1,5 +1,5 @@
-/* bf16: the kernels on pairs against their scalar definitions, bit for bit, on every instruction set that
- * runs here. SPDX-License-Identifier: MIT */
+/* bf16: the kernels on pairs against their scalar definitions, bit for bit, on every instruction
+ * set that runs here. SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
 #include <stdint.h>
@@ -31,7 +31,8 @@ static uint32_t draw_bits(uint32_t counter, uint64_t index) {
   return nu_random_bits((nu_stream){43, NU_PURPOSE_GENERATE, counter}, index);
 }
 
-/* Pairs of bf16 of both signs between 2^-8 and 2^8, in words whose bits are often no usable float. */
+/* Pairs of bf16 of both signs between 2^-8 and 2^8, in words whose bits are often no usable float.
+ */
 static void fill_pairs(float *words, size_t n, uint32_t counter) {
   for (size_t i = 0; i < n; i++) {
     uint32_t odd = 0x3b800000u + draw_bits(counter, 4 * i) % 0x08000000u, even;
@@ -44,7 +45,8 @@ static void fill_pairs(float *words, size_t n, uint32_t counter) {
 }
 
 static void fill_floats(float *values, size_t n, uint32_t counter) {
-  for (size_t i = 0; i < n; i++) values[i] = (float)(draw_bits(counter, i) % 100003u) * 1e-3f - 50.0f;
+  for (size_t i = 0; i < n; i++)
+    values[i] = (float)(draw_bits(counter, i) % 100003u) * 1e-3f - 50.0f;
 }
 
 /* ---- one link, and chains of them */
@@ -82,24 +84,39 @@ static void check_chain(const nu_kernels *kernels, chain_case t) {
   size_t outrow = dense ? P : t.panels * P + 32, yrow = P + 7, ypanel = yrow * t.k + 3;
   size_t xrow = t.rowwise ? t.k + 3 : 1, xcol = t.rowwise ? 1 : t.m + 5;
   size_t nx = (t.m + 5) * (t.k + 3) + t.k * (t.m + 5), ny = ypanel * t.panels + P, n = t.m * outrow;
-  float *x = nu_alloc(nx, sizeof *x), *y = nu_alloc(ny, sizeof *y), *left = nu_alloc(n, sizeof *left);
+  float *x = nu_alloc(nx, sizeof *x), *y = nu_alloc(ny, sizeof *y),
+        *left = nu_alloc(n, sizeof *left);
   float *got = guarded(n), *want = guarded(n);
   fill_pairs(x, nx, 1);
   fill_pairs(y, ny, 2);
   fill_floats(got, n, 3);
   fill_floats(left, n, 4);
   memcpy(want, got, n * sizeof *got);
-  const float *got_left[] = {left, got}, *want_left[] = {left, want}; /* the last may be out itself */
-  nu_chain c = {.m = t.m, .k = t.k, .panels = t.panels, .width = t.width, .x = x, .xrow = xrow, .xcol = xcol,
-                .y = y, .yrow = yrow, .ypanel = ypanel, .out = got, .outrow = outrow, .fresh = t.fresh,
-                .pairs = true, .n_left = t.n_left, .left = got_left};
+  const float *got_left[] = {left, got},
+              *want_left[] = {left, want}; /* the last may be out itself */
+  nu_chain c = {.m = t.m,
+                .k = t.k,
+                .panels = t.panels,
+                .width = t.width,
+                .x = x,
+                .xrow = xrow,
+                .xcol = xcol,
+                .y = y,
+                .yrow = yrow,
+                .ypanel = ypanel,
+                .out = got,
+                .outrow = outrow,
+                .fresh = t.fresh,
+                .pairs = true,
+                .n_left = t.n_left,
+                .left = got_left};
   kernels->chain(&c);
   c.out = want;
   c.left = want_left;
   chain_oracle(&c);
   ck_assert_msg(memcmp(got, want, n * sizeof *got) == 0,
-                "%s: m %zu k %zu panels %zu width %zu left %zu rowwise %d fresh %d", kernels->isa, t.m,
-                t.k, t.panels, t.width, t.n_left, t.rowwise, t.fresh);
+                "%s: m %zu k %zu panels %zu width %zu left %zu rowwise %d fresh %d", kernels->isa,
+                t.m, t.k, t.panels, t.width, t.n_left, t.rowwise, t.fresh);
   check_guards(got, n);
   free(x);
   free(y);
@@ -125,16 +142,16 @@ START_TEST(chain_equals_the_scalar_chain) {
   for (uint64_t i = 0; i < 1000; i++) {
     uint32_t r[7];
     for (uint64_t j = 0; j < 7; j++) r[j] = nu_random_bits(stream, 7 * i + j);
-    check_chain(kernels, (chain_case){1 + r[0] % 40, 1 + r[1] % 20, 1 + r[2] % 3, P >> r[3] % 2, r[4] % 3,
-                                      r[5] % 2, r[6] % 2});
+    check_chain(kernels, (chain_case){1 + r[0] % 40, 1 + r[1] % 20, 1 + r[2] % 3, P >> r[3] % 2,
+                                      r[4] % 3, r[5] % 2, r[6] % 2});
   }
   nu_float_env_leave(&env);
 }
 END_TEST
 
-/* Operands that make fused and unfused, one order and the other, flushed and not differ: any bits at all
- * (subnormals, infinities, NaN), tiny ones, products about 2^-126, sums that all but cancel, and
- * sums that a tiny product takes from 2^-126 by less than a rounding. */
+/* Operands that make fused and unfused, one order and the other, flushed and not differ: any bits
+ * at all (subnormals, infinities, NaN), tiny ones, products about 2^-126, sums that all but cancel,
+ * and sums that a tiny product takes from 2^-126 by less than a rounding. */
 static void draw_hard(uint64_t trial, uint64_t i, uint32_t *x, uint32_t *y, uint32_t *sum) {
   uint64_t at = (trial * P + i) * 4;
   *x = draw_bits(5, at);
@@ -151,7 +168,8 @@ static void draw_hard(uint64_t trial, uint64_t i, uint32_t *x, uint32_t *y, uint
     *x = (*x & 0x807f807fu) | 0x3f803f80u;
     *y = (*y & 0x807f807fu) | 0x3f803f80u;
     uint32_t odd_product = bits_of(-(of_bits(*x & 0xffff0000u) * of_bits(*y & 0xffff0000u)));
-    *sum = kind == 3 ? odd_product + more % 5 - 2 : (*sum & 0x807fffffu) | (0x70 + more % 0x20) << 23;
+    *sum =
+        kind == 3 ? odd_product + more % 5 - 2 : (*sum & 0x807fffffu) | (0x70 + more % 0x20) << 23;
   }
   if (kind == 5) {
     *x &= more % 2 ? 0xbfff0000u : 0x0000bfffu;
@@ -176,7 +194,8 @@ START_TEST(a_link_is_two_fused_multiply_adds) {
       want[i] = link(x0, bits[1], got[i]);
     }
     x[0] = of_bits(x0);
-    nu_chain c = {.m = 1, .k = 1, .panels = 1, .width = P, .x = x, .y = y, .out = got, .pairs = true};
+    nu_chain c = {
+        .m = 1, .k = 1, .panels = 1, .width = P, .x = x, .y = y, .out = got, .pairs = true};
     kernels->chain(&c);
     for (size_t i = 0; i < P; i++) {
       if (bits_of(got[i]) == bits_of(want[i]) || (isnan(got[i]) && isnan(want[i]))) continue;
@@ -205,7 +224,8 @@ static uint32_t to_bf16(uint32_t bits) {
 
 /* Every float in the slow tier, every 509th and all near ties and the ends otherwise. */
 static uint32_t float_to_try(uint64_t n, uint64_t stride) {
-  static const uint32_t ends[] = {0x7f7fffff, 0x7f7f8000, 0x7f800001, 0x007fffff, 0x00800000, 0x7f7f7fff};
+  static const uint32_t ends[] = {0x7f7fffff, 0x7f7f8000, 0x7f800001,
+                                  0x007fffff, 0x00800000, 0x7f7f7fff};
   if (stride == 1 || n % 3 == 0) return (uint32_t)(n * stride);
   if (n % 3 == 1) return (uint32_t)(n * stride & 0xffff0000u) + 0x7fffu + (uint32_t)(n / 3 % 3);
   return ends[n / 3 % 6] ^ (uint32_t)(n / 18 % 2) << 31;
@@ -250,8 +270,8 @@ START_TEST(conversion_keeps_to_its_places) {
           uint32_t even = i < n ? to_bf16(bits_of(in[2 * r * instride + i])) : 0, odd = 0;
           if (i < n && 2 * r + 1 < rows) odd = to_bf16(bits_of(in[(2 * r + 1) * instride + i]));
           uint32_t want = i < n ? odd << 16 | even : bits_of(guard_value);
-          ck_assert_msg(bits_of(out[r * outstride + i]) == want, "%s: pair %zu of %zu rows, column %zu of %zu",
-                        kernels->isa, r, rows, i, n);
+          ck_assert_msg(bits_of(out[r * outstride + i]) == want,
+                        "%s: pair %zu of %zu rows, column %zu of %zu", kernels->isa, r, rows, i, n);
         }
       }
       check_guards(out, pairs * outstride);
@@ -265,8 +285,8 @@ START_TEST(conversion_keeps_to_its_places) {
             const float *at = in + r * instride + 2 * i;
             uint32_t want = bits_of(guard_value);
             if (i < n / 2) want = to_bf16(bits_of(at[1])) << 16 | to_bf16(bits_of(at[0]));
-            ck_assert_msg(bits_of(out[r * outstride + i]) == want, "%s: narrow row %zu, word %zu of %zu",
-                          kernels->isa, r, i, n / 2);
+            ck_assert_msg(bits_of(out[r * outstride + i]) == want,
+                          "%s: narrow row %zu, word %zu of %zu", kernels->isa, r, i, n / 2);
           }
         }
         check_guards(out, rows * outstride);

@@ -1,5 +1,5 @@
-/* The drawing of a placement says what the placement says, for a thousand random machines, plans and networks.
- * SPDX-License-Identifier: MIT */
+/* The drawing of a placement says what the placement says, for a thousand random machines, plans
+ * and networks. SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,8 @@ static void look_at_threads(const fake_subject *s) {
 static int read_bar(const fake_subject *s, const char *at, int widths[COLOURS], int *parts) {
   int colour, x, y, width, end = LEFT;
   memset(widths, 0, COLOURS * sizeof *widths);
-  for (*parts = 0; sscanf(at, "<rect class=\"part on%d\" x=\"%d\" y=\"%d\" width=\"%d\"", &colour, &x, &y, &width) == 4;
+  for (*parts = 0; sscanf(at, "<rect class=\"part on%d\" x=\"%d\" y=\"%d\" width=\"%d\"", &colour,
+                          &x, &y, &width) == 4;
        ++*parts) {
     must(s, x == end && width > 0 && colour < COLOURS);
     widths[colour] += width;
@@ -64,11 +65,13 @@ static int read_bar(const fake_subject *s, const char *at, int widths[COLOURS], 
 
 /* Each bar of a kind that has one has every node's share of it, a unit a part off at most. */
 static void look_at_bars(const fake_subject *s) {
-  size_t nodes = nu_plan_nodes(&s->plan), *bytes = nu_plan_bytes_by_node(&s->plan, s->network, DATA);
+  size_t nodes = nu_plan_nodes(&s->plan),
+         *bytes = nu_plan_bytes_by_node(&s->plan, s->network, DATA);
   char *svg = draw(s), text[64];
   ck_assert_ptr_nonnull(bytes);
   must(s, nu_plan_places_memory(&s->plan) || !strstr(svg, "class=\"part"));
-  for (size_t kind = NU_BUFFER_MOMENT1; nu_plan_places_memory(&s->plan) && kind < NU_BUFFER_KINDS; kind++) {
+  for (size_t kind = NU_BUFFER_MOMENT1; nu_plan_places_memory(&s->plan) && kind < NU_BUFFER_KINDS;
+       kind++) {
     size_t all = 0;
     int widths[COLOURS], parts;
     double shares[COLOURS] = {0};
@@ -81,7 +84,8 @@ static void look_at_bars(const fake_subject *s) {
     if (!all) continue;
     must(s, read_bar(s, bar + strlen(text), widths, &parts) == LEFT + WIDTH);
     size_t stripes = count(svg, "<rect class=\"part");
-    for (int c = 0; c < COLOURS; c++) must(s, widths[c] - shares[c] < (double)stripes && shares[c] - widths[c] < (double)stripes);
+    for (int c = 0; c < COLOURS; c++)
+      must(s, widths[c] - shares[c] < (double)stripes && shares[c] - widths[c] < (double)stripes);
   }
   free(bytes);
   free(svg);

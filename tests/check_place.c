@@ -1,9 +1,10 @@
 /* The engine under a placement: the same bits, pages and threads where they should be.
  * SPDX-License-Identifier: MIT
  *
- * The machine is made up of several nodes, each of which stands for node 0 of this one, and of processors that
- * are those of this process over and over: so everything that an engine does for several nodes happens for
- * real on a machine that has one. What only several real nodes show, tests/numa_guest.sh shows. */
+ * The machine is made up of several nodes, each of which stands for node 0 of this one, and of
+ * processors that are those of this process over and over: so everything that an engine does for
+ * several nodes happens for real on a machine that has one. What only several real nodes show,
+ * tests/numa_guest.sh shows. */
 #include "build_config.h"
 
 #include <check.h>
@@ -28,24 +29,32 @@ static void list_processors(nu_processor *processors, size_t n_nodes) {
   unsigned os = 0;
   for (unsigned p = 0; p < PROCESSORS; p++, os++) {
     while (!CPU_ISSET(os % CPU_SETSIZE, &mask)) os++;
-    processors[p] = (nu_processor){.os = os % CPU_SETSIZE, .core = p, .node = p * n_nodes / PROCESSORS};
+    processors[p] =
+        (nu_processor){.os = os % CPU_SETSIZE, .core = p, .node = p * n_nodes / PROCESSORS};
   }
 }
 
 /* node_os: the system's number of every node. */
-static nu_placement *place_on(const numann_plan *plan, const numann_network *network, size_t n_nodes,
-                              unsigned node_os) {
+static nu_placement *place_on(const numann_plan *plan, const numann_network *network,
+                              size_t n_nodes, unsigned node_os) {
   nu_processor processors[PROCESSORS];
   nu_numa_node nodes[PROCESSORS];
   list_processors(processors, n_nodes);
   for (size_t n = 0; n < n_nodes; n++)
-    nodes[n] = (nu_numa_node){.os = node_os, .bytes = (size_t)8 << 30, .cores = PROCESSORS / n_nodes};
-  nu_machine machine = {.processors = processors, .nodes = nodes, .n_nodes = n_nodes, .cores = PROCESSORS,
-                        .all_cores = PROCESSORS, .slots = PROCESSORS, .processing_units = PROCESSORS,
+    nodes[n] =
+        (nu_numa_node){.os = node_os, .bytes = (size_t)8 << 30, .cores = PROCESSORS / n_nodes};
+  nu_machine machine = {.processors = processors,
+                        .nodes = nodes,
+                        .n_nodes = n_nodes,
+                        .cores = PROCESSORS,
+                        .all_cores = PROCESSORS,
+                        .slots = PROCESSORS,
+                        .processing_units = PROCESSORS,
                         .numa_nodes = n_nodes};
   nu_placement_request request = {.placing = NU_PLACE_SCATTER, .ordered = true};
   nu_placement *placement;
-  training_must(nu_placement_create(&placement, &request, plan, network, &machine, &training_error));
+  training_must(
+      nu_placement_create(&placement, &request, plan, network, &machine, &training_error));
   return placement;
 }
 
@@ -127,8 +136,8 @@ START_TEST(every_page_and_thread_is_found_where_planned) {
 }
 END_TEST
 
-/* A node that this machine does not have: what is asked for is refused, training goes on, and the report says
- * that pages are elsewhere. */
+/* A node that this machine does not have: what is asked for is refused, training goes on, and the
+ * report says that pages are elsewhere. */
 START_TEST(a_refused_node_is_told_and_changes_no_bit) {
   char want[65], got[65];
   training_hash(ways[_i].settings, 1, NU_NEURONS, want);
@@ -157,10 +166,12 @@ static void compare_mask(nu_team *team, size_t thread, void *arg) {
   (void)thread;
   masks *m = arg;
   cpu_set_t mine;
-  if (sched_getaffinity(0, sizeof mine, &mine) != 0 || !CPU_EQUAL(&mine, &m->first)) atomic_fetch_add(&m->others, 1);
+  if (sched_getaffinity(0, sizeof mine, &mine) != 0 || !CPU_EQUAL(&mine, &m->first))
+    atomic_fetch_add(&m->others, 1);
 }
 
-/* The caller and the runtime's threads, which serve the caller next, may go where they could before. */
+/* The caller and the runtime's threads, which serve the caller next, may go where they could
+ * before. */
 START_TEST(threads_get_their_masks_back) {
   masks m = {.others = 0};
   ck_assert_int_eq(sched_getaffinity(0, sizeof m.first, &m.first), 0);

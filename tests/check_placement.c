@@ -1,5 +1,5 @@
-/* Placement of random plans on random machines: every thread on a processor of its own, every byte on one node,
- * and there where the thread that works on it runs. SPDX-License-Identifier: MIT
+/* Placement of random plans on random machines: every thread on a processor of its own, every byte
+ * on one node, and there where the thread that works on it runs. SPDX-License-Identifier: MIT
  *
  * Who works on what is computed here once more, from the shares of the plan alone. */
 #include <check.h>
@@ -51,7 +51,8 @@ static size_t index_of(const fake_subject *s, unsigned os) {
 static size_t *count_threads(const fake_subject *s) {
   size_t *count = nu_alloc(s->machine->processing_units, sizeof *count);
   ck_assert_ptr_nonnull(count);
-  for (size_t t = 0; t < s->plan.threads; t++) count[index_of(s, s->placement->seats[t].processor.os)]++;
+  for (size_t t = 0; t < s->plan.threads; t++)
+    count[index_of(s, s->placement->seats[t].processor.os)]++;
   return count;
 }
 
@@ -66,7 +67,8 @@ static void look_at_distinct_seats(const fake_subject *s) {
   free(count);
 }
 
-/* Shares of the nodes, or of a node's caches: in proportion to their cores, less than one thread off. */
+/* Shares of the nodes, or of a node's caches: in proportion to their cores, less than one thread
+ * off. */
 static void look_at_spread(const fake_subject *s, bool caches) {
   const nu_machine *m = s->machine;
   size_t *count = count_threads(s);
@@ -78,7 +80,8 @@ static void look_at_spread(const fake_subject *s, bool caches) {
       all += count[q];
     }
     for (end = p; end < m->processing_units && m->processors[end].node == m->processors[p].node &&
-                  (!caches || m->processors[end].l3 == m->processors[p].l3); end++) {
+                  (!caches || m->processors[end].l3 == m->processors[p].l3);
+         end++) {
       room += m->processors[end].sibling == 0;
       mine += count[end];
     }
@@ -127,13 +130,18 @@ static void look_at_width(const fake_subject *s) {
   bool ordered = s->request.placing == NU_PLACE_COMPACT || s->request.placing == NU_PLACE_SCATTER;
   bool none = s->request.placing == NU_PLACE_NONE, chosen = threads >= m->cores;
   bool follows = s->given && !ordered && !none, refused = s->request.omp_unbound && !ordered;
-  bool not = none || threads > nu_plan_slots(m) || refused || (!ordered && !chosen && m->numa_nodes == 1);
-  must(s, p->width == (follows ? NU_BIND_OMP : not ? NU_BIND_NOT : ordered || chosen ? NU_BIND_CORE : NU_BIND_NODE));
+  bool not =
+      none || threads > nu_plan_slots(m) || refused || (!ordered && !chosen && m->numa_nodes == 1);
+  must(s, p->width == (follows             ? NU_BIND_OMP
+                       : not               ? NU_BIND_NOT
+                       : ordered || chosen ? NU_BIND_CORE
+                                           : NU_BIND_NODE));
   must(s, (p->note[0] != '\0') == (s->given && ordered));
   must(s, p->why[0] != '\0');
   bool node_by_node = true;
   for (size_t t = 1; t < threads; t++) node_by_node &= p->seats[t].node >= p->seats[t - 1].node;
-  must(s, nu_plan_places_memory(&s->plan) == (p->n_nodes > 1 && p->width != NU_BIND_NOT && node_by_node));
+  must(s, nu_plan_places_memory(&s->plan) ==
+              (p->n_nodes > 1 && p->width != NU_BIND_NOT && node_by_node));
   must(s, follows || node_by_node);
   must(s, nu_plan_nodes(&s->plan) == (nu_plan_places_memory(&s->plan) ? p->n_nodes : 1));
   size_t next = 0;
@@ -217,20 +225,23 @@ static size_t node_at(const cut *c, size_t byte) {
 static void whole(const cut *c, size_t begin, size_t end, size_t thread) {
   size_t node = nu_plan_node(&c->s->plan, thread);
   for (size_t i = 0; i < c->n; i++) {
-    if (c->stripes[i].end > begin && c->stripes[i].begin < end) must(c->s, c->stripes[i].node == node);
+    if (c->stripes[i].end > begin && c->stripes[i].begin < end)
+      must(c->s, c->stripes[i].node == node);
   }
 }
 
 /* Of [begin, end) the pages that begin there are the thread's. */
 static void pages(const cut *c, size_t begin, size_t end, size_t thread) {
-  for (size_t page = nu_round_up(begin, NU_PAGE); page < end && page < c->buffer->bytes; page += NU_PAGE)
+  for (size_t page = nu_round_up(begin, NU_PAGE); page < end && page < c->buffer->bytes;
+       page += NU_PAGE)
     must(c->s, node_at(c, page) == nu_plan_node(&c->s->plan, thread));
 }
 
-/* A layer's parameters that a thread of `n` works on as number `i`, at `base` of the buffer, `scale` inputs in a
- * row: whole panels, or where they are fewer than the (largest group's) threads blocks of inputs of each. */
-static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_t panel, size_t scale, bool thin,
-                         size_t n, size_t i, size_t thread) {
+/* A layer's parameters that a thread of `n` works on as number `i`, at `base` of the buffer,
+ * `scale` inputs in a row: whole panels, or where they are fewer than the (largest group's) threads
+ * blocks of inputs of each. */
+static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_t panel,
+                         size_t scale, bool thin, size_t n, size_t i, size_t thread) {
   size_t panels = nu_panels(layer->neurons), rows = (layer->inputs + scale) / scale;
   must(c->s, panel % NU_PAGE == 0);
   if (!thin) {
@@ -240,7 +251,8 @@ static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_
     return;
   }
   size_t units = nu_panels(layer->inputs);
-  nu_range mine = units < n ? (nu_range){units * i / n, units * (i + 1) / n} : nu_share(units, n, i);
+  nu_range mine =
+      units < n ? (nu_range){units * i / n, units * (i + 1) / n} : nu_share(units, n, i);
   bool last = mine.end * P >= layer->inputs;
   for (size_t p = 0; p < panels && mine.begin < mine.end; p++) {
     size_t row = nu_panel_width(layer->neurons, p) * sizeof(float);
@@ -250,7 +262,8 @@ static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_
 }
 
 static size_t panel_bytes(const fake_subject *s, const nu_layer *layer, bool pairs) {
-  return sizeof(float) * (pairs ? nu_plan_pair_panel_words(&s->plan, layer->inputs) : nu_plan_panel_floats(&s->plan, layer->inputs));
+  return sizeof(float) * (pairs ? nu_plan_pair_panel_words(&s->plan, layer->inputs)
+                                : nu_plan_panel_floats(&s->plan, layer->inputs));
 }
 
 /* Shared among all threads: weights, moments. */
@@ -265,7 +278,8 @@ static void look_at_layer(const cut *c) {
     return;
   }
   for (size_t t = 0; t < threads; t++)
-    look_at_part(c, 0, layer, panel, pairs ? 2 : 1, nu_panels(layer->neurons) < threads, threads, t, t);
+    look_at_part(c, 0, layer, panel, pairs ? 2 : 1, nu_panels(layer->neurons) < threads, threads, t,
+                 t);
 }
 
 static void look_at_gradient(const cut *c) {
@@ -302,24 +316,27 @@ static void look_at_data(const cut *c) {
   for (size_t n = 0; n < c->n; n++) {
     nu_range of_node = nu_plan_node_threads(&c->s->plan, c->stripes[n].node);
     size_t fair = c->buffer->bytes / threads * of_node.end;
-    must(c->s, c->stripes[n].end + threads >= fair && c->stripes[n].end <= fair + threads + NU_PAGE);
+    must(c->s,
+         c->stripes[n].end + threads >= fair && c->stripes[n].end <= fair + threads + NU_PAGE);
     must(c->s, c->stripes[n].node >= next);
     next = c->stripes[n].node + 1;
   }
 }
 
 static void (*const looks[NU_BUFFER_KINDS])(const cut *) = {
-    [NU_BUFFER_WEIGHTS] = look_at_layer, [NU_BUFFER_MOMENT1] = look_at_layer, [NU_BUFFER_MOMENT2] = look_at_layer,
-    [NU_BUFFER_WEIGHT_PAIRS] = look_at_layer, [NU_BUFFER_GRADIENT] = look_at_gradient,
-    [NU_BUFFER_ROOT] = look_at_gradient, [NU_BUFFER_INPUTS] = look_at_rows, [NU_BUFFER_TARGETS] = look_at_rows,
-    [NU_BUFFER_ACTIVATIONS] = look_at_rows, [NU_BUFFER_DELTAS] = look_at_rows,
-    [NU_BUFFER_INPUT_PAIRS] = look_at_rows, [NU_BUFFER_ACTIVATION_PAIRS] = look_at_rows,
-    [NU_BUFFER_DELTA_PAIRS] = look_at_rows, [NU_BUFFER_SCRATCH] = look_at_own, [NU_BUFFER_PACKED] = look_at_own,
-    [NU_BUFFER_DATA] = look_at_data};
+    [NU_BUFFER_WEIGHTS] = look_at_layer,     [NU_BUFFER_MOMENT1] = look_at_layer,
+    [NU_BUFFER_MOMENT2] = look_at_layer,     [NU_BUFFER_WEIGHT_PAIRS] = look_at_layer,
+    [NU_BUFFER_GRADIENT] = look_at_gradient, [NU_BUFFER_ROOT] = look_at_gradient,
+    [NU_BUFFER_INPUTS] = look_at_rows,       [NU_BUFFER_TARGETS] = look_at_rows,
+    [NU_BUFFER_ACTIVATIONS] = look_at_rows,  [NU_BUFFER_DELTAS] = look_at_rows,
+    [NU_BUFFER_INPUT_PAIRS] = look_at_rows,  [NU_BUFFER_ACTIVATION_PAIRS] = look_at_rows,
+    [NU_BUFFER_DELTA_PAIRS] = look_at_rows,  [NU_BUFFER_SCRATCH] = look_at_own,
+    [NU_BUFFER_PACKED] = look_at_own,        [NU_BUFFER_DATA] = look_at_data};
 
 /* Of many alike, such as the roots of 500 groups, a few will do. */
 static void look_at_memory(const fake_subject *s) {
-  size_t data = roll(&(dice){s->seed}, 1, 5000000), n = nu_plan_buffers(&s->plan, s->network, data, NULL, 0);
+  size_t data = roll(&(dice){s->seed}, 1, 5000000),
+         n = nu_plan_buffers(&s->plan, s->network, data, NULL, 0);
   nu_buffer *buffers = nu_alloc(n, sizeof *buffers);
   ck_assert_ptr_nonnull(buffers);
   must(s, nu_plan_buffers(&s->plan, s->network, data, buffers, n) == n);
@@ -344,8 +361,8 @@ static void look_at_replicas(const fake_subject *s) {
     floats += nu_engine_size(s->network->layers[l].inputs, s->network->layers[l].neurons);
   for (size_t n = 0; n < s->placement->n_nodes; n++)
     smallest = s->placement->nodes[n].bytes < smallest ? s->placement->nodes[n].bytes : smallest;
-  bool wanted = nu_plan_places_memory(&s->plan) && s->plan.groups > 1 && floats * sizeof(float) * 16 <= smallest &&
-                s->placement->n_nodes <= 64;
+  bool wanted = nu_plan_places_memory(&s->plan) && s->plan.groups > 1 &&
+                floats * sizeof(float) * 16 <= smallest && s->placement->n_nodes <= 64;
   must(s, nu_plan_replicas(&s->plan) == (wanted ? s->placement->n_nodes : 1));
 }
 
@@ -360,7 +377,8 @@ static void look_at_text(const fake_subject *s) {
   other.placement = fake_placement_of(s);
   nu_placement_draw(&s->plan, s->network, s->seed % 2 * 1000000, &once);
   nu_placement_draw(&other, s->network, s->seed % 2 * 1000000, &again);
-  must(s, once.length > 0 && !once.failed && strcmp(nu_text_view(&once), nu_text_view(&again)) == 0);
+  must(s,
+       once.length > 0 && !once.failed && strcmp(nu_text_view(&once), nu_text_view(&again)) == 0);
   nu_text_clear(&once);
   nu_text_clear(&again);
   nu_plan_clear(&other);
@@ -375,7 +393,8 @@ START_TEST(described_machines_have_the_same_properties) {
   for (size_t seed = 1; seed <= 60; seed++) {
     dice d = dice_of(seed + 5000);
     fake_words words = fake_words_of(&d);
-    fake_subject s = {.seed = seed, .fake = {.nodes = words.nodes, .cores = words.cores, .units = words.units}};
+    fake_subject s = {.seed = seed,
+                      .fake = {.nodes = words.nodes, .cores = words.cores, .units = words.units}};
     nu_machine_source source = {.topology = words.text};
     numann_error err;
     numann_status status = nu_machine_detect_from(&s.fake.machine, &source, &err);
@@ -422,9 +441,10 @@ static void compare_with_engine(const fake_subject *s) {
   qsort(planned, n, sizeof *planned, by_what);
   qsort(found, n, sizeof *found, by_what);
   for (size_t i = 0; i < n; i++) {
-    ck_assert_msg(by_what(&planned[i], &found[i]) == 0, "seed %zu: %s %zu %zu: %zu bytes planned; %s: %zu bytes", s->seed,
-                  nu_buffer_name(planned[i].kind), planned[i].layer, planned[i].of, planned[i].bytes,
-                  nu_buffer_name(found[i].kind), found[i].bytes);
+    ck_assert_msg(by_what(&planned[i], &found[i]) == 0,
+                  "seed %zu: %s %zu %zu: %zu bytes planned; %s: %zu bytes", s->seed,
+                  nu_buffer_name(planned[i].kind), planned[i].layer, planned[i].of,
+                  planned[i].bytes, nu_buffer_name(found[i].kind), found[i].bytes);
   }
   free(planned);
   free(found);

@@ -6,7 +6,8 @@
 #include "fake_machine.h"
 
 /* Threads that split the samples, on a described machine. */
-static void plan_on(fake_subject *s, const char *words, size_t threads, size_t page_bytes, size_t all_cores) {
+static void plan_on(fake_subject *s, const char *words, size_t threads, size_t page_bytes,
+                    size_t all_cores) {
   dice d = dice_of(1);
   nu_machine_source source = {.topology = words};
   nu_placement_request request = {.placing = NU_PLACE_AUTO};
@@ -15,8 +16,9 @@ static void plan_on(fake_subject *s, const char *words, size_t threads, size_t p
   s->fake.machine.page_bytes = page_bytes;
   if (all_cores) s->fake.machine.all_cores = all_cores;
   s->plan = nu_plan_of(threads, NU_SAMPLES, threads, 64 * threads, 64);
-  ck_assert_int_eq(
-      nu_placement_create(&s->plan.placement, &request, &s->plan, s->network, &s->fake.machine, NULL), NUMANN_OK);
+  ck_assert_int_eq(nu_placement_create(&s->plan.placement, &request, &s->plan, s->network,
+                                       &s->fake.machine, NULL),
+                   NUMANN_OK);
 }
 
 static void clear(fake_subject *s) {
@@ -29,7 +31,8 @@ START_TEST(copies_have_a_limit) {
   static const struct {
     const char *words;
     size_t threads, copies;
-  } of[] = {{"pack:64 [numa(memory=64GiB)] core:2 pu:1", 128, 64}, {"pack:65 [numa(memory=64GiB)] core:2 pu:1", 130, 1}};
+  } of[] = {{"pack:64 [numa(memory=64GiB)] core:2 pu:1", 128, 64},
+            {"pack:65 [numa(memory=64GiB)] core:2 pu:1", 130, 1}};
   fake_subject s;
   plan_on(&s, of[_i].words, of[_i].threads, 0, 0);
   ck_assert_uint_eq(nu_plan_nodes(&s.plan), of[_i].threads / 2);

@@ -11,15 +11,19 @@
 #include "trainer/step.h"
 
 static nu_machine machine_of(size_t cores) {
-  return (nu_machine){.cores = cores, .processing_units = cores, .numa_nodes = 1,
-                      .threads_limit = cores, .limited_by = "cores of the affinity mask"};
+  return (nu_machine){.cores = cores,
+                      .processing_units = cores,
+                      .numa_nodes = 1,
+                      .threads_limit = cores,
+                      .limited_by = "cores of the affinity mask"};
 }
 
 static numann_network *network_of(size_t n_layers, const size_t *sizes) {
   nu_activation activations[8] = {NU_RELU, NU_RELU, NU_RELU, NU_RELU};
   numann_network *network;
-  ck_assert_int_eq(nu_network_allocate(&network, n_layers, sizes, activations, NU_SQUARED_ERROR, NULL),
-                   NUMANN_OK);
+  ck_assert_int_eq(
+      nu_network_allocate(&network, n_layers, sizes, activations, NU_SQUARED_ERROR, NULL),
+      NUMANN_OK);
   return network;
 }
 
@@ -71,7 +75,8 @@ typedef struct coverage {
 
 static void cover(coverage *c, const numann_plan *plan, size_t rows, size_t thread, size_t i) {
   nu_chunk chunk = nu_plan_chunk(plan, rows, thread, i);
-  nu_range panels = nu_plan_my_panels(plan, 7, thread), own = nu_plan_my_own(plan, chunk.rows, thread);
+  nu_range panels = nu_plan_my_panels(plan, 7, thread),
+           own = nu_plan_my_own(plan, chunk.rows, thread);
   nu_range held = nu_plan_my_own(plan, chunk.held, thread);
   c->cells += (chunk.rows.end - chunk.rows.begin) * (panels.end - panels.begin);
   c->alone += own.end - own.begin;
@@ -124,7 +129,8 @@ END_TEST
 
 START_TEST(small_networks_take_one_thread_and_large_ones_all) {
   nu_machine machine = machine_of(16);
-  nu_plan_request small = {.strategy = NU_STRATEGIES, .batch = 16}, large = {.strategy = NU_STRATEGIES, .batch = 1024};
+  nu_plan_request small = {.strategy = NU_STRATEGIES, .batch = 16},
+                  large = {.strategy = NU_STRATEGIES, .batch = 1024};
   numann_network *tiny = network_of(2, (size_t[]){4, 16, 3});
   numann_network *wide = network_of(3, (size_t[]){1024, 4096, 4096, 1024});
   ck_assert_uint_eq(nu_plan_make(&small, tiny, &machine).threads, 1);
@@ -167,7 +173,8 @@ START_TEST(groups_without_rows_are_told) {
   nu_machine machine = machine_of(8);
   numann_network *network = network_of(1, (size_t[]){8, 8});
   nu_plan_request request = {.threads = 3, .strategy = NU_SAMPLES, .batch = 65};
-  ck_assert_ptr_nonnull(strstr(nu_plan_make(&request, network, &machine).note, "65 rows has 2 grains of 64: 1 of 3 groups"));
+  ck_assert_ptr_nonnull(strstr(nu_plan_make(&request, network, &machine).note,
+                               "65 rows has 2 grains of 64: 1 of 3 groups"));
   request.batch = 129;
   ck_assert_str_eq(nu_plan_make(&request, network, &machine).note, "");
   numann_network_destroy(network);
@@ -262,20 +269,20 @@ static numann_plan plan_row(const struct row *row, const nu_machine *machine) {
   return plan;
 }
 
-/* On 2 cores what `numann bench step` measured as the quickest, but for ties (docs/plan.md); beyond, what
- * the model says, so that a change of it is seen. */
+/* On 2 cores what `numann bench step` measured as the quickest, but for ties (docs/plan.md);
+ * beyond, what the model says, so that a change of it is seen. */
 START_TEST(choices_on_fake_machines) {
   static const char *const golden[ROWS][FAKES] = {
       /* 2 cores, 8 cores, 64 cores on 2 nodes: threads, strategy, groups */
-      {"1 neurons 1", "1 neurons 1", "1 neurons 1"}, /* tiny */
+      {"1 neurons 1", "1 neurons 1", "1 neurons 1"},  /* tiny */
       {"2 neurons 1", "5 neurons 1", "10 neurons 1"}, /* online */
       {"2 neurons 1", "5 neurons 1", "10 neurons 1"}, /* classic */
-      {"2 neurons 1", "8 neurons 1", "32 hybrid 2"}, /* mnist */
-      {"2 neurons 1", "8 neurons 1", "32 hybrid 2"}, /* mnist-adam */
-      {"2 samples 2", "8 samples 8", "40 hybrid 8"}, /* tabular */
-      {"2 samples 2", "8 hybrid 2", "32 hybrid 4"}, /* deep */
+      {"2 neurons 1", "8 neurons 1", "32 hybrid 2"},  /* mnist */
+      {"2 neurons 1", "8 neurons 1", "32 hybrid 2"},  /* mnist-adam */
+      {"2 samples 2", "8 samples 8", "40 hybrid 8"},  /* tabular */
+      {"2 samples 2", "8 hybrid 2", "32 hybrid 4"},   /* deep */
       {"2 samples 2", "8 samples 8", "64 hybrid 16"}, /* fullbatch */
-      {"2 neurons 1", "8 neurons 1", "64 hybrid 4"}, /* wide */
+      {"2 neurons 1", "8 neurons 1", "64 hybrid 4"},  /* wide */
   };
   nu_text differences = {0};
   for (size_t r = 0; r < ROWS; r++) {
@@ -367,7 +374,8 @@ START_TEST(blocks_fit_the_caches) {
 END_TEST
 
 START_TEST(barriers_are_counted) {
-  numann_network *broad = network_of(3, (size_t[]){8, 64, 64, 64}), *narrow = network_of(2, (size_t[]){8, 64, 3});
+  numann_network *broad = network_of(3, (size_t[]){8, 64, 64, 64}),
+                 *narrow = network_of(2, (size_t[]){8, 64, 3});
   numann_plan plan = nu_plan_of(1, NU_NEURONS, 1, 128, 64);
   ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 0);
   plan = nu_plan_of(2, NU_NEURONS, 1, 128, 64);
@@ -375,7 +383,8 @@ START_TEST(barriers_are_counted) {
   ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 9);
   plan.fuse = true;
   ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 8);
-  /* gather, forward, output, step: around the thin output layer each thread goes on with what is its own */
+  /* gather, forward, output, step: around the thin output layer each thread goes on with what is
+   * its own */
   ck_assert_uint_eq(nu_plan_barriers(&plan, narrow), 4);
   plan = nu_plan_of(2, NU_SAMPLES, 2, 128, 64); /* output, before the sum, whole gradient, step */
   ck_assert_uint_eq(nu_plan_barriers(&plan, broad), 4);

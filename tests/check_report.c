@@ -20,7 +20,10 @@
 typedef const char *(*format_one)(double, char[NU_REAL_TEXT]);
 
 START_TEST(numbers_are_short_and_honest) {
-  static const struct { format_one format; double value; const char *text;
+  static const struct {
+    format_one format;
+    double value;
+    const char *text;
   } cases[] = {{nu_format_value, 0.12341, "0.1234"},
                {nu_format_value, 0.012341, "0.01234"},
                {nu_format_value, 12.3456, "12.346"},
@@ -92,7 +95,9 @@ START_TEST(names_fit_their_columns) {
 END_TEST
 
 START_TEST(utf8_is_used_where_the_environment_asks) {
-  static const struct { const char *all, *ctype, *lang; bool utf8;
+  static const struct {
+    const char *all, *ctype, *lang;
+    bool utf8;
   } cases[] = {{"", "", "", false},
                {"C", "", "de_DE.UTF-8", false},
                {"", "", "de_DE.UTF-8", true},
@@ -111,9 +116,15 @@ END_TEST
 
 /* ---- the line */
 
-static const nu_line full_line = {.epoch = 7, .epochs = 30, .done = 0.25, .loss = 0.12345,
-                                  .validation_loss = 0.2, .accuracy = 0.965, .rmse = NAN,
-                                  .rate = 61234, .seconds = 75};
+static const nu_line full_line = {.epoch = 7,
+                                  .epochs = 30,
+                                  .done = 0.25,
+                                  .loss = 0.12345,
+                                  .validation_loss = 0.2,
+                                  .accuracy = 0.965,
+                                  .rmse = NAN,
+                                  .rate = 61234,
+                                  .seconds = 75};
 
 static const char *draw(nu_line_style style, nu_text *text) {
   text->length = 0;
@@ -234,19 +245,31 @@ static size_t count(const char *text, const char *part) {
 }
 
 static numann_epoch epoch_of(uint64_t epoch, uint64_t epochs) {
-  return (numann_epoch){.epoch = epoch, .epochs = epochs, .step = 40 * epoch,
-                        .train_loss = 1.0 / (double)epoch, .learning_rate = 0.001,
-                        .validated = true, .validation_loss = 1.5 / (double)epoch,
-                        .validation_accuracy = 0.9, .validation_rmse = NAN,
-                        .seconds = 0.25, .samples_per_s = 1000};
+  return (numann_epoch){.epoch = epoch,
+                        .epochs = epochs,
+                        .step = 40 * epoch,
+                        .train_loss = 1.0 / (double)epoch,
+                        .learning_rate = 0.001,
+                        .validated = true,
+                        .validation_loss = 1.5 / (double)epoch,
+                        .validation_accuracy = 0.9,
+                        .validation_rmse = NAN,
+                        .seconds = 0.25,
+                        .samples_per_s = 1000};
 }
 
 /* 3 epochs of 500 steps; what is seen is taken after each step. */
 static void run_epochs(nu_progress *progress, terminal *t) {
   for (uint64_t e = 1; e <= 3; e++) {
     for (uint64_t b = 1; b <= 500; b++) {
-      numann_progress at = {.epoch = e, .epochs = 3, .batch = b, .batches = 500, .rows = 32 * b,
-                            .step = 500 * (e - 1) + b, .train_loss = 0.5, .learning_rate = 0.1};
+      numann_progress at = {.epoch = e,
+                            .epochs = 3,
+                            .batch = b,
+                            .batches = 500,
+                            .rows = 32 * b,
+                            .step = 500 * (e - 1) + b,
+                            .train_loss = 0.5,
+                            .learning_rate = 0.1};
       nu_progress_step(progress, &at);
       if (t) take(t);
     }
@@ -337,7 +360,9 @@ static char *plain_output(uint64_t last, uint64_t epochs, bool quiet, double *se
 }
 
 START_TEST(plain_lines_are_few_but_first_and_last) {
-  static const struct { uint64_t last, epochs; const char *end;
+  static const struct {
+    uint64_t last, epochs;
+    const char *end;
   } cases[] = {{100, 100, "epoch 100/100  loss"},
                {63, 100, "epoch  63/100  loss"},
                {1, 1, "epoch 1/1  loss"}};

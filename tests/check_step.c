@@ -60,19 +60,14 @@ static double updated(reference *r, size_t i, double w, double g) {
   double *m = &r->m[i], *v = &r->v[i];
   switch (r->rule) {
     case SGD: return w - r->rate * g;
-    case MOMENTUM:
-      *m = 0.9 * *m + g;
-      return w - r->rate * *m;
-    case NESTEROV:
-      *m = 0.9 * *m + g;
-      return w - r->rate * (g + 0.9 * *m);
-    case RMSPROP:
-      *v = 0.9 * *v + 0.1 * g * g;
-      return w - r->rate * g / (sqrt(*v) + 1e-8);
+    case MOMENTUM: *m = 0.9 * *m + g; return w - r->rate * *m;
+    case NESTEROV: *m = 0.9 * *m + g; return w - r->rate * (g + 0.9 * *m);
+    case RMSPROP: *v = 0.9 * *v + 0.1 * g * g; return w - r->rate * g / (sqrt(*v) + 1e-8);
     default:
       *m = 0.9 * *m + 0.1 * g;
       *v = 0.999 * *v + 0.001 * g * g;
-      return w - r->rate * *m / (1.0 - pow(0.9, r->t)) / (sqrt(*v / (1.0 - pow(0.999, r->t))) + 1e-8);
+      return w -
+             r->rate * *m / (1.0 - pow(0.9, r->t)) / (sqrt(*v / (1.0 - pow(0.999, r->t))) + 1e-8);
   }
 }
 
@@ -121,7 +116,8 @@ START_TEST(optimizers_follow_their_formulas) {
                                 optimizers[_i].decay, optimizers[_i].clip);
   /* Adam and RMSprop divide by |g|: a gradient of nearly 0 may point anywhere */
   double largest = 0.0, tolerance = optimizers[_i].rule >= RMSPROP ? 2e-3 : 2e-6;
-  for (size_t i = 0; i < rows->rows; i++) targets[i * TRAINING_CLASSES + (size_t)rows->labels[i]] = 1;
+  for (size_t i = 0; i < rows->rows; i++)
+    targets[i * TRAINING_CLASSES + (size_t)rows->labels[i]] = 1;
   for (size_t epoch = 0; epoch < 2; epoch++) {
     for (size_t first = 0; first < rows->rows; first += 97) {
       size_t n = rows->rows - first < 97 ? rows->rows - first : 97;
@@ -184,8 +180,8 @@ START_TEST(gradients_keep_their_value_and_not_their_bits) {
   nu_data_order(order, BATCH, 5, 0, true);
   permute(inputs, rows.inputs, 70, order);
   permute(targets, rows.targets, 9, order);
-  training_must(nu_engine_gradient(network, &plan, BATCH, rows.inputs, rows.targets, a,
-                                   &training_error));
+  training_must(
+      nu_engine_gradient(network, &plan, BATCH, rows.inputs, rows.targets, a, &training_error));
   training_must(nu_engine_gradient(network, &plan, BATCH, inputs, targets, b, &training_error));
   ck_assert_mem_ne(a, b, n * sizeof *a);
   double square = 0.0, difference = 0.0;
@@ -225,7 +221,8 @@ START_TEST(two_trainers_at_once_train_as_alone) {
     training_hash(runs[i].settings, 3, i ? NU_NEURONS : NU_SAMPLES, runs[i].alone);
     runs[i].job = training_start(runs[i].settings, 3, i ? NU_NEURONS : NU_SAMPLES);
   }
-  for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, train, &runs[i]), 0);
+  for (int i = 0; i < 2; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, train, &runs[i]), 0);
   for (int i = 0; i < 2; i++) {
     pthread_join(threads[i], NULL);
     training_must(runs[i].status);

@@ -15,7 +15,8 @@
 #include "trainer/trainer.h"
 #include "trainer/tree.h"
 
-/* ---- the tree against its definition, with an addition that is neither associative nor commutative */
+/* ---- the tree against its definition, with an addition that is neither associative nor
+ * commutative */
 
 static uint64_t combine(uint64_t left, uint64_t right) { return left * 1000003 + right * 31 + 7; }
 
@@ -34,7 +35,8 @@ static uint64_t root_defined(size_t grains) {
 
 static void merge_all(nu_tree *tree, uint64_t *slots, bool finish) {
   nu_merge merge;
-  while (nu_tree_merge(tree, &merge)) slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
+  while (nu_tree_merge(tree, &merge))
+    slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
   while (finish && nu_tree_finish(tree, &merge)) {
     slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
   }
@@ -84,7 +86,8 @@ static const char *const variants[] = {
     "train.optimizer.name=rmsprop train.batch=1 train.epochs=1",
     "train.optimizer.name=adam train.schedule.name=cosine train.schedule.warmup=1",
     "train.optimizer.name=adamw train.optimizer.weight_decay=0.1 train.grain=auto",
-    "train.precision=bf16 train.optimizer.name=momentum train.optimizer.weight_decay=0.01 train.grain=7",
+    "train.precision=bf16 train.optimizer.name=momentum train.optimizer.weight_decay=0.01 "
+    "train.grain=7",
     "train.precision=bf16 train.optimizer.name=adam train.clip_norm=0.5 train.batch=full"};
 
 START_TEST(weights_do_not_depend_on_threads_or_strategy) {
@@ -103,8 +106,10 @@ END_TEST
 
 /* Groups, fused or not, chunks of the batch, blocks that cut every loop in odd places. */
 START_TEST(weights_do_not_depend_on_groups_fusing_chunks_or_blocks) {
-  static const nu_blocks blocks[] = {
-      {32, 1, 1, 4, 0}, {32, 2, 7, 12, 0}, {64, 3, 50, 33, 1 << 16}, {4096, 8, 4096, 4096, 1 << 20}};
+  static const nu_blocks blocks[] = {{32, 1, 1, 4, 0},
+                                     {32, 2, 7, 12, 0},
+                                     {64, 3, 50, 33, 1 << 16},
+                                     {4096, 8, 4096, 4096, 1 << 20}};
   char want[65], got[65];
   training_hash(variants[_i], 1, NU_NEURONS, want);
   for (size_t groups = 1; groups <= 4; groups++) {
@@ -114,8 +119,8 @@ START_TEST(weights_do_not_depend_on_groups_fusing_chunks_or_blocks) {
       plan.fuse = (groups + b) % 2 == 0;
       plan.chunk = 1 + (groups * 3 + b) % 4;
       training_hash_planned(variants[_i], &plan, got);
-      ck_assert_msg(strcmp(want, got) == 0, "%s: %zu groups, blocks %zu, chunks of %zu, %s", variants[_i], groups,
-                    b, plan.chunk, plan.fuse ? "fused" : "not fused");
+      ck_assert_msg(strcmp(want, got) == 0, "%s: %zu groups, blocks %zu, chunks of %zu, %s",
+                    variants[_i], groups, b, plan.chunk, plan.fuse ? "fused" : "not fused");
     }
   }
 }
@@ -155,7 +160,8 @@ static nu_state saved_state;
 static numann_status keep_state(void *arg, numann_trainer *trainer, numann_error *err) {
   (void)arg;
   const nu_state *now = nu_trainer_state_view(trainer);
-  NU_TRY(nu_state_allocate(&saved_state, now->n_parameters, now->moment1, now->moment2, now->best, err));
+  NU_TRY(nu_state_allocate(&saved_state, now->n_parameters, now->moment1, now->moment2, now->best,
+                           err));
   nu_state blocks = saved_state;
   saved_state = *now;
   saved_state.weights = blocks.weights;
@@ -181,7 +187,8 @@ START_TEST(a_run_resumed_at_any_step_ends_in_the_same_bits) {
   const char *variant = variants[_i ? 6 : 4];
   char want[65], got[65];
   training_job whole = training_start(variant, 1, NU_NEURONS);
-  training_must(numann_trainer_run(whole.trainer, &(numann_observer){.on_epoch = note_loss}, &training_error));
+  training_must(numann_trainer_run(whole.trainer, &(numann_observer){.on_epoch = note_loss},
+                                   &training_error));
   double want_loss = last_loss;
   nu_network_sha256(whole.network, want);
   training_end(&whole);
@@ -193,7 +200,8 @@ START_TEST(a_run_resumed_at_any_step_ends_in_the_same_bits) {
     training_job second = training_start(variant, 2, NU_NEURONS);
     training_must(nu_trainer_restore(second.trainer, &saved_state, &training_error));
     nu_state_clear(&saved_state);
-    training_must(numann_trainer_run(second.trainer, &(numann_observer){.on_epoch = note_loss}, &training_error));
+    training_must(numann_trainer_run(second.trainer, &(numann_observer){.on_epoch = note_loss},
+                                     &training_error));
     nu_network_sha256(second.network, got);
     ck_assert_msg(strcmp(want, got) == 0, "resumed after step %llu", (unsigned long long)at);
     ck_assert(last_loss == want_loss);
@@ -216,7 +224,8 @@ END_TEST
 
 START_TEST(divergence_is_found_and_the_network_stays_finite) {
   for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
-    training_job j = training_start("train.optimizer.learning_rate=1e30 train.batch=20", 2, (nu_strategy)strategy);
+    training_job j = training_start("train.optimizer.learning_rate=1e30 train.batch=20", 2,
+                                    (nu_strategy)strategy);
     ck_assert_int_eq(numann_trainer_run(j.trainer, NULL, &training_error), NUMANN_ERR_DIVERGED);
     ck_assert_ptr_nonnull(strstr(training_error.message, "learning_rate"));
     size_t layer;
@@ -228,14 +237,16 @@ START_TEST(divergence_is_found_and_the_network_stays_finite) {
 END_TEST
 
 START_TEST(clipping_bounds_the_step) {
-  training_job j = training_start("train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1",
-                2, NU_NEURONS);
+  training_job j = training_start(
+      "train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1", 2,
+      NU_NEURONS);
   size_t n = j.network->n_parameters;
   float *before = nu_alloc(n, 4);
   memcpy(before, j.network->parameters, n * 4);
   training_must(numann_trainer_run(j.trainer, NULL, &training_error));
   double square = 0.0;
-  for (size_t i = 0; i < n; i++) square += pow((double)j.network->parameters[i] - (double)before[i], 2);
+  for (size_t i = 0; i < n; i++)
+    square += pow((double)j.network->parameters[i] - (double)before[i], 2);
   ck_assert_double_eq_tol(sqrt(square), 0.001, 1e-6);
   free(before);
   training_end(&j);
@@ -256,7 +267,8 @@ END_TEST
 /* ---- schedules */
 
 START_TEST(schedules_follow_their_formulas) {
-  nu_schedule s = {.rate = 0.5, .factor = 0.1, .final = 0.2, .every = 2, .batches = 10, .steps = 100};
+  nu_schedule s = {
+      .rate = 0.5, .factor = 0.1, .final = 0.2, .every = 2, .batches = 10, .steps = 100};
   s.name = NU_CONSTANT;
   ck_assert_double_eq(nu_schedule_rate(&s, 57), 0.5);
   s.name = NU_STEPWISE;

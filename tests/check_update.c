@@ -1,5 +1,5 @@
-/* The optimiser's step in arrays and at the end of a gradient's chain, on every instruction set that runs
- * here. The chain itself and the formulas are held in check_kernels.c and check_step.c.
+/* The optimiser's step in arrays and at the end of a gradient's chain, on every instruction set
+ * that runs here. The chain itself and the formulas are held in check_kernels.c and check_step.c.
  * SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
@@ -29,9 +29,10 @@ START_TEST(update_reports_what_is_not_finite) {
 }
 END_TEST
 
-/* A chain with a target is the chain, the subtrees and then the update; near and far rows, and one row alone
- * (k 1), which has no subtrees. */
-static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size_t width, size_t yrow, size_t k) {
+/* A chain with a target is the chain, the subtrees and then the update; near and far rows, and one
+ * row alone (k 1), which has no subtrees. */
+static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size_t width,
+                         size_t yrow, size_t k) {
   enum { M = 29, K = 7 };
   static float x[K * M], y[K * 2048], left[M * P], G[M * P], want[3][M * P], got[3][M * P];
   size_t n = m * width;
@@ -47,15 +48,28 @@ static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size
   }
   memcpy(got, want, sizeof want);
   nu_target target = {&u, got[0], got[1], got[2], &not_finite};
-  nu_chain c = {.m = m, .k = k, .panels = 1, .width = width, .x = x, .xrow = 1, .xcol = M,
-                .y = y, .yrow = yrow, .out = G, .outrow = width, .fresh = true, .n_left = k > 1, .left = lefts};
+  nu_chain c = {.m = m,
+                .k = k,
+                .panels = 1,
+                .width = width,
+                .x = x,
+                .xrow = 1,
+                .xcol = M,
+                .y = y,
+                .yrow = yrow,
+                .out = G,
+                .outrow = width,
+                .fresh = true,
+                .n_left = k > 1,
+                .left = lefts};
   kernels->chain(&c);
   kernels->update(&u, n, want[0], G, want[1], want[2]);
   c.out = NULL;
   c.target = &target;
   kernels->chain(&c);
-  ck_assert_msg(memcmp(got, want, sizeof want) == 0, "%s: rule %d m %zu width %zu k %zu rows %zu apart",
-                kernels->isa, (int)rule, m, width, k, yrow);
+  ck_assert_msg(memcmp(got, want, sizeof want) == 0,
+                "%s: rule %d m %zu width %zu k %zu rows %zu apart", kernels->isa, (int)rule, m,
+                width, k, yrow);
   ck_assert(!not_finite);
   got[0][n - 1] = NAN;
   kernels->chain(&c);

@@ -50,7 +50,10 @@ static nu_schema schema(sample_kind kind, size_t inputs, size_t outputs, uint64_
     return made;
   }
   made.classes = outputs;
-  made.feature_names = names("Gr\xc3\xb6\xc3\x9f" "e \"in\\mm\"\t\n", inputs);
+  made.feature_names = names(
+      "Gr\xc3\xb6\xc3\x9f"
+      "e \"in\\mm\"\t\n",
+      inputs);
   made.class_names = names("{class}", outputs);
   made.target_names = names("label", 1);
   made.inputs = scaling(inputs, step);

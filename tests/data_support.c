@@ -138,8 +138,7 @@ numann_data *load(const numann_config *config) {
 }
 
 numann_data *load_table(const char *path, const char *target, const char *more) {
-  numann_config *config =
-      make_config(1, "train: {path: \"%s\", target: %s}%s", path, target, more);
+  numann_config *config = make_config(1, "train: {path: \"%s\", target: %s}%s", path, target, more);
   numann_data *data = load(config);
   numann_config_destroy(config);
   return data;

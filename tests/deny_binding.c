@@ -1,5 +1,5 @@
-/* deny_binding COMMAND ARGUMENT...: runs it where the system refuses to bind threads and to choose nodes for
- * memory, as some containers do. SPDX-License-Identifier: MIT */
+/* deny_binding COMMAND ARGUMENT...: runs it where the system refuses to bind threads and to choose
+ * nodes for memory, as some containers do. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -25,7 +25,8 @@ int main(int n, char **arguments) {
   };
   struct sock_fprog program = {sizeof rules / sizeof rules[0], rules};
   if (n < 2) return 2;
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
     perror("deny_binding");
     return 77;
   }

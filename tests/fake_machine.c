@@ -20,7 +20,9 @@ static uint64_t next(dice *d) {
   return d->state * 0x2545f4914f6cdd1du;
 }
 
-size_t roll(dice *d, size_t least, size_t most) { return least + (size_t)(next(d) >> 33) % (most - least + 1); }
+size_t roll(dice *d, size_t least, size_t most) {
+  return least + (size_t)(next(d) >> 33) % (most - least + 1);
+}
 bool one_in(dice *d, size_t n) { return roll(d, 1, n) == 1; }
 
 /* ---- machines */
@@ -40,9 +42,12 @@ static void add_core(builder *b, unsigned package, size_t node) {
   unsigned core = (unsigned)b->all_cores++, sibling = 0;
   for (size_t s = 0; s < b->siblings; s++) {
     if (b->forbids && one_in(b->d, 3)) continue;
-    b->m->processors[b->m->processing_units++] =
-        (nu_processor){.os = (unsigned)s, .core = core, .l3 = (unsigned)b->domain, .package = package,
-                       .sibling = sibling++, .node = node};
+    b->m->processors[b->m->processing_units++] = (nu_processor){.os = (unsigned)s,
+                                                                .core = core,
+                                                                .l3 = (unsigned)b->domain,
+                                                                .package = package,
+                                                                .sibling = sibling++,
+                                                                .node = node};
   }
   b->m->cores += sibling > 0;
   b->m->nodes[node].cores += sibling > 0;
@@ -66,7 +71,9 @@ static void number(builder *b) {
   for (size_t p = 0; p < b->m->processing_units; p++) {
     nu_processor *at = &b->m->processors[p];
     unsigned s = at->os, n = (unsigned)b->siblings, all = (unsigned)b->all_cores;
-    at->os = way == 0 ? at->core * n + s : way == 1 ? s * all + at->core : all * n - 1 - at->core * n - s;
+    at->os = way == 0   ? at->core * n + s
+             : way == 1 ? s * all + at->core
+                        : all * n - 1 - at->core * n - s;
   }
 }
 
@@ -83,7 +90,8 @@ static void sort_nodes(nu_machine *m) {
     }
     if (with) m->numa_nodes = n;
   }
-  for (size_t p = 0; p < m->processing_units; p++) m->processors[p].node = index[m->processors[p].node];
+  for (size_t p = 0; p < m->processing_units; p++)
+    m->processors[p].node = index[m->processors[p].node];
   free(m->nodes);
   free(index);
   m->nodes = nodes;
@@ -112,7 +120,8 @@ static void build(builder *b) {
   ck_assert(m->processors && m->nodes);
   m->n_nodes = n + memories;
   for (size_t i = 0; i < n; i++) add_node(b, (unsigned)(i / b->nodes), i);
-  for (size_t i = n; i < n + memories; i++) m->nodes[i] = (nu_numa_node){.os = (unsigned)(2 * i), .bytes = 1u << 30};
+  for (size_t i = n; i < n + memories; i++)
+    m->nodes[i] = (nu_numa_node){.os = (unsigned)(2 * i), .bytes = 1u << 30};
 }
 
 fake_machine fake_machine_of(dice *d) {
@@ -137,12 +146,14 @@ fake_machine fake_machine_of(dice *d) {
 }
 
 fake_words fake_words_of(dice *d) {
-  size_t packages = roll(d, 1, 3), nodes = roll(d, 1, 3), caches = roll(d, 1, 3), cores = roll(d, 1, 5);
+  size_t packages = roll(d, 1, 3), nodes = roll(d, 1, 3), caches = roll(d, 1, 3),
+         cores = roll(d, 1, 5);
   size_t units = roll(d, 1, 2), memory = roll(d, 1, 32);
   fake_words w = {.nodes = packages * nodes, .cores = packages * nodes * caches * cores};
   w.units = w.cores * units;
-  snprintf(w.text, sizeof w.text, "pack:%zu numa:%zu(memory=%zuGB) l3:%zu(size=%zuMB) core:%zu pu:%zu", packages,
-           nodes, memory, caches, roll(d, 1, 64), cores, units);
+  snprintf(w.text, sizeof w.text,
+           "pack:%zu numa:%zu(memory=%zuGB) l3:%zu(size=%zuMB) core:%zu pu:%zu", packages, nodes,
+           memory, caches, roll(d, 1, 64), cores, units);
   return w;
 }
 
@@ -154,7 +165,8 @@ numann_network *fake_network_of(dice *d) {
   nu_activation activations[5] = {NU_RELU, NU_RELU, NU_RELU, NU_RELU, NU_RELU};
   numann_network *network;
   for (size_t l = 0; l <= n; l++) sizes[l] = one_in(d, 2) ? usual[roll(d, 0, 9)] : roll(d, 1, 80);
-  ck_assert_int_eq(nu_network_allocate(&network, n, sizes, activations, NU_SQUARED_ERROR, NULL), NUMANN_OK);
+  ck_assert_int_eq(nu_network_allocate(&network, n, sizes, activations, NU_SQUARED_ERROR, NULL),
+                   NUMANN_OK);
   return network;
 }
 
@@ -163,13 +175,15 @@ static size_t threads_of(dice *d, const nu_machine *m) {
   switch (roll(d, 0, 4)) {
     case 0: return m->cores;
     case 1: return m->processing_units;
-    case 2: return one_in(d, 3) ? roll(d, 1, 2 * m->processing_units) : roll(d, 1, m->processing_units);
+    case 2:
+      return one_in(d, 3) ? roll(d, 1, 2 * m->processing_units) : roll(d, 1, m->processing_units);
     default: return roll(d, 1, m->cores);
   }
 }
 
 numann_plan fake_plan_of(dice *d, const nu_machine *machine) {
-  size_t threads = threads_of(d, machine), batch = roll(d, 1, one_in(d, 2) ? 40 : 3000), grain = roll(d, 1, 64);
+  size_t threads = threads_of(d, machine), batch = roll(d, 1, one_in(d, 2) ? 40 : 3000),
+         grain = roll(d, 1, 64);
   nu_strategy strategy = (nu_strategy)roll(d, 0, NU_STRATEGIES - 1);
   size_t groups = one_in(d, 2) ? machine->numa_nodes : roll(d, 1, threads);
   numann_plan plan = nu_plan_of(threads, strategy, groups, batch, grain);
@@ -186,7 +200,8 @@ numann_plan fake_plan_of(dice *d, const nu_machine *machine) {
 nu_placement *fake_placement_of(const fake_subject *s) {
   nu_placement *placement;
   numann_error err;
-  numann_status status = nu_placement_create(&placement, &s->request, &s->plan, s->network, s->machine, &err);
+  numann_status status =
+      nu_placement_create(&placement, &s->request, &s->plan, s->network, s->machine, &err);
   ck_assert_msg(status == NUMANN_OK, "seed %zu: %s", s->seed, err.message);
   return placement;
 }
@@ -207,7 +222,8 @@ static fake_subject draw(size_t seed) {
   fake_subject s = {.seed = seed, .fake = fake_machine_of(&d)};
   s.network = fake_network_of(&d);
   s.plan = fake_plan_of(&d, &s.fake.machine);
-  s.request = (nu_placement_request){.placing = (nu_placing)roll(&d, 0, NU_PLACINGS - 1), .omp_unbound = one_in(&d, 8)};
+  s.request = (nu_placement_request){.placing = (nu_placing)roll(&d, 0, NU_PLACINGS - 1),
+                                     .omp_unbound = one_in(&d, 8)};
   s.request.ordered = s.request.placing != NU_PLACE_AUTO;
   return s;
 }

@@ -14,13 +14,13 @@ bool one_in(dice *d, size_t n);
 
 /* What was built, to be compared with what numann sees. */
 typedef struct fake_machine {
-  nu_machine machine;    /* clear with nu_machine_clear */
-  size_t nodes;          /* with allowed cores */
-  size_t cores, units;   /* allowed */
+  nu_machine machine;  /* clear with nu_machine_clear */
+  size_t nodes;        /* with allowed cores */
+  size_t cores, units; /* allowed */
 } fake_machine;
 
-/* Packages, nodes, caches, cores and hardware threads, some irregular, some not allowed; memory without cores;
- * numbers in one of the orders that systems give. At most 512 hardware threads. */
+/* Packages, nodes, caches, cores and hardware threads, some irregular, some not allowed; memory
+ * without cores; numbers in one of the orders that systems give. At most 512 hardware threads. */
 fake_machine fake_machine_of(dice *d);
 
 /* A description for hwloc of a regular machine, and what it must give. */

@@ -31,18 +31,27 @@ void fake_root_write(const char *root, const char *name, const char *text) {
 }
 
 void fake_root_write_all(const char *root, const fake_file *files, int most) {
-  for (int i = 0; i < most && files[i].name != NULL; i++) fake_root_write(root, files[i].name, files[i].text);
+  for (int i = 0; i < most && files[i].name != NULL; i++)
+    fake_root_write(root, files[i].name, files[i].text);
 }
 
-void fake_root_remove(const char *root) {
-  run_shell("rm -r '%s'", root);
-}
+void fake_root_remove(const char *root) { run_shell("rm -r '%s'", root); }
 
 void fake_launch(const char *const *variables, int most) {
-  static const char *const names[] = {
-      "OMP_NUM_THREADS", "OMP_PLACES", "OMP_PROC_BIND", "OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
-      "SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "SLURM_JOB_CPUS_PER_NODE", "SLURM_NODEID",
-      "SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE", "SLURM_NTASKS"};
+  static const char *const names[] = {"OMP_NUM_THREADS",
+                                      "OMP_PLACES",
+                                      "OMP_PROC_BIND",
+                                      "OMPI_COMM_WORLD_LOCAL_SIZE",
+                                      "MPI_LOCALNRANKS",
+                                      "SLURM_JOB_ID",
+                                      "SLURM_CPUS_PER_TASK",
+                                      "SLURM_CPUS_ON_NODE",
+                                      "SLURM_JOB_CPUS_PER_NODE",
+                                      "SLURM_NODEID",
+                                      "SLURM_STEP_TASKS_PER_NODE",
+                                      "SLURM_NTASKS_PER_NODE",
+                                      "SLURM_TASKS_PER_NODE",
+                                      "SLURM_NTASKS"};
   char name[64];
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unsetenv(names[i]);
   for (int i = 0; i < most && variables[i] != NULL; i++) {

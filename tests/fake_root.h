@@ -1,4 +1,5 @@
-/* A folder that stands for "/", with files of /proc and of cgroups in it, and a launcher's variables. SPDX-License-Identifier: MIT */
+/* A folder that stands for "/", with files of /proc and of cgroups in it, and a launcher's
+ * variables. SPDX-License-Identifier: MIT */
 #ifndef TESTS_FAKE_ROOT_H
 #define TESTS_FAKE_ROOT_H
 

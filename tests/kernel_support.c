@@ -34,7 +34,7 @@ void check_guards(const float *inner, size_t n) {
 }
 
 double output_row(const nu_kernels *kernels, nu_activation f, nu_loss loss, size_t n, float *z,
-                         const float *target, float *delta) {
+                  const float *target, float *delta) {
   enum { MOST = 64 };
   float scratch[3 * NU_HALF_PANEL * MOST], padded[MOST] = {0};
   double value = 0.0;

@@ -43,8 +43,8 @@ static numann_data *generated(void) {
   }
   nu_float_env_leave(&env);
   numann_data *data;
-  training_must(numann_data_create(&data, ROWS, FEATURES, inputs, CLASSES, NULL, labels,
-                                   &training_error));
+  training_must(
+      numann_data_create(&data, ROWS, FEATURES, inputs, CLASSES, NULL, labels, &training_error));
   return data;
 }
 
@@ -71,8 +71,8 @@ static training_job prepare(const char *settings, size_t threads, nu_strategy st
 }
 
 static void create_trainer(training_job *j) {
-  training_must(numann_trainer_create(&j->trainer, j->config, j->network, j->plan, j->data,
-                                      &training_error));
+  training_must(
+      numann_trainer_create(&j->trainer, j->config, j->network, j->plan, j->data, &training_error));
 }
 
 training_job training_start(const char *settings, size_t threads, nu_strategy strategy) {

@@ -1,4 +1,5 @@
-/* A small training job on generated data, for the tests of the trainer. SPDX-License-Identifier: MIT */
+/* A small training job on generated data, for the tests of the trainer.
+ * SPDX-License-Identifier: MIT */
 #ifndef TESTS_TRAINING_H
 #define TESTS_TRAINING_H
 
@@ -33,8 +34,8 @@ void training_end(training_job *job);
 /* Run a job to its end: the hash of its weights. */
 void training_hash(const char *settings, size_t threads, nu_strategy strategy, char hex[65]);
 
-/* The same with a plan of which only batch, grain and precision come from the settings; its placement becomes
- * the job's. */
+/* The same with a plan of which only batch, grain and precision come from the settings; its
+ * placement becomes the job's. */
 training_job training_start_planned(const char *settings, const numann_plan *plan);
 void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]);
 

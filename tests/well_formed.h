@@ -1,4 +1,5 @@
-/* Is a page HTML and XML at once: tags in pairs, attributes in quotes, known entities? SPDX-License-Identifier: MIT */
+/* Is a page HTML and XML at once: tags in pairs, attributes in quotes, known entities?
+ * SPDX-License-Identifier: MIT */
 #ifndef TESTS_WELL_FORMED_H
 #define TESTS_WELL_FORMED_H
 

@@ -1,8 +1,8 @@
 /* Checkpoint: models on disk, as safetensors files. SPDX-License-Identifier: MIT
  *
- * A file is written under a temporary name, synchronised, then renamed: after any crash the old file
- * or the new one is there, whole. Contents depend on config, seed and data only - never on threads,
- * strategy or time. docs/files.md tells the format. */
+ * A file is written under a temporary name, synchronised, then renamed: after any crash the old
+ * file or the new one is there, whole. Contents depend on config, seed and data only - never on
+ * threads, strategy or time. docs/files.md tells the format. */
 #ifndef NUMANN_CHECKPOINT_H
 #define NUMANN_CHECKPOINT_H
 

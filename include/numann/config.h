@@ -3,7 +3,8 @@
  *
  * The keys, their types, defaults and bounds: `numann help config`, docs/config.md.
  * Not to be changed while a numann_data or numann_trainer is being created from it; after that free
- * to change or destroy. Functions may be called from any thread, one config by one thread a time. */
+ * to change or destroy. Functions may be called from any thread, one config by one thread a time.
+ */
 #ifndef NUMANN_CONFIG_H
 #define NUMANN_CONFIG_H
 
@@ -13,12 +14,13 @@ typedef struct numann_config numann_config;
 
 /* Read a YAML file of at most 1 MiB. Paths inside it are relative to its folder.
  * NUMANN_ERR_CONFIG with file:line:column for anything wrong; *out is NULL on failure. */
-NUMANN_API numann_status numann_config_load(numann_config **out, const char *path, numann_error *err);
+NUMANN_API numann_status numann_config_load(numann_config **out, const char *path,
+                                            numann_error *err);
 
 /* The same from a text; `name` stands for the file in messages, paths are relative to the current
  * folder. */
-NUMANN_API numann_status numann_config_parse(numann_config **out, const char *text, const char *name,
-                                             numann_error *err);
+NUMANN_API numann_status numann_config_parse(numann_config **out, const char *text,
+                                             const char *name, numann_error *err);
 
 /* "train.epochs=5", "network.layers.0.neurons=128": set one key, checked like the file's. The value
  * is YAML too: "data.drop=[a, b]". */

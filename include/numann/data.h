@@ -20,8 +20,8 @@ NUMANN_API numann_status numann_data_load(numann_data **out, const numann_config
                                           numann_error *err);
 
 /* Training rows from memory, copied as they are: no scaling, no split.
- * Regression: targets [rows][n_targets], labels NULL. Classification: labels [rows] in [0, classes),
- * targets NULL, n_targets = classes. */
+ * Regression: targets [rows][n_targets], labels NULL. Classification: labels [rows] in [0,
+ * classes), targets NULL, n_targets = classes. */
 NUMANN_API numann_status numann_data_create(numann_data **out, size_t rows, size_t features,
                                             const float *inputs, size_t n_targets,
                                             const float *targets, const int32_t *labels,

@@ -1,4 +1,5 @@
-/* Trainer: runs the epochs, and asks its observer at every boundary. SPDX-License-Identifier: MIT */
+/* Trainer: runs the epochs, and asks its observer at every boundary. SPDX-License-Identifier: MIT
+ */
 #ifndef NUMANN_TRAINER_H
 #define NUMANN_TRAINER_H
 
@@ -23,14 +24,14 @@ typedef enum numann_action {
 
 /* At a step boundary. */
 typedef struct numann_progress {
-  uint64_t step;         /* updates done since the start of training */
-  uint64_t epoch;        /* the running epoch, counted from 1 */
-  uint64_t epochs;       /* epochs to train */
-  uint64_t batch;        /* batches done in this epoch */
-  uint64_t batches;      /* batches in an epoch */
-  uint64_t rows;         /* rows done in this epoch */
-  double train_loss;     /* mean loss a row over the rows of this epoch so far */
-  double learning_rate;  /* of the last step */
+  uint64_t step;        /* updates done since the start of training */
+  uint64_t epoch;       /* the running epoch, counted from 1 */
+  uint64_t epochs;      /* epochs to train */
+  uint64_t batch;       /* batches done in this epoch */
+  uint64_t batches;     /* batches in an epoch */
+  uint64_t rows;        /* rows done in this epoch */
+  double train_loss;    /* mean loss a row over the rows of this epoch so far */
+  double learning_rate; /* of the last step */
 } numann_progress;
 
 /* After an epoch. Means are over rows; loss as train.loss defines it. */
@@ -49,9 +50,9 @@ typedef struct numann_epoch {
   double samples_per_s;       /* training rows over training time */
 } numann_epoch;
 
-/* Any entry may be NULL. on_step is called by one thread while the others wait: return quickly, call no numann
- * function in it, and start no thread in it, which would inherit that thread's binding to its core. on_epoch and
- * on_save are called between parallel regions. */
+/* Any entry may be NULL. on_step is called by one thread while the others wait: return quickly,
+ * call no numann function in it, and start no thread in it, which would inherit that thread's
+ * binding to its core. on_epoch and on_save are called between parallel regions. */
 typedef struct numann_observer {
   void *arg;
   numann_action (*on_step)(void *arg, const numann_progress *progress);
@@ -60,7 +61,8 @@ typedef struct numann_observer {
 } numann_observer;
 
 /* Borrows network, plan and data: all three must outlive the trainer. Training starts from the
- * network's weights. Two trainers may run at the same time in two threads, on networks of their own. */
+ * network's weights. Two trainers may run at the same time in two threads, on networks of their
+ * own. */
 NUMANN_API numann_status numann_trainer_create(numann_trainer **out, const numann_config *config,
                                                numann_network *network, const numann_plan *plan,
                                                const numann_data *data, numann_error *err);

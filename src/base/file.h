@@ -14,7 +14,8 @@ numann_status nu_file_read(const char *path, size_t limit, numann_status status,
 /* Join folder and name with one '/'; an absolute name, or an empty folder, gives the name alone.
  * malloc'ed; NULL when refused. */
 char *nu_path_join(const char *folder, const char *name);
-/* The folder part of path with no final '/' ("." if there is none). malloc'ed; NULL when refused. */
+/* The folder part of path with no final '/' ("." if there is none). malloc'ed; NULL when refused.
+ */
 char *nu_path_folder(const char *path);
 
 #endif

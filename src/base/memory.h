@@ -12,8 +12,8 @@ bool nu_size_add(size_t a, size_t b, size_t *out);
 /* n rounded up to a multiple of `unit`. */
 size_t nu_round_up(size_t n, size_t unit);
 
-/* count * size zeroed bytes aligned to 64 (a cache line, and the widest vector); NULL when refused or
- * when the product overflows. Free with free(). count or size 0 gives a valid pointer. */
+/* count * size zeroed bytes aligned to 64 (a cache line, and the widest vector); NULL when refused
+ * or when the product overflows. Free with free(). count or size 0 gives a valid pointer. */
 void *nu_alloc(size_t count, size_t size);
 
 /* Grow *array (from malloc or NULL) so that it holds at least `need` elements of `size` bytes:

@@ -138,12 +138,34 @@ static double power_of_two(int exponent) {
  * exact. */
 #define FIVES 27
 static double convert_by_integers(uint64_t mantissa, int exponent) {
-  static const uint64_t five[FIVES + 1] = {
-      1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u, 9765625u, 48828125u,
-      244140625u, 1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u,
-      3814697265625u, 19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u,
-      11920928955078125u, 59604644775390625u, 298023223876953125u, 1490116119384765625u,
-      7450580596923828125u};
+  static const uint64_t five[FIVES + 1] = {1u,
+                                           5u,
+                                           25u,
+                                           125u,
+                                           625u,
+                                           3125u,
+                                           15625u,
+                                           78125u,
+                                           390625u,
+                                           1953125u,
+                                           9765625u,
+                                           48828125u,
+                                           244140625u,
+                                           1220703125u,
+                                           6103515625u,
+                                           30517578125u,
+                                           152587890625u,
+                                           762939453125u,
+                                           3814697265625u,
+                                           19073486328125u,
+                                           95367431640625u,
+                                           476837158203125u,
+                                           2384185791015625u,
+                                           11920928955078125u,
+                                           59604644775390625u,
+                                           298023223876953125u,
+                                           1490116119384765625u,
+                                           7450580596923828125u};
   if (exponent >= 0) {
     uint128 product = (uint128)mantissa * five[exponent];
     uint64_t high = (uint64_t)(product >> 64);
@@ -232,7 +254,8 @@ const char *nu_format_real(double value, char buffer[NU_REAL_TEXT]) {
     double back;
     snprintf(buffer, NU_REAL_TEXT, "%.*g", digits, value);
     put_point(buffer);
-    bool finite_text = nu_parse_real(buffer, strlen(buffer), &back); /* 15 digits may round to inf */
+    bool finite_text =
+        nu_parse_real(buffer, strlen(buffer), &back); /* 15 digits may round to inf */
     if (value - value != 0.0 || (finite_text && back == value)) break;
   }
   return buffer;

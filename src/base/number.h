@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* The whole of text[0..n) must be one decimal number: [+-] digits [. digits] [e [+-] digits].
- * No spaces, no hexadecimal, no nan or inf, no comma; the result must be finite. Correctly rounded. */
+ * No spaces, no hexadecimal, no nan or inf, no comma; the result must be finite. Correctly rounded.
+ */
 bool nu_parse_real(const char *text, size_t n, double *out);
 
 /* The longest such number that text[..end) begins with: behind it, or NULL when there is none. */

@@ -15,8 +15,8 @@
 
 /* The four numbers from 4 block on; the upper half of the last counter is kept for redraws. */
 static philox4x32_ctr_t philox_block(nu_stream stream, uint64_t block, uint32_t redraw) {
-  philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32), stream.counter,
-                               stream.purpose | redraw << 16}};
+  philox4x32_ctr_t counter = {
+      {(uint32_t)block, (uint32_t)(block >> 32), stream.counter, stream.purpose | redraw << 16}};
   philox4x32_key_t key = {{(uint32_t)stream.seed, (uint32_t)(stream.seed >> 32)}};
   return philox4x32(counter, key);
 }
@@ -38,8 +38,8 @@ double nu_random_normal(nu_stream stream, uint64_t index) {
   return sqrt(-2.0 * nu_real_log(u)) * nu_real_cospi(2.0 * v);
 }
 
-/* Uniform in [0, bound): multiply-shift with rejection (Lemire 2019), so that no residue is favoured.
- * bits: the index-th number of the stream. */
+/* Uniform in [0, bound): multiply-shift with rejection (Lemire 2019), so that no residue is
+ * favoured. bits: the index-th number of the stream. */
 static uint32_t below(nu_stream stream, uint64_t index, uint32_t bits, uint32_t bound) {
   uint64_t product = (uint64_t)bits * bound;
   if ((uint32_t)product >= bound) return (uint32_t)(product >> 32); /* no threshold is higher */
@@ -50,9 +50,10 @@ static uint32_t below(nu_stream stream, uint64_t index, uint32_t bits, uint32_t 
   return (uint32_t)(product >> 32);
 }
 
-/* With which item each of [i - count, i) changes places, the last one first. No item says which: all are
- * drawn, and sent for, before the first is moved. */
-static void draw_partners(nu_stream stream, const uint32_t *items, size_t i, size_t count, uint32_t *partner) {
+/* With which item each of [i - count, i) changes places, the last one first. No item says which:
+ * all are drawn, and sent for, before the first is moved. */
+static void draw_partners(nu_stream stream, const uint32_t *items, size_t i, size_t count,
+                          uint32_t *partner) {
   philox4x32_ctr_t four = philox_block(stream, i >> 2, 0);
   for (size_t k = 0; k < count; k++, i--) {
     partner[k] = below(stream, i, four.v[i & 3], (uint32_t)i);

@@ -9,10 +9,10 @@
 
 /* What the numbers are for: each purpose is a stream of its own. Part of the numerics version. */
 typedef enum nu_purpose {
-  NU_PURPOSE_SPLIT = 1,    /* which rows are test and validation; counter: 0 */
-  NU_PURPOSE_SHUFFLE = 2,  /* order of the rows; counter: epoch */
-  NU_PURPOSE_WEIGHTS = 3,  /* initial weights; counter: layer */
-  NU_PURPOSE_GENERATE = 4  /* generated data of tests and benchmarks */
+  NU_PURPOSE_SPLIT = 1,   /* which rows are test and validation; counter: 0 */
+  NU_PURPOSE_SHUFFLE = 2, /* order of the rows; counter: epoch */
+  NU_PURPOSE_WEIGHTS = 3, /* initial weights; counter: layer */
+  NU_PURPOSE_GENERATE = 4 /* generated data of tests and benchmarks */
 } nu_purpose;
 
 typedef struct nu_stream {

@@ -18,9 +18,9 @@ numann_status nu_vfail(numann_error *err, numann_status status, const char *form
 numann_status nu_fail_memory(numann_error *err, size_t bytes, const char *what);
 
 /* Forward a failure: NU_TRY(call) returns from the function if call did not give NUMANN_OK. */
-#define NU_TRY(call)                                 \
-  do {                                               \
-    numann_status nu_try_status = (call);            \
+#define NU_TRY(call)                                      \
+  do {                                                    \
+    numann_status nu_try_status = (call);                 \
     if (nu_try_status != NUMANN_OK) return nu_try_status; \
   } while (0)
 

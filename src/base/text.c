@@ -25,7 +25,9 @@ void nu_text_append(nu_text *text, const char *bytes, size_t n) {
   text->data[text->length] = '\0';
 }
 
-void nu_text_add(nu_text *text, const char *string) { nu_text_append(text, string, strlen(string)); }
+void nu_text_add(nu_text *text, const char *string) {
+  nu_text_append(text, string, strlen(string));
+}
 
 void nu_text_addf(nu_text *text, const char *format, ...) {
   va_list args, again;

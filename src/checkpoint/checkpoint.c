@@ -35,8 +35,7 @@ static char *step_path(const char *folder, uint64_t step) {
 static bool parse_name(const char *name, uint64_t *step) {
   size_t n = strlen(name), start = sizeof PREFIX - 1, end = sizeof ENDING - 1;
   return n > start + end && strncmp(name, PREFIX, start) == 0 &&
-         strcmp(name + n - end, ENDING) == 0 &&
-         nu_parse_count(name + start, n - start - end, step);
+         strcmp(name + n - end, ENDING) == 0 && nu_parse_count(name + start, n - start - end, step);
 }
 
 static int newest_first(const void *left, const void *right) {

@@ -18,9 +18,9 @@
 typedef struct nu_saved {
   numann_network *network; /* shapes, activations, loss and weights */
   nu_schema schema;
-  char *config_text;       /* YAML, NU_CONFIG_MODEL */
-  uint64_t data_sum;       /* nu_data_sum of the training rows; 0 = unknown */
-  bool has_state;          /* a checkpoint: `state` holds the rest */
+  char *config_text; /* YAML, NU_CONFIG_MODEL */
+  uint64_t data_sum; /* nu_data_sum of the training rows; 0 = unknown */
+  bool has_state;    /* a checkpoint: `state` holds the rest */
   nu_state state;
 } nu_saved;
 

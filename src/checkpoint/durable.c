@@ -45,9 +45,7 @@ static numann_status give_up(nu_durable *file, const char *what, int error, numa
   return fail(path, what, error, err);
 }
 
-static int open_folder(const char *path) {
-  return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
+static int open_folder(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
 
 /* Some file systems have no fsync of folders and say so: nothing more can be done there. */
 static int sync_folder(int folder) {
@@ -80,8 +78,8 @@ static numann_status open_temporary(nu_durable *file, numann_error *err) {
   if (!temporary) return nu_fail_memory(err, room, "a path");
   for (int i = 0; i < ATTEMPTS && file->fd < 0; i++) {
     snprintf(temporary, room, ".%s.%ld-%d.tmp", file->name, (long)getpid(), i);
-    file->fd = openat(file->folder, temporary,
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    file->fd =
+        openat(file->folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file->fd < 0 && errno != EEXIST) break;
   }
   if (file->fd < 0) {
@@ -113,8 +111,8 @@ static int reserve(int fd, uint64_t size) {
 numann_status nu_durable_begin(nu_durable *file, const char *path, uint64_t size,
                                numann_error *err) {
   const char *slash = strrchr(path, '/');
-  *file = (nu_durable){.path = path, .name = slash ? slash + 1 : path, .folder = -1, .fd = -1,
-                       .size = size};
+  *file = (nu_durable){
+      .path = path, .name = slash ? slash + 1 : path, .folder = -1, .fd = -1, .size = size};
   numann_status status = open_parent(file, err);
   if (status == NUMANN_OK) status = check_target(file, err);
   if (status == NUMANN_OK) status = open_temporary(file, err);

@@ -17,12 +17,12 @@
 #include "base/status.h"
 
 typedef struct nu_durable {
-  const char *path;     /* final name, borrowed until end or abandon */
-  const char *name;     /* its part after the last slash */
-  char *temporary;      /* name in the same folder; owned */
-  int folder;           /* descriptor of the folder */
+  const char *path; /* final name, borrowed until end or abandon */
+  const char *name; /* its part after the last slash */
+  char *temporary;  /* name in the same folder; owned */
+  int folder;       /* descriptor of the folder */
   int fd;
-  uint64_t size;        /* promised to begin */
+  uint64_t size; /* promised to begin */
   uint64_t written;
 } nu_durable;
 

@@ -37,13 +37,13 @@ static bool put_json(json_t *metadata, const char *key, json_t *value) {
 
 static json_t *layers_json(const numann_network *network) {
   json_t *sizes = json_array(), *activations = json_array();
-  bool good = json_array_append_new(
-                  sizes, json_integer((json_int_t)numann_network_inputs(network))) == 0;
+  bool good =
+      json_array_append_new(sizes, json_integer((json_int_t)numann_network_inputs(network))) == 0;
   for (size_t l = 0; l < network->n_layers && good; l++) {
     const nu_layer *layer = &network->layers[l];
-    good = json_array_append_new(sizes, json_integer((json_int_t)layer->neurons)) == 0 &&
-           json_array_append_new(activations,
-                                 json_string(nu_activation_name(layer->activation))) == 0;
+    good =
+        json_array_append_new(sizes, json_integer((json_int_t)layer->neurons)) == 0 &&
+        json_array_append_new(activations, json_string(nu_activation_name(layer->activation))) == 0;
   }
   if (good) {
     return json_pack("{s:o, s:o, s:s}", "sizes", sizes, "activations", activations, "loss",
@@ -96,8 +96,7 @@ static numann_status schema_json(json_t **out, const nu_schema *schema, numann_e
   *out = json_object();
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     json_t *names;
-    numann_status status =
-        names_json(&names, parts[i].names, parts[i].n_names, parts[i].what, err);
+    numann_status status = names_json(&names, parts[i].names, parts[i].n_names, parts[i].what, err);
     bool good = json_object_set_new(*out, parts[i].count_key,
                                     json_integer((json_int_t)parts[i].count)) == 0 &&
                 json_object_set(*out, parts[i].names_key, names) == 0;

@@ -64,11 +64,11 @@ typedef struct nu_tensor_entry {
 typedef struct nu_tensor_file {
   const char *path; /* borrowed until close */
   int fd;
-  uint64_t size;       /* of the file */
-  uint64_t data;       /* where the arrays begin */
-  json_t *header;      /* owned */
-  json_t *metadata;    /* inside header */
-  json_t *checksums;   /* name -> 8 hexadecimal digits; owned */
+  uint64_t size;     /* of the file */
+  uint64_t data;     /* where the arrays begin */
+  json_t *header;    /* owned */
+  json_t *metadata;  /* inside header */
+  json_t *checksums; /* name -> 8 hexadecimal digits; owned */
   size_t n;
   nu_tensor_entry *entries; /* [n], by offset; owned */
 } nu_tensor_file;

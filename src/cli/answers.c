@@ -66,10 +66,8 @@ static void add_row(const nu_answers *answers, size_t i, nu_text *out) {
 }
 
 void nu_answers_csv(const nu_answers *answers, nu_text *out) {
-  if (answers->schema->classes > 0)
-    add_class_header(answers, out);
-  else
-    add_target_header(answers, out);
+  if (answers->schema->classes > 0) add_class_header(answers, out);
+  else add_target_header(answers, out);
   for (size_t i = 0; i < answers->rows; i++) add_row(answers, i, out);
 }
 
@@ -86,8 +84,8 @@ static void add_npy_header(const nu_answers *answers, nu_text *out) {
   size_t used = NPY_PREAMBLE + (size_t)length + 1;
   size_t padding = (NPY_ALIGNMENT - used % NPY_ALIGNMENT) % NPY_ALIGNMENT;
   size_t size = (size_t)length + padding + 1;
-  const char preamble[NPY_PREAMBLE] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0,
-                                       (char)(size & 0xff), (char)(size >> 8)};
+  const char preamble[NPY_PREAMBLE] = {
+      '\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, (char)(size & 0xff), (char)(size >> 8)};
   nu_text_append(out, preamble, sizeof preamble);
   nu_text_addf(out, "%s%*s\n", header, (int)padding, "");
 }

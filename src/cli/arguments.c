@@ -22,9 +22,11 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann train configs/digits.yaml --overwrite --json > result.json\n",
          nu_command_train},
     [NU_COMMAND_EVAL] =
-        {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3, "measure a model on data with known answers",
+        {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3,
+         "measure a model on data with known answers",
          "Without DATA: the test rows that the run's config names. DATA is a CSV or NPY table, or\n"
-         "an IDX or NPY array of inputs with its LABELS. Prints losses, accuracy or rmse, precision\n"
+         "an IDX or NPY array of inputs with its LABELS. Prints losses, accuracy or rmse, "
+         "precision\n"
          "and recall of each class and the confusion matrix.\n",
          "numann eval runs/digits\n"
          "numann eval runs/digits/model.safetensors new.csv --json\n",
@@ -49,8 +51,7 @@ static const nu_command commands[NU_COMMANDS] = {
         {"gradcheck", "CONFIG", 1, 1, "check the gradients of a config's network",
          "Compares a plain double-precision gradient with central differences, and the engine's\n"
          "gradient with the plain one; prints the worst per layer and fails above the bound.\n",
-         "numann gradcheck configs/digits.yaml\n",
-         nu_command_gradcheck},
+         "numann gradcheck configs/digits.yaml\n", nu_command_gradcheck},
     [NU_COMMAND_TOPO] =
         {"topo", "", 0, 0, "draw the machine and what may be used of it",
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
@@ -62,32 +63,44 @@ static const nu_command commands[NU_COMMANDS] = {
     [NU_COMMAND_PLAN] =
         {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
-         "alternative; for each layer its shares, its time and what bounds it; cache blocks; and the\n"
-         "memory by purpose; which thread runs on which core, and which part of the memory lies on which\n"
+         "alternative; for each layer its shares, its time and what bounds it; cache blocks; and "
+         "the\n"
+         "memory by purpose; which thread runs on which core, and which part of the memory lies on "
+         "which\n"
          "NUMA node. Nothing is trained. Times are estimates, the memory is counted. --row\n"
-         "plans a network of `numann bench rows` instead of a config's. The rates that the estimates\n"
+         "plans a network of `numann bench rows` instead of a config's. The rates that the "
+         "estimates\n"
          "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
          "numann plan configs/digits.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
          "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n"
-         "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg placement.svg\n",
+         "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg "
+         "placement.svg\n",
          nu_command_plan},
     [NU_COMMAND_BENCH] =
-        {"bench", "peak|step|phases|kernels|nodes|rows|read CONFIG", 1, 2, "measure this machine and the engine on it",
-         "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on the\n"
-         "threads that training would use. step: whole training steps of a network on generated data\n"
-         "larger than the caches, with slices of the peak between them; their ratio is the fraction\n"
-         "of the peak. phases: the same step in its phases, the ceiling that padding and functions\n"
+        {"bench", "peak|step|phases|kernels|nodes|rows|read CONFIG", 1, 2,
+         "measure this machine and the engine on it",
+         "peak: fused multiply-adds in registers (the arithmetic peak) and memory bandwidth, on "
+         "the\n"
+         "threads that training would use. step: whole training steps of a network on generated "
+         "data\n"
+         "larger than the caches, with slices of the peak between them; their ratio is the "
+         "fraction\n"
+         "of the peak. phases: the same step in its phases, the ceiling that padding and "
+         "functions\n"
          "set to that fraction, and where the rest of the time goes. kernels: each kernel alone.\n"
-         "nodes: the bandwidth from the cores of each NUMA node to the memory of each. rows: the named\n"
-         "networks that --row knows. A step counts 2 B (3 sum K N - K1 N1) flops; a run whose peak\n"
+         "nodes: the bandwidth from the cores of each NUMA node to the memory of each. rows: the "
+         "named\n"
+         "networks that --row knows. A step counts 2 B (3 sum K N - K1 N1) flops; a run whose "
+         "peak\n"
          "moved by more than 5 % is marked. read: the data of a config, from its files to where\n"
          "training would begin.\n",
          "numann bench peak\n"
          "numann bench step --row mnist --threads 2\n"
          "numann bench phases --row mnist --threads 1\n"
-         "numann bench step --layers 100,300,2 --batch 64 --activation tanh --optimizer adam --json\n"
+         "numann bench step --layers 100,300,2 --batch 64 --activation tanh --optimizer adam "
+         "--json\n"
          "numann bench nodes --seconds 10\n"
          "numann bench rows\n"
          "numann bench read train.yaml\n",
@@ -101,10 +114,10 @@ static const nu_command commands[NU_COMMANDS] = {
 };
 
 #define BIT(command) (1u << NU_COMMAND_##command)
-#define WITH_CONFIG (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK) | BIT(BENCH) | \
-                     BIT(PLAN))
-#define WITH_RESULT (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO) | BIT(BENCH) | \
-                     BIT(PLAN))
+#define WITH_CONFIG \
+  (BIT(TRAIN) | BIT(EVAL) | BIT(PREDICT) | BIT(INFO) | BIT(GRADCHECK) | BIT(BENCH) | BIT(PLAN))
+#define WITH_RESULT \
+  (BIT(TRAIN) | BIT(EVAL) | BIT(INFO) | BIT(GRADCHECK) | BIT(TOPO) | BIT(BENCH) | BIT(PLAN))
 #define WITH_ROW (BIT(BENCH) | BIT(PLAN))
 #define WITH_ALL ((1u << NU_COMMANDS) - 1)
 #define ALONE (1u << NU_COMMANDS)
@@ -121,9 +134,9 @@ static const nu_option options[NU_OPTIONS] = {
                           BIT(TRAIN)},
     [NU_OPTION_OVERWRITE] = {"overwrite", 0, NULL, "replace the run that the folder holds",
                              BIT(TRAIN)},
-    [NU_OPTION_EXPLAIN_PLACEMENT] = {"explain-placement", 0, NULL,
-                                     "say which thread and page belong where, and whether they are there",
-                                     BIT(TRAIN)},
+    [NU_OPTION_EXPLAIN_PLACEMENT] =
+        {"explain-placement", 0, NULL,
+         "say which thread and page belong where, and whether they are there", BIT(TRAIN)},
     [NU_OPTION_OUTPUT] = {"output", 'o', "FILE", "write the answers there (default: stdout)",
                           BIT(PREDICT)},
     [NU_OPTION_FORMAT] = {"format", 0, "csv|npy",
@@ -132,19 +145,19 @@ static const nu_option options[NU_OPTIONS] = {
                           BIT(PREDICT)},
     [NU_OPTION_ROW] = {"row", 0, "NAME", "a named network and its setting (default: mnist)",
                        WITH_ROW},
-    [NU_OPTION_LAYERS] = {"layers", 0, "N,N,N", "inputs, then the neurons of each layer",
-                          WITH_ROW},
+    [NU_OPTION_LAYERS] = {"layers", 0, "N,N,N", "inputs, then the neurons of each layer", WITH_ROW},
     [NU_OPTION_BATCH] = {"batch", 'b', "N", "rows in a batch", WITH_ROW},
-    [NU_OPTION_ACTIVATION] = {"activation", 0, "NAME", "activation of the hidden layers",
-                              WITH_ROW},
+    [NU_OPTION_ACTIVATION] = {"activation", 0, "NAME", "activation of the hidden layers", WITH_ROW},
     [NU_OPTION_LOSS] = {"loss", 0, "NAME", "loss; it decides the output's activation", WITH_ROW},
     [NU_OPTION_OPTIMIZER] = {"optimizer", 0, "NAME", "optimiser", WITH_ROW},
     [NU_OPTION_SECONDS] = {"seconds", 0, "S", "time to measure (default: 4)", BIT(BENCH)},
-    [NU_OPTION_TOPOLOGY] = {"topology", 0, "TEXT|FILE.xml",
-                            "another machine: hwloc's words, such as 'pack:2 numa:2 core:8 pu:2', or "
-                            "a file of lstopo",
-                            BIT(TOPO) | BIT(PLAN)},
-    [NU_OPTION_ISA] = {"isa", 0, "NAME", "estimate with the shipped rates of an instruction set, such as avx2",
+    [NU_OPTION_TOPOLOGY] =
+        {"topology", 0, "TEXT|FILE.xml",
+         "another machine: hwloc's words, such as 'pack:2 numa:2 core:8 pu:2', or "
+         "a file of lstopo",
+         BIT(TOPO) | BIT(PLAN)},
+    [NU_OPTION_ISA] = {"isa", 0, "NAME",
+                       "estimate with the shipped rates of an instruction set, such as avx2",
                        BIT(PLAN)},
     [NU_OPTION_SVG] = {"svg", 0, "FILE", "draw the placement into a file, too", BIT(PLAN)},
     [NU_OPTION_JSON] = {"json", 0, NULL, "print one JSON object on stdout", WITH_RESULT},
@@ -157,13 +170,9 @@ static const nu_option options[NU_OPTIONS] = {
     [NU_OPTION_HELP] = {"help", 'h', NULL, "explain the command and end", WITH_ALL | ALONE},
 };
 
-const nu_command *nu_command_row(nu_command_id command) {
-  return &commands[command];
-}
+const nu_command *nu_command_row(nu_command_id command) { return &commands[command]; }
 
-const nu_option *nu_option_row(nu_option_id option) {
-  return &options[option];
-}
+const nu_option *nu_option_row(nu_option_id option) { return &options[option]; }
 
 bool nu_command_takes(nu_command_id command, nu_option_id option) {
   return (options[option].commands & (1u << command)) != 0;
@@ -258,12 +267,9 @@ static numann_status take_value(parser *p, const char *word, nu_option_id option
   if (row->argument == NULL && equals != NULL)
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s takes no value, found '%s'",
                    row->name, equals + 1);
-  if (row->argument == NULL)
-    *value = "";
-  else if (equals != NULL)
-    *value = equals + 1;
-  else if (p->at < p->argc)
-    *value = p->argv[p->at++];
+  if (row->argument == NULL) *value = "";
+  else if (equals != NULL) *value = equals + 1;
+  else if (p->at < p->argc) *value = p->argv[p->at++];
   else
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s needs a value: --%s %s", row->name,
                    row->name, row->argument);
@@ -297,12 +303,9 @@ static numann_status parse_words(nu_arguments *args, parser *p, numann_error *er
   while (p->at < p->argc) {
     const char *word = p->argv[p->at++];
     bool is_option = !p->options_end && word[0] == '-' && word[1] != '\0';
-    if (is_option && strcmp(word, "--") == 0)
-      p->options_end = true;
-    else if (is_option)
-      NU_TRY(parse_option(args, p, word, err));
-    else
-      NU_TRY(parse_operand(args, word, err));
+    if (is_option && strcmp(word, "--") == 0) p->options_end = true;
+    else if (is_option) NU_TRY(parse_option(args, p, word, err));
+    else NU_TRY(parse_operand(args, word, err));
   }
   return NUMANN_OK;
 }

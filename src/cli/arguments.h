@@ -53,7 +53,7 @@ typedef enum nu_option_id {
 typedef struct nu_arguments {
   nu_command_id command;
   const char *value[NU_OPTIONS]; /* NULL: not given; "" for a given flag; the last one wins */
-  const char **sets;             /* [n_sets] values of --set in order; owned, the texts are argv's */
+  const char **sets; /* [n_sets] values of --set in order; owned, the texts are argv's */
   size_t n_sets;
   const char *operands[NU_OPERANDS];
   size_t n_operands;
@@ -74,7 +74,7 @@ typedef struct nu_option {
   char letter;          /* 0 = none */
   const char *argument; /* "N|auto", NULL for a flag */
   const char *help;
-  unsigned commands;    /* bit 1 << nu_command_id for each command that has it */
+  unsigned commands; /* bit 1 << nu_command_id for each command that has it */
 } nu_option;
 
 const nu_command *nu_command_row(nu_command_id command);

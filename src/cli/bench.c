@@ -49,11 +49,11 @@ static numann_status bench_peak(const nu_arguments *args, numann_error *err) {
     nu_json_close(&json, '}');
     nu_text_add(&json.text, "\n");
   } else {
-    nu_text_addf(&json.text,
-                 "%zu thread%s, %s\n%8.1f GFLOP/s  fused multiply-adds in registers (%.1f on one thread)\n"
-                 "%8.1f GB/s     memory, two streams read and one written\n",
-                 threads, threads == 1 ? "" : "s", peak.isa, best / 1e9, one.flops / 1e9,
-                 bandwidth / 1e9);
+    nu_text_addf(
+        &json.text,
+        "%zu thread%s, %s\n%8.1f GFLOP/s  fused multiply-adds in registers (%.1f on one thread)\n"
+        "%8.1f GB/s     memory, two streams read and one written\n",
+        threads, threads == 1 ? "" : "s", peak.isa, best / 1e9, one.flops / 1e9, bandwidth / 1e9);
   }
   return nu_print_text(&json.text, err);
 }
@@ -92,21 +92,21 @@ static const struct {
   const char *name;
   size_t operands; /* with the name */
   numann_status (*run)(const nu_arguments *args, numann_error *err);
-} parts[] = {{"peak", 1, bench_peak},
-             {"step", 1, nu_bench_step},
-             {"phases", 1, nu_bench_phases},
-             {"kernels", 1, nu_bench_kernels},
-             {"nodes", 1, nu_bench_nodes},
-             {"read", 2, nu_bench_read},
+} parts[] = {{"peak", 1, bench_peak},        {"step", 1, nu_bench_step},
+             {"phases", 1, nu_bench_phases}, {"kernels", 1, nu_bench_kernels},
+             {"nodes", 1, nu_bench_nodes},   {"read", 2, nu_bench_read},
              {"rows", 1, bench_rows}};
 
 numann_status nu_command_bench(const nu_arguments *args, numann_error *err) {
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     if (strcmp(args->operands[0], parts[i].name) != 0) continue;
     if (args->n_operands == parts[i].operands) return parts[i].run(args, err);
-    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: bench %s: expected %s", parts[i].name,
-                   parts[i].operands == 1 ? "no further argument" : "a config, whose data are read");
+    return nu_fail(
+        err, NUMANN_ERR_CONFIG, "command line: bench %s: expected %s", parts[i].name,
+        parts[i].operands == 1 ? "no further argument" : "a config, whose data are read");
   }
-  return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: bench %s: expected peak, step, phases, kernels, nodes, read or rows", args->operands[0]);
+  return nu_fail(
+      err, NUMANN_ERR_CONFIG,
+      "command line: bench %s: expected peak, step, phases, kernels, nodes, read or rows",
+      args->operands[0]);
 }

@@ -24,8 +24,8 @@ extern const size_t nu_n_bench_rows;
 /* The row of --row with the other options over it. */
 numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, numann_error *err);
 
-/* Its inputs and neurons, [NU_BENCH_LAYERS + 1]; a config for it, with --set applied; and how many rows are
- * generated for it. */
+/* Its inputs and neurons, [NU_BENCH_LAYERS + 1]; a config for it, with --set applied; and how many
+ * rows are generated for it. */
 enum { NU_BENCH_LAYERS = 64 };
 numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row *row,
                              numann_error *err);
@@ -34,8 +34,8 @@ numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, cons
 numann_status nu_bench_data_rows(size_t *rows, const numann_config *config, const nu_bench_row *row,
                                  const size_t *sizes, size_t n_layers, numann_error *err);
 
-/* A row made ready to be trained: generated data, network, plan. Start with {0}; nu_bench_clear in any
- * case. */
+/* A row made ready to be trained: generated data, network, plan. Start with {0}; nu_bench_clear in
+ * any case. */
 typedef struct nu_bench_setup {
   nu_bench_row row;
   size_t sizes[NU_BENCH_LAYERS + 1]; /* neurons of layer l, the inputs first */

@@ -1,9 +1,10 @@
 /* Where the time of a step goes: useful arithmetic, what must be beside it, and the rest.
  * SPDX-License-Identifier: MIT
  *
- * The ceiling of the fraction of the peak is what is left when the padded arithmetic runs at the peak and the
- * functions beside it take what they take alone: useful / (padded + functions + gather). What a step takes
- * beyond that is told by phase, so that all of it adds up to the step. */
+ * The ceiling of the fraction of the peak is what is left when the padded arithmetic runs at the
+ * peak and the functions beside it take what they take alone: useful / (padded + functions +
+ * gather). What a step takes beyond that is told by phase, so that all of it adds up to the step.
+ */
 #include "base/memory.h"
 #include "cli/bench_phases.h"
 
@@ -37,9 +38,26 @@ static flops flops_of(const nu_phase_bench *b, size_t phase) {
 
 /* ---- the account */
 
-enum { USEFUL, PADDING, ACTIVATION, DERIVATIVE, OUTPUT, OPTIMIZER, GATHER, /* up to here the ceiling */
-       BARRIERS, WAITING, JOINING, LOOP, GATHER_REST, OUTPUT_REST, UPDATE_REST, FORWARD_REST, DELTA_REST,
-       GRADIENT_REST, ITEMS };
+enum {
+  USEFUL,
+  PADDING,
+  ACTIVATION,
+  DERIVATIVE,
+  OUTPUT,
+  OPTIMIZER,
+  GATHER, /* up to here the ceiling */
+  BARRIERS,
+  WAITING,
+  JOINING,
+  LOOP,
+  GATHER_REST,
+  OUTPUT_REST,
+  UPDATE_REST,
+  FORWARD_REST,
+  DELTA_REST,
+  GRADIENT_REST,
+  ITEMS
+};
 
 static const struct {
   const char *key, *words;
@@ -65,10 +83,12 @@ static const struct {
 
 typedef struct account {
   double seconds[ITEMS]; /* their sum is the step */
-  double fraction, padding, ceiling; /* of the peak; useful over padded flops; the highest fraction */
+  double fraction, padding,
+      ceiling; /* of the peak; useful over padded flops; the highest fraction */
 } account;
 
-/* Seconds of all phases of a kind: NU_FORWARD_OF(0), NU_DELTA_OF(0) or NU_GRADIENT_OF(0) names it. */
+/* Seconds of all phases of a kind: NU_FORWARD_OF(0), NU_DELTA_OF(0) or NU_GRADIENT_OF(0) names it.
+ */
 static double time_of_kind(const nu_phase_bench *b, size_t first) {
   double sum = 0.0;
   for (size_t phase = first; phase < NU_PHASES; phase += 3) sum += b->times.phase[phase];
@@ -110,10 +130,13 @@ static void account_chains(const nu_phase_bench *b, account *a) {
 static account account_of(const nu_phase_bench *b) {
   const nu_alone *alone = &b->alone;
   const double *phase = b->times.phase;
-  account a = {.seconds = {[ACTIVATION] = alone->activation, [DERIVATIVE] = alone->derivative,
-                           [OUTPUT] = alone->output, [OPTIMIZER] = alone->optimizer,
+  account a = {.seconds = {[ACTIVATION] = alone->activation,
+                           [DERIVATIVE] = alone->derivative,
+                           [OUTPUT] = alone->output,
+                           [OPTIMIZER] = alone->optimizer,
                            [GATHER] = alone->gather}};
-  bool joined = b->engine.plan->groups > 1; /* the update of several groups stands where they join */
+  bool joined =
+      b->engine.plan->groups > 1; /* the update of several groups stands where they join */
   double apart = b->fused ? 0.0 : alone->optimizer;
   account_chains(b, &a);
   a.seconds[BARRIERS] = b->times.barriers * alone->barrier;
@@ -221,7 +244,8 @@ static void add_phases(const nu_phase_bench *b, nu_text *out) {
 void nu_account_text(const nu_phase_bench *b, nu_text *out) {
   account a = account_of(b);
   nu_bench_describe(&b->setup, out);
-  nu_text_addf(out, "%.2f us a step, without the looks at the clock between phases\n\n", b->times.step * 1e6);
+  nu_text_addf(out, "%.2f us a step, without the looks at the clock between phases\n\n",
+               b->times.step * 1e6);
   add_phases(b, out);
   nu_text_add(out, "\nwhere the time goes\n");
   for (size_t i = 0; i < ITEMS; i++) {
@@ -231,7 +255,8 @@ void nu_account_text(const nu_phase_bench *b, nu_text *out) {
     nu_text_addf(out, "         ... all that a step needs: ceiling %.3f of the peak\n", a.ceiling);
   }
   nu_text_addf(out,
-               "\nfraction of the peak (%.1f GFLOP/s) %.3f, of the ceiling %.3f; useful over padded flops %.3f\n",
+               "\nfraction of the peak (%.1f GFLOP/s) %.3f, of the ceiling %.3f; useful over "
+               "padded flops %.3f\n",
                b->peak / 1e9, a.fraction, a.fraction / a.ceiling, a.padding);
   if (is_valid(b)) return;
   nu_text_add(out, "not valid: the peak moved by more than 5 %, so the machine was not quiet\n");

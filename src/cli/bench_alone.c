@@ -1,12 +1,13 @@
-/* What the functions of a step take alone: with the padded arithmetic they set the ceiling. SPDX-License-Identifier: MIT */
+/* What the functions of a step take alone: with the padded arithmetic they set the ceiling.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/bench_phases.h"
 
-/* Rows and columns of a block, parameters of a region: what the engine hands its kernels at a time, in the
- * nearest cache. */
+/* Rows and columns of a block, parameters of a region: what the engine hands its kernels at a time,
+ * in the nearest cache. */
 enum { ROWS = 48, COLUMNS = 64, BLOCK = ROWS * COLUMNS, REGION = 48 * NU_PANEL };
 enum { REPEATS = 9, BARRIERS = 200 };
 #define REPEAT_SECONDS 50e-6
@@ -15,9 +16,9 @@ enum { REPEATS = 9, BARRIERS = 200 };
 typedef struct probe {
   const nu_phase_bench *bench;
   size_t thread;
-  float *a, *b, *c, *d;    /* [BLOCK] each, filled with small numbers */
+  float *a, *b, *c, *d; /* [BLOCK] each, filled with small numbers */
   const nu_engine_layer *layer;
-  size_t rows, n;          /* of the call: rows of n columns, or n parameters */
+  size_t rows, n; /* of the call: rows of n columns, or n parameters */
   nu_chunk chunk;
   nu_update update;
 } probe;
@@ -37,7 +38,9 @@ static void call_update(const probe *p) {
 }
 
 /* On the engine's own rows, as the last step left them. */
-static void call_output(const probe *p) { nu_output_rows(&p->bench->engine, p->thread, &p->chunk, true); }
+static void call_output(const probe *p) {
+  nu_output_rows(&p->bench->engine, p->thread, &p->chunk, true);
+}
 
 /* Median seconds of a call, each measurement of as many as take some time. */
 static double seconds_of(call *fn, const probe *p) {
@@ -62,7 +65,8 @@ static void probe_functions(probe *p, nu_alone *out) {
   for (size_t l = 0; l + 1 < engine->n_layers; l++) {
     p->layer = &engine->layers[l];
     p->n = least(COLUMNS, nu_padded(p->layer->neurons));
-    double share = batch * (double)nu_padded(p->layer->neurons) / threads / (double)(p->rows * p->n);
+    double share =
+        batch * (double)nu_padded(p->layer->neurons) / threads / (double)(p->rows * p->n);
     out->activation += share * seconds_of(call_activate, p);
     out->derivative += share * seconds_of(call_derive, p);
   }
@@ -116,7 +120,11 @@ typedef struct job {
 static void run(nu_team *team, size_t thread, void *arg) {
   const job *j = arg;
   float *at = j->blocks + thread * 4 * BLOCK;
-  probe p = {.bench = j->bench, .thread = thread, .a = at, .b = at + BLOCK, .c = at + 2 * BLOCK,
+  probe p = {.bench = j->bench,
+             .thread = thread,
+             .a = at,
+             .b = at + BLOCK,
+             .c = at + 2 * BLOCK,
              .d = at + 3 * BLOCK};
   nu_alone alone = {0};
   for (size_t i = 0; i < 4 * BLOCK; i++) at[i] = 1e-3f * (float)(i % 7);
@@ -146,8 +154,9 @@ static nu_alone mean(const nu_alone *all, size_t n) {
 numann_status nu_measure_alone(nu_phase_bench *b, numann_error *err) {
   size_t threads = b->engine.plan->threads, floats = threads * 4 * BLOCK;
   job j = {b, nu_alloc(floats, sizeof *j.blocks), nu_alloc(threads, sizeof *j.out)};
-  numann_status status = j.blocks && j.out ? nu_team_run(threads, run, &j, err)
-                                           : nu_fail_memory(err, floats * sizeof(float), "the blocks");
+  numann_status status = j.blocks && j.out
+                             ? nu_team_run(threads, run, &j, err)
+                             : nu_fail_memory(err, floats * sizeof(float), "the blocks");
   if (status == NUMANN_OK) b->alone = mean(j.out, threads);
   free(j.blocks);
   free(j.out);

@@ -13,27 +13,46 @@ enum { ROWS = 96, PANELS = 2, WIDTH = PANELS * NU_PANEL, LINKS = 256, REPEATS = 
 
 typedef struct workspace {
   const nu_kernels *kernels;
-  float *x, *y, *out, *moment1, *moment2; /* [ROWS][LINKS], [PANELS][LINKS][P], rest [ROWS][WIDTH] */
-  double seconds;                         /* for each case */
-  double rates[CASES];                    /* flops or elements a second */
+  float *x, *y, *out, *moment1,
+      *moment2;        /* [ROWS][LINKS], [PANELS][LINKS][P], rest [ROWS][WIDTH] */
+  double seconds;      /* for each case */
+  double rates[CASES]; /* flops or elements a second */
 } workspace;
 
 typedef void call(const workspace *w, int variant);
 
 static void call_forward(const workspace *w, int variant) {
   (void)variant;
-  w->kernels->chain(&(nu_chain){.m = ROWS, .k = LINKS, .panels = PANELS, .width = NU_PANEL, .x = w->x,
-                                .xrow = LINKS, .xcol = 1, .y = w->y, .yrow = NU_PANEL,
-                                .ypanel = LINKS * NU_PANEL, .out = w->out, .outrow = WIDTH,
+  w->kernels->chain(&(nu_chain){.m = ROWS,
+                                .k = LINKS,
+                                .panels = PANELS,
+                                .width = NU_PANEL,
+                                .x = w->x,
+                                .xrow = LINKS,
+                                .xcol = 1,
+                                .y = w->y,
+                                .yrow = NU_PANEL,
+                                .ypanel = LINKS * NU_PANEL,
+                                .out = w->out,
+                                .outrow = WIDTH,
                                 .fresh = true});
 }
 
 /* A grain of 64 rows. */
 static void call_gradient(const workspace *w, int variant) {
   (void)variant;
-  w->kernels->chain(&(nu_chain){.m = ROWS, .k = 64, .panels = 1, .width = NU_PANEL, .x = w->x,
-                                .xrow = 1, .xcol = LINKS, .y = w->y, .yrow = NU_PANEL,
-                                .out = w->out, .outrow = NU_PANEL, .fresh = true});
+  w->kernels->chain(&(nu_chain){.m = ROWS,
+                                .k = 64,
+                                .panels = 1,
+                                .width = NU_PANEL,
+                                .x = w->x,
+                                .xrow = 1,
+                                .xcol = LINKS,
+                                .y = w->y,
+                                .yrow = NU_PANEL,
+                                .out = w->out,
+                                .outrow = NU_PANEL,
+                                .fresh = true});
 }
 
 static void call_transpose(const workspace *w, int variant) {
@@ -46,8 +65,14 @@ static void call_activate(const workspace *w, int variant) {
 }
 
 static void call_update(const workspace *w, int variant) {
-  nu_update update = {.rule = (nu_rule)variant, .factor = 0.01f, .learning_rate = 1e-6f, .momentum = 0.9f,
-                      .smoothing = 0.99f, .epsilon = 1e-8f, .correction1 = 1.0f, .correction2 = 1.0f};
+  nu_update update = {.rule = (nu_rule)variant,
+                      .factor = 0.01f,
+                      .learning_rate = 1e-6f,
+                      .momentum = 0.9f,
+                      .smoothing = 0.99f,
+                      .epsilon = 1e-8f,
+                      .correction1 = 1.0f,
+                      .correction2 = 1.0f};
   w->kernels->update(&update, ROWS * WIDTH, w->out, w->x, w->moment1, w->moment2);
 }
 
@@ -71,17 +96,17 @@ static const struct {
   call *fn;
   int variant;
 } table[CASES] = {
-    {"forward chain (3.8)", "flops", 2.0 * ROWS * WIDTH * LINKS, call_forward, 0},
-    {"gradient chain (4.12)", "flops", 2.0 * ROWS * NU_PANEL * 64, call_gradient, 0},
-    {"transpose", "elements", LINKS * NU_PANEL, call_transpose, 0},
-    {"sigmoid", "elements", ROWS * WIDTH, call_activate, NU_SIGMOID},
-    {"tanh", "elements", ROWS * WIDTH, call_activate, NU_TANH},
-    {"relu", "elements", ROWS * WIDTH, call_activate, NU_RELU},
-    {"sgd", "elements", ROWS * WIDTH, call_update, NU_SGD},
-    {"momentum", "elements", ROWS * WIDTH, call_update, NU_MOMENTUM},
-    {"nesterov", "elements", ROWS * WIDTH, call_update, NU_NESTEROV},
-    {"rmsprop", "elements", ROWS * WIDTH, call_update, NU_RMSPROP},
-    {"adam", "elements", ROWS * WIDTH, call_update, NU_ADAM},
+    {"forward chain (3.8)", "flops", 2.0 * ROWS *WIDTH *LINKS, call_forward, 0},
+    {"gradient chain (4.12)", "flops", 2.0 * ROWS *NU_PANEL * 64, call_gradient, 0},
+    {"transpose", "elements", LINKS *NU_PANEL, call_transpose, 0},
+    {"sigmoid", "elements", ROWS *WIDTH, call_activate, NU_SIGMOID},
+    {"tanh", "elements", ROWS *WIDTH, call_activate, NU_TANH},
+    {"relu", "elements", ROWS *WIDTH, call_activate, NU_RELU},
+    {"sgd", "elements", ROWS *WIDTH, call_update, NU_SGD},
+    {"momentum", "elements", ROWS *WIDTH, call_update, NU_MOMENTUM},
+    {"nesterov", "elements", ROWS *WIDTH, call_update, NU_NESTEROV},
+    {"rmsprop", "elements", ROWS *WIDTH, call_update, NU_RMSPROP},
+    {"adam", "elements", ROWS *WIDTH, call_update, NU_ADAM},
 };
 
 static void run(nu_team *team, size_t thread, void *arg) {
@@ -137,8 +162,9 @@ numann_status nu_bench_kernels(const nu_arguments *args, numann_error *err) {
   NU_TRY(nu_bench_seconds(&w.seconds, args, err));
   NU_TRY(nu_kernels_choose(&w.kernels, err));
   w.seconds /= CASES;
-  numann_status status = allocate(&w) ? nu_team_run(1, run, &w, err)
-                                      : nu_fail_memory(err, ROWS * LINKS * sizeof(float), "kernels");
+  numann_status status = allocate(&w)
+                             ? nu_team_run(1, run, &w, err)
+                             : nu_fail_memory(err, ROWS * LINKS * sizeof(float), "kernels");
   if (status == NUMANN_OK) {
     write(&w, nu_given(args, NU_OPTION_JSON), &json);
     status = nu_print_text(&json.text, err);

@@ -1,4 +1,5 @@
-/* numann bench nodes: what the cores of each NUMA node get from the memory of each. SPDX-License-Identifier: MIT */
+/* numann bench nodes: what the cores of each NUMA node get from the memory of each.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +13,12 @@
 typedef struct nodes {
   nu_machine machine;
   const nu_kernels *kernels;
-  double seconds;      /* of a pair of nodes */
-  unsigned *os;        /* [cores] processors of the node that is measured; owned */
-  nu_cpus *cpus;       /* [cores] one processor each; owned */
-  double *rates;       /* [cores] of the threads; owned */
+  double seconds;         /* of a pair of nodes */
+  unsigned *os;           /* [cores] processors of the node that is measured; owned */
+  nu_cpus *cpus;          /* [cores] one processor each; owned */
+  double *rates;          /* [cores] of the threads; owned */
   double *bytes_a_second; /* [numa_nodes][n_nodes]; owned */
-  float *memory;       /* [threads][2][n] on one node, borrowed */
+  float *memory;          /* [threads][2][n] on one node, borrowed */
   size_t n;
   int refusal; /* errno of a binding or of a choice of node that the system refused */
 } nodes;
@@ -53,14 +54,16 @@ static size_t take_cores(nodes *b, size_t node) {
 /* Arrays larger than the caches, but within a quarter of a small node. */
 static size_t floats_of_a_thread(const nodes *b, size_t threads, size_t to) {
   size_t least = 4u << 20, caches = 4 * b->machine.l3_bytes / sizeof(float) / threads;
-  size_t n = caches > least ? caches : least, most = b->machine.nodes[to].bytes / 4 / (2 * threads * sizeof(float));
+  size_t n = caches > least ? caches : least,
+         most = b->machine.nodes[to].bytes / 4 / (2 * threads * sizeof(float));
   return nu_round_up(most > 0 && n > most ? most : n, 1024);
 }
 
 static numann_status measure_pair(nodes *b, size_t from, size_t to, numann_error *err) {
   size_t threads = take_cores(b, from), bytes;
   b->n = floats_of_a_thread(b, threads, to);
-  if (!nu_size_mul(2 * threads * b->n, sizeof(float), &bytes) || !(b->memory = nu_pages_alloc(bytes)))
+  if (!nu_size_mul(2 * threads * b->n, sizeof(float), &bytes) ||
+      !(b->memory = nu_pages_alloc(bytes)))
     return nu_fail_memory(err, 2 * threads * b->n * sizeof(float), "the arrays");
   nu_binding binding = {.cpus = b->cpus};
   int refusal = nu_pages_prefer(b->memory, bytes, b->machine.nodes[to].os, false);
@@ -118,8 +121,9 @@ static void write_text(const nodes *b, nu_text *out) {
   }
   nu_text_add(out, "\n");
   if (b->refusal)
-    nu_text_addf(out, "the system refuses to bind threads or memory (%s): these are not rates of nodes\n",
-                 strerror(b->refusal));
+    nu_text_addf(
+        out, "the system refuses to bind threads or memory (%s): these are not rates of nodes\n",
+        strerror(b->refusal));
 }
 
 numann_status nu_bench_nodes(const nu_arguments *args, numann_error *err) {

@@ -1,4 +1,5 @@
-/* What the machine can do at best: arithmetic in registers, and memory. SPDX-License-Identifier: MIT */
+/* What the machine can do at best: arithmetic in registers, and memory.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -15,7 +16,7 @@ typedef struct job {
   const nu_kernels *kernels;
   bool pairs; /* of bf16 */
   double seconds;
-  double *rates;     /* [threads], owned by the caller */
+  double *rates;       /* [threads], owned by the caller */
   float *left, *right; /* [threads][n] each, for the bandwidth */
   size_t n;
 } job;
@@ -88,7 +89,8 @@ numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, doub
   NU_TRY(nu_machine_detect(&machine, err));
   size_t least = 4u << 20, caches = 4 * machine.l3_bytes / sizeof(float) / threads;
   nu_machine_clear(&machine);
-  job j = {.kernels = nu_kernels_select(), .seconds = seconds, .n = caches > least ? caches : least};
+  job j = {
+      .kernels = nu_kernels_select(), .seconds = seconds, .n = caches > least ? caches : least};
   if (!j.kernels) j.kernels = nu_kernels_named("base");
   j.n = nu_round_up(j.n, NU_PANEL);
   j.left = nu_alloc(threads * j.n, sizeof *j.left);

@@ -12,7 +12,8 @@
 enum { SLICES = 15, FEWEST_SLICES = 3 };
 #define PEAK_SECONDS 0.02
 
-/* ---- one step: nu_engine_* of trainer/step.c and step() of trainer/trainer.c, with a clock between */
+/* ---- one step: nu_engine_* of trainer/step.c and step() of trainer/trainer.c, with a clock
+ * between */
 
 typedef struct stopwatch {
   double last;
@@ -45,7 +46,8 @@ static void go_forward(nu_phase_bench *b, nu_team *team, size_t thread, const nu
     nu_forward_layer(&b->engine, l, thread, chunk);
     lap(watch, NU_FORWARD_OF(l));
     bool last = l + 1 == b->engine.n_layers;
-    if (nu_plan_meets_after_forward(b->engine.plan, b->engine.layers[l].panels, last)) meet_on_rows(b, team, watch);
+    if (nu_plan_meets_after_forward(b->engine.plan, b->engine.layers[l].panels, last))
+      meet_on_rows(b, team, watch);
   }
   nu_output_rows(&b->engine, thread, chunk, true);
   lap(watch, NU_OUTPUT);
@@ -118,7 +120,8 @@ static void run_steps(nu_team *team, size_t thread, void *arg) {
   nu_phase_times *out = &b->threads[thread];
   volatile double loss = 0.0; /* as in training, nobody may leave the sum out */
   stopwatch watch = {.last = nu_clock_seconds()};
-  for (uint64_t s = 0; s < b->steps; s++) loss = run_step(b, team, thread, b->done + s, loss, &watch);
+  for (uint64_t s = 0; s < b->steps; s++)
+    loss = run_step(b, team, thread, b->done + s, loss, &watch);
   *out = (nu_phase_times){.barriers = (double)watch.looks[NU_WAIT]};
   for (size_t i = 0; i < NU_PHASES; i++) {
     double looking = b->clock * (double)watch.looks[i];
@@ -192,7 +195,8 @@ static numann_status prepare(nu_phase_bench *b, const nu_arguments *args, numann
   if (nu_optimizer_has_moment2(&b->optimizer)) NU_TRY(nu_engine_add(&b->engine, NU_MOMENT2, err));
   b->order = nu_alloc(s->rows, sizeof *b->order);
   b->threads = nu_alloc(s->plan->threads, sizeof *b->threads);
-  if (!b->order || !b->threads) return nu_fail_memory(err, s->rows * sizeof *b->order, "the row order");
+  if (!b->order || !b->threads)
+    return nu_fail_memory(err, s->rows * sizeof *b->order, "the row order");
   nu_data_order(b->order, s->rows, 1, 0, nu_config_flag(s->config, "train.shuffle"));
   b->clock = time_of_clock();
   return NUMANN_OK;

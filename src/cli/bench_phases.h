@@ -1,5 +1,5 @@
-/* Between the files of `numann bench phases`: bench_phases.c runs and times the step, bench_alone.c its parts
- * alone, bench_account.c says where the time went. SPDX-License-Identifier: MIT */
+/* Between the files of `numann bench phases`: bench_phases.c runs and times the step, bench_alone.c
+ * its parts alone, bench_account.c says where the time went. SPDX-License-Identifier: MIT */
 #ifndef NU_CLI_BENCH_PHASES_H
 #define NU_CLI_BENCH_PHASES_H
 
@@ -37,8 +37,9 @@ typedef struct nu_phase_bench {
   uint64_t done, steps;    /* so far; of the next slice */
   nu_phase_times *threads; /* [threads]: sums over the running slice; owned */
   double clock;            /* seconds that a look at the clock takes */
-  double peak, spread;     /* best of the peak slices, flops/s of all threads; spread as a share of it */
-  nu_phase_times times;    /* of the median slice */
+  double peak,
+      spread; /* best of the peak slices, flops/s of all threads; spread as a share of it */
+  nu_phase_times times; /* of the median slice */
   nu_alone alone;
 } nu_phase_bench;
 

@@ -18,15 +18,15 @@ typedef struct reading {
   numann_network *network;
   numann_plan *plan;
   numann_trainer *trainer;
-  uint64_t bytes;      /* of the files, as they lie on the disk */
-  double seconds;      /* of numann_data_load */
+  uint64_t bytes;       /* of the files, as they lie on the disk */
+  double seconds;       /* of numann_data_load */
   double ready_seconds; /* from the reading of the config to where the first step would begin */
 } reading;
 
 static const char *const path_keys[] = {
-    "data.train.path",        "data.train.images", "data.train.labels", "data.validation.path",
-    "data.validation.images", "data.validation.labels", "data.test.path", "data.test.images",
-    "data.test.labels"};
+    "data.train.path",      "data.train.images",      "data.train.labels",
+    "data.validation.path", "data.validation.images", "data.validation.labels",
+    "data.test.path",       "data.test.images",       "data.test.labels"};
 
 static uint64_t file_bytes(const numann_config *config) {
   uint64_t bytes = 0;

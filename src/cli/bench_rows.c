@@ -1,4 +1,5 @@
-/* The named networks of `numann bench`, also those of bench/README.md. SPDX-License-Identifier: MIT */
+/* The named networks of `numann bench`, also those of bench/README.md. SPDX-License-Identifier: MIT
+ */
 #include <string.h>
 
 #include "base/number.h"
@@ -13,8 +14,8 @@ const nu_bench_row nu_bench_rows[] = {
     {"mnist", "784,512,512,10", "relu", "cross_entropy", "momentum", "128", "0.001"},
     {"mnist-adam", "784,512,512,10", "relu", "cross_entropy", "adam", "128", "0.0001"},
     {"tabular", "28,300,300,300,300,2", "tanh", "cross_entropy", "sgd", "1000", "0.01"},
-    {"deep", "784,256,256,256,256,256,256,256,256,256,256,10", "relu", "cross_entropy", "sgd", "256",
-     "0.001"},
+    {"deep", "784,256,256,256,256,256,256,256,256,256,256,10", "relu", "cross_entropy", "sgd",
+     "256", "0.001"},
     {"fullbatch", "64,128,10", "tanh", "cross_entropy", "sgd", "8192", "0.1"},
     {"wide", "1024,4096,4096,1024", "relu", "squared_error", "sgd", "1024", "0.00001"},
 };
@@ -30,9 +31,9 @@ static numann_status find_row(const nu_bench_row **row, const char *name, numann
     }
     nu_text_addf(&names, "%s%s", i ? ", " : "", (*row)->name);
   }
-  numann_status status = nu_fail(err, NUMANN_ERR_CONFIG,
-                                 "command line: --row %s: no such row; there are %s", name,
-                                 nu_text_view(&names));
+  numann_status status =
+      nu_fail(err, NUMANN_ERR_CONFIG, "command line: --row %s: no such row; there are %s", name,
+              nu_text_view(&names));
   nu_text_clear(&names);
   return status;
 }
@@ -82,8 +83,8 @@ numann_status nu_bench_sizes(size_t *sizes, size_t *n_layers, const nu_bench_row
       text, NU_BENCH_LAYERS);
 }
 
-/* The output's activation that the loss asks for; with squared error as the hidden layers, but for the
- * ReLU family, whose outputs would be cut off at 0. */
+/* The output's activation that the loss asks for; with squared error as the hidden layers, but for
+ * the ReLU family, whose outputs would be cut off at 0. */
 static const char *output_activation(const nu_bench_row *row) {
   if (strcmp(row->loss, "cross_entropy") == 0) return "softmax";
   if (strcmp(row->loss, "binary_cross_entropy") == 0) return "sigmoid";
@@ -102,9 +103,8 @@ numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, cons
                "train:\n  loss: %s\n  optimizer: {name: %s, learning_rate: %s}\n  batch: %s\n"
                "  epochs: 1000000\n",
                row->loss, row->optimizer, row->learning_rate, row->batch);
-  numann_status status = text.failed
-                             ? nu_fail_memory(err, text.length, "the config")
-                             : numann_config_parse(out, nu_text_view(&text), "bench", err);
+  numann_status status = text.failed ? nu_fail_memory(err, text.length, "the config")
+                                     : numann_config_parse(out, nu_text_view(&text), "bench", err);
   nu_text_clear(&text);
   return status == NUMANN_OK ? nu_apply_sets(args, *out, err) : status;
 }

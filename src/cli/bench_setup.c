@@ -1,4 +1,5 @@
-/* A row of `numann bench` made ready: its generated data, network and plan. SPDX-License-Identifier: MIT */
+/* A row of `numann bench` made ready: its generated data, network and plan.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,9 +91,10 @@ void nu_bench_describe_json(const nu_bench_setup *s, nu_json *json) {
 }
 
 void nu_bench_describe(const nu_bench_setup *s, nu_text *out) {
-  nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu, %s\n", s->row.name, s->row.layers, s->row.activation,
-               s->row.loss, s->row.optimizer, s->plan->batch, nu_config_string(s->config, "train.precision"));
+  nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu, %s\n", s->row.name, s->row.layers,
+               s->row.activation, s->row.loss, s->row.optimizer, s->plan->batch,
+               nu_config_string(s->config, "train.precision"));
   nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", s->plan->threads,
-               s->plan->threads == 1 ? "" : "s", numann_plan_strategy(s->plan), nu_kernels_select()->isa,
-               s->rows);
+               s->plan->threads == 1 ? "" : "s", numann_plan_strategy(s->plan),
+               nu_kernels_select()->isa, s->rows);
 }

@@ -1,9 +1,10 @@
-/* numann bench step: the trainer's own epoch loop on generated data, with slices of the arithmetic peak
- * between slices of training. SPDX-License-Identifier: MIT
+/* numann bench step: the trainer's own epoch loop on generated data, with slices of the arithmetic
+ * peak between slices of training. SPDX-License-Identifier: MIT
  *
- * A slice is shorter than most epochs, so few slices have a shuffle in them and the median would not see
- * it. Each slice is therefore charged with its own share: the shuffle is timed alone beside it, and its
- * rate is what whole epochs would have, (rows of the slice) / (time + (share - shuffles inside) shuffle). */
+ * A slice is shorter than most epochs, so few slices have a shuffle in them and the median would
+ * not see it. Each slice is therefore charged with its own share: the shuffle is timed alone beside
+ * it, and its rate is what whole epochs would have, (rows of the slice) / (time + (share - shuffles
+ * inside) shuffle). */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -14,7 +15,8 @@
 #include "numann.h"
 #include "plan/plan.h"
 
-/* Slices of training; a network whose steps are long ends with fewer, once three times --seconds have passed. */
+/* Slices of training; a network whose steps are long ends with fewer, once three times --seconds
+ * have passed. */
 enum { SLICES = 15, FEWEST_SLICES = 3 };
 #define LOOK_SECONDS 1e-3 /* between two looks at the clock, about */
 #define PEAK_SECONDS 0.02
@@ -22,7 +24,7 @@ enum { SLICES = 15, FEWEST_SLICES = 3 };
 typedef struct bench {
   nu_bench_setup setup;
   numann_trainer *trainer;
-  uint32_t *order;       /* [rows]: shuffled only to see how long it takes; owned */
+  uint32_t *order; /* [rows]: shuffled only to see how long it takes; owned */
   bool shuffles;
   double slice_seconds;
   uint64_t stride;       /* steps between two looks at the clock */
@@ -30,7 +32,8 @@ typedef struct bench {
   double started, ended; /* of the running slice: its start, and its last look at the clock */
   uint64_t first_step, last_step;
   size_t epochs_begun, epochs_inside; /* in the slice; up to its last look */
-  double rates[SLICES], peaks[SLICES], shuffles_s[SLICES]; /* [slices]: samples/s; flops/s; seconds */
+  double rates[SLICES], peaks[SLICES],
+      shuffles_s[SLICES]; /* [slices]: samples/s; flops/s; seconds */
   const char *isa;
 } bench;
 
@@ -76,8 +79,9 @@ static double time_shuffle(bench *b, size_t slice) {
   return nu_clock_seconds() - start;
 }
 
-/* A slice begins with the first look, which leaves out what entering an epoch anew costs; where a step is
- * longer than a slice, with the epoch's entry, which is then nothing and would cost another step. */
+/* A slice begins with the first look, which leaves out what entering an epoch anew costs; where a
+ * step is longer than a slice, with the epoch's entry, which is then nothing and would cost another
+ * step. */
 static numann_status run_slice(bench *b, double shuffle, double *rate, numann_error *err) {
   const numann_plan *plan = b->setup.plan;
   numann_observer observer = {.arg = b, .on_step = on_step, .on_epoch = on_epoch};
@@ -86,7 +90,8 @@ static numann_status run_slice(bench *b, double shuffle, double *rate, numann_er
   b->first_step = b->last_step;
   b->epochs_begun = long_steps ? 1 : 0;
   numann_status status = numann_trainer_run(b->trainer, &observer, err);
-  if (status != NUMANN_STOPPED) return status ? status : nu_fail(err, NUMANN_ERR_INTERNAL, "bench ended");
+  if (status != NUMANN_STOPPED)
+    return status ? status : nu_fail(err, NUMANN_ERR_INTERNAL, "bench ended");
   double rows = (double)(b->last_step - b->first_step) * (double)plan->batch;
   double owed = rows / (double)b->setup.rows - (double)b->epochs_inside;
   *rate = rows / (b->ended - b->started + owed * shuffle);
@@ -150,10 +155,11 @@ static void write_json(const bench *b, const result *r, nu_json *json) {
 
 static void write_text(const bench *b, const result *r, nu_text *out) {
   nu_bench_describe(&b->setup, out);
-  nu_text_addf(out,
-               "%12.0f samples/s  (%.0f to %.0f in %zu slices; %.1f %% of the time is the shuffle)\n",
-               r->rate, b->rates[0], b->rates[b->slices - 1], b->slices, 100.0 * r->shuffle);
-  nu_text_addf(out, "%12.1f GFLOP/s    of %.1f peak: fraction %.3f\n", r->gflops, r->peak, r->fraction);
+  nu_text_addf(
+      out, "%12.0f samples/s  (%.0f to %.0f in %zu slices; %.1f %% of the time is the shuffle)\n",
+      r->rate, b->rates[0], b->rates[b->slices - 1], b->slices, 100.0 * r->shuffle);
+  nu_text_addf(out, "%12.1f GFLOP/s    of %.1f peak: fraction %.3f\n", r->gflops, r->peak,
+               r->fraction);
   if (r->valid) return;
   nu_text_addf(out, "not valid: %s\n",
                r->fraction > 1.0 ? "faster than the measured peak, so the peak was disturbed"

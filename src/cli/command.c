@@ -60,8 +60,8 @@ numann_status nu_print_text(nu_text *text, numann_error *err) {
 bool nu_colour_wanted(void) {
   const char *no_color = getenv("NO_COLOR");
   const char *term = getenv("TERM");
-  bool refused = (no_color != NULL && no_color[0] != '\0') || term == NULL ||
-                 strcmp(term, "dumb") == 0;
+  bool refused =
+      (no_color != NULL && no_color[0] != '\0') || term == NULL || strcmp(term, "dumb") == 0;
   return !refused && isatty(STDOUT_FILENO) != 0;
 }
 
@@ -96,8 +96,8 @@ nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
 }
 
-void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine, const numann_config *config,
-                       const numann_plan *plan) {
+void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
+                       const numann_config *config, const numann_plan *plan) {
   char message[NU_LAUNCH_MESSAGE];
   const nu_placement *placement = plan->placement;
   bool bound = placement && (placement->width == NU_BIND_CORE || placement->width == NU_BIND_NODE);

@@ -46,10 +46,10 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
 /* The machine that --topology names, else this one; views args. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args);
 
-/* What is wrong with the launch line (not with --quiet), and the plan's note, where both do not tell of more threads
- * than cores. */
-void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine, const numann_config *config,
-                       const numann_plan *plan);
+/* What is wrong with the launch line (not with --quiet), and the plan's note, where both do not
+ * tell of more threads than cores. */
+void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
+                       const numann_config *config, const numann_plan *plan);
 
 /* Threads for eval and predict: --threads N, or what the machine allows. */
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err);

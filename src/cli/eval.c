@@ -30,10 +30,9 @@ static numann_status read_test_rows(nu_rows *out, const nu_model *model, const n
                      data->schema.features, model->saved.schema.features);
   else if (data->test.rows == 0)
     status = nu_fail(err, NUMANN_ERR_CONFIG,
-                     "%s: the run has no test rows; give a file: numann eval %s DATA [LABELS]", path,
-                     args->operands[0]);
-  else
-    take_rows(out, &data->test);
+                     "%s: the run has no test rows; give a file: numann eval %s DATA [LABELS]",
+                     path, args->operands[0]);
+  else take_rows(out, &data->test);
   numann_data_destroy(data);
   return status;
 }
@@ -42,10 +41,11 @@ static numann_status read_run_rows(nu_rows *out, const nu_model *model, const nu
                                    numann_error *err) {
   char *path = nu_model_run_config(model);
   if (path == NULL)
-    return nu_fail(err, NUMANN_ERR_CONFIG,
-                   "%s: no config.yaml beside it, so its test rows are unknown; give a file: numann "
-                   "eval %s DATA [LABELS]",
-                   model->path, args->operands[0]);
+    return nu_fail(
+        err, NUMANN_ERR_CONFIG,
+        "%s: no config.yaml beside it, so its test rows are unknown; give a file: numann "
+        "eval %s DATA [LABELS]",
+        model->path, args->operands[0]);
   numann_status status = read_test_rows(out, model, args, path, err);
   free(path);
   return status;
@@ -135,10 +135,8 @@ static numann_status evaluate(nu_evaluation *out, const nu_model *model, const n
 static numann_status print_result(const nu_model *model, const nu_evaluation *evaluation,
                                   const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
-  if (nu_given(args, NU_OPTION_JSON))
-    write_json(model, evaluation, &out);
-  else
-    write_table(model, evaluation, &out);
+  if (nu_given(args, NU_OPTION_JSON)) write_json(model, evaluation, &out);
+  else write_table(model, evaluation, &out);
   return nu_print_text(&out, err);
 }
 

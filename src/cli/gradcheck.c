@@ -43,10 +43,8 @@ static void write_json(const nu_gradcheck *check, nu_text *out) {
 static numann_status print_check(const nu_gradcheck *check, const nu_arguments *args,
                                  numann_error *err) {
   nu_text out = {0};
-  if (nu_given(args, NU_OPTION_JSON))
-    write_json(check, &out);
-  else
-    nu_gradcheck_write(check, &out);
+  if (nu_given(args, NU_OPTION_JSON)) write_json(check, &out);
+  else nu_gradcheck_write(check, &out);
   NU_TRY(nu_print_text(&out, err));
   if (check->passed) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_INTERNAL,

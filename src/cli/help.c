@@ -13,7 +13,7 @@
 #include "machine/team.h"
 #include "numann/version.h"
 
-#define SUMMARY                                                                                 \
+#define SUMMARY                                                                                \
   "Train fully connected neural networks on the CPUs that you have: fast, and with the same\n" \
   "weights to the last bit for any number of threads.\n"
 
@@ -57,8 +57,9 @@ static void add_overview(nu_text *out) {
     nu_text_add(out, "  ");
     nu_text_append(out, examples, strcspn(examples, "\n") + 1);
   }
-  nu_text_add(out, "\n'numann COMMAND --help' explains a command, 'numann help config' every key of a "
-                   "config.\n");
+  nu_text_add(out,
+              "\n'numann COMMAND --help' explains a command, 'numann help config' every key of a "
+              "config.\n");
 }
 
 static void add_command(nu_text *out, nu_command_id id) {
@@ -72,10 +73,8 @@ static void add_command(nu_text *out, nu_command_id id) {
 
 numann_status nu_print_help(const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
-  if (args->command == NU_COMMANDS)
-    add_overview(&out);
-  else
-    add_command(&out, args->command);
+  if (args->command == NU_COMMANDS) add_overview(&out);
+  else add_command(&out, args->command);
   return nu_print_text(&out, err);
 }
 
@@ -201,12 +200,14 @@ static const char man_end[] =
     ".B numann help config\nlists the keys of a config.\n";
 
 static void add_man_page(nu_text *out) {
-  nu_text_add(out, ".\\\" Written by 'numann help man' from the command's own tables.\n"
-                   ".\\\" SPDX-License-Identifier: MIT\n");
+  nu_text_add(out,
+              ".\\\" Written by 'numann help man' from the command's own tables.\n"
+              ".\\\" SPDX-License-Identifier: MIT\n");
   nu_text_addf(out, ".TH NUMANN 1 \"\" \"numann %s\" \"User Commands\"\n", numann_version());
-  nu_text_add(out, ".SH NAME\nnumann \\- train dense neural networks on CPUs\n"
-                   ".SH SYNOPSIS\n.B numann\nCOMMAND [OPTIONS] [ARGUMENTS]\n"
-                   ".SH DESCRIPTION\n");
+  nu_text_add(out,
+              ".SH NAME\nnumann \\- train dense neural networks on CPUs\n"
+              ".SH SYNOPSIS\n.B numann\nCOMMAND [OPTIONS] [ARGUMENTS]\n"
+              ".SH DESCRIPTION\n");
   add_troff(out, SUMMARY);
   add_man_commands(out);
   add_man_options(out);
@@ -219,25 +220,21 @@ static void add_man_page(nu_text *out) {
 static numann_status add_topic(nu_text *out, const char *topic, const char *more,
                                numann_error *err) {
   if (strcmp(topic, "completion") == 0) return add_completion(out, more, err);
-  if (strcmp(topic, "man") == 0)
-    add_man_page(out);
+  if (strcmp(topic, "man") == 0) add_man_page(out);
   else if (strcmp(topic, "config") == 0)
     nu_config_reference(more != NULL && strcmp(more, "markdown") == 0, out);
-  else if (nu_command_named(topic) != NU_COMMANDS)
-    add_command(out, nu_command_named(topic));
-  else
-    return nu_fail_command(topic, err);
+  else if (nu_command_named(topic) != NU_COMMANDS) add_command(out, nu_command_named(topic));
+  else return nu_fail_command(topic, err);
   return NUMANN_OK;
 }
 
 numann_status nu_command_help(const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
   numann_status status = NUMANN_OK;
-  if (args->n_operands == 0)
-    add_overview(&out);
+  if (args->n_operands == 0) add_overview(&out);
   else
-    status = add_topic(&out, args->operands[0], args->n_operands > 1 ? args->operands[1] : NULL,
-                       err);
+    status =
+        add_topic(&out, args->operands[0], args->n_operands > 1 ? args->operands[1] : NULL, err);
   if (status == NUMANN_OK) return nu_print_text(&out, err);
   nu_text_clear(&out);
   return status;

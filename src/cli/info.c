@@ -19,10 +19,10 @@ typedef struct facts {
   const numann_network *network;
   const nu_schema *schema;
   const char *config_text;
-  const nu_state *state;     /* a checkpoint's */
-  const numann_data *data;   /* a config's */
-  const numann_plan *plan;   /* a config's */
-  char sha256[65];           /* "" for a config: the weights are not trained */
+  const nu_state *state;   /* a checkpoint's */
+  const numann_data *data; /* a config's */
+  const numann_plan *plan; /* a config's */
+  char sha256[65];         /* "" for a config: the weights are not trained */
 } facts;
 
 /* ---- JSON */
@@ -138,10 +138,8 @@ static void write_table(const facts *f, nu_text *out) {
 
 static numann_status print_facts(const facts *f, const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
-  if (nu_given(args, NU_OPTION_JSON))
-    write_json(f, &out);
-  else
-    write_table(f, &out);
+  if (nu_given(args, NU_OPTION_JSON)) write_json(f, &out);
+  else write_table(f, &out);
   return nu_print_text(&out, err);
 }
 

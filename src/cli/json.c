@@ -8,7 +8,8 @@
 static void add(nu_json *json, const char *key, json_t *value) {
   json_t *parent = json->open[json->depth - 1];
   if (value == NULL) value = json_null();
-  int refused = key != NULL ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
+  int refused =
+      key != NULL ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
   if (refused != 0) json->text.failed = true;
 }
 
@@ -46,4 +47,6 @@ void nu_json_count(nu_json *json, const char *key, uint64_t value) {
   add(json, key, json_integer((json_int_t)value));
 }
 
-void nu_json_flag(nu_json *json, const char *key, bool value) { add(json, key, json_boolean(value)); }
+void nu_json_flag(nu_json *json, const char *key, bool value) {
+  add(json, key, json_boolean(value));
+}

@@ -17,9 +17,7 @@ bool nu_is_folder(const char *path) {
   return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
 }
 
-static bool exists(const char *path) {
-  return access(path, F_OK) == 0;
-}
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 /* A run that has not ended has no model yet: its newest checkpoint stands in. */
 static numann_status read_newest(nu_model *model, const char *run, numann_error *err) {
@@ -70,10 +68,8 @@ char *nu_model_run_config(const nu_model *model) {
   const char *const places[] = {folder, above};
   for (size_t i = 0; i < 2 && found == NULL; i++) {
     char *path = places[i] != NULL ? nu_path_join(places[i], "config.yaml") : NULL;
-    if (path != NULL && exists(path))
-      found = path;
-    else
-      free(path);
+    if (path != NULL && exists(path)) found = path;
+    else free(path);
   }
   free(folder);
   free(above);

@@ -13,7 +13,8 @@ typedef struct nu_model {
   numann_config *config; /* of the file, with --set applied; owned */
 } nu_model;
 
-/* `path`: a model, a checkpoint, or a run folder, whose model or else newest checkpoint is meant. */
+/* `path`: a model, a checkpoint, or a run folder, whose model or else newest checkpoint is meant.
+ */
 numann_status nu_model_open(nu_model *model, const nu_arguments *args, const char *path,
                             numann_error *err);
 void nu_model_close(nu_model *model);

@@ -1,12 +1,15 @@
-/* The placement of a plan as JSON, for `numann plan` and `numann train`. SPDX-License-Identifier: MIT */
+/* The placement of a plan as JSON, for `numann plan` and `numann train`.
+ * SPDX-License-Identifier: MIT */
 #include "cli/placement.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const width_names[] = {
-    [NU_BIND_NOT] = "none", [NU_BIND_NODE] = "node", [NU_BIND_CORE] = "core", [NU_BIND_OMP] = "omp"};
+static const char *const width_names[] = {[NU_BIND_NOT] = "none",
+                                          [NU_BIND_NODE] = "node",
+                                          [NU_BIND_CORE] = "core",
+                                          [NU_BIND_OMP] = "omp"};
 
 static void json_ranges(nu_json *json, const char *key, const nu_placement *p, size_t node,
                         void (*add)(nu_text *, const nu_placement *, size_t)) {
@@ -17,7 +20,8 @@ static void json_ranges(nu_json *json, const char *key, const nu_placement *p, s
 }
 
 /* Bytes of each kind; none where pages lie as the system wants. */
-static void json_bytes(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node, size_t node) {
+static void json_bytes(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node,
+                       size_t node) {
   size_t nodes = nu_plan_nodes(plan);
   if (!bytes_by_node || nodes != plan->placement->n_nodes) return;
   nu_json_open(json, "bytes", '{');
@@ -28,7 +32,8 @@ static void json_bytes(nu_json *json, const numann_plan *plan, const size_t *byt
   nu_json_close(json, '}');
 }
 
-static void json_node(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node, size_t node) {
+static void json_node(nu_json *json, const numann_plan *plan, const size_t *bytes_by_node,
+                      size_t node) {
   const nu_placement *p = plan->placement;
   nu_json_open(json, NULL, '{');
   nu_json_count(json, "os", p->nodes[node].os);
@@ -57,8 +62,8 @@ static void json_report(nu_json *json, const nu_place_report *report) {
   nu_json_close(json, ']');
 }
 
-void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network, size_t data_bytes,
-                       const nu_place_report *report) {
+void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network,
+                       size_t data_bytes, const nu_place_report *report) {
   const nu_placement *p = plan->placement;
   if (!p) {
     nu_json_string(json, "placement", NULL);
@@ -83,10 +88,10 @@ void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_netw
 void nu_add_place_report(nu_text *out, const nu_place_report *report) {
   if (report->threads)
     nu_text_addf(out, "%zu of %zu threads where planned", report->on_their_core, report->threads);
-  else
-    nu_text_add(out, "threads are not bound");
+  else nu_text_add(out, "threads are not bound");
   if (report->ask_refusal)
-    nu_text_addf(out, "; the system does not tell where pages are (%s)", strerror(report->ask_refusal));
+    nu_text_addf(out, "; the system does not tell where pages are (%s)",
+                 strerror(report->ask_refusal));
   else if (report->pages)
     nu_text_addf(out, "; %zu pages asked about, %.1f %% where planned", report->pages,
                  100.0 * (double)report->right / (double)report->pages);
@@ -94,10 +99,13 @@ void nu_add_place_report(nu_text *out, const nu_place_report *report) {
 
 bool nu_add_refusal(nu_text *out, const nu_place_report *report) {
   int refusal = report->bind_refusal ? report->bind_refusal : report->memory_refusal;
-  const char *what = report->bind_refusal ? "to bind threads to cores" : "to choose a node for memory";
+  const char *what =
+      report->bind_refusal ? "to bind threads to cores" : "to choose a node for memory";
   if (!refusal) return false;
-  nu_text_addf(out, "the system refuses %s (%s): training goes on without, as fast as it may be, with the same "
-                    "weights; allow sched_setaffinity and mbind, or set parallel.placement=none",
-               what, strerror(refusal));
+  nu_text_addf(
+      out,
+      "the system refuses %s (%s): training goes on without, as fast as it may be, with the same "
+      "weights; allow sched_setaffinity and mbind, or set parallel.placement=none",
+      what, strerror(refusal));
   return true;
 }

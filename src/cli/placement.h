@@ -6,13 +6,15 @@
 #include "plan/placement.h"
 #include "trainer/place.h"
 
-/* "placement": {order, bind, memory, weight_copies, why, note, nodes: [{os, cores, threads, processors, bytes}]};
- * null where the plan has none. With a report also threads_bound, threads_on_their_core, pages_checked,
- * pages_right, pages_elsewhere, and pages: [{node, planned, found}] of every node with any. */
-void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network, size_t data_bytes,
-                       const nu_place_report *report);
+/* "placement": {order, bind, memory, weight_copies, why, note, nodes: [{os, cores, threads,
+ * processors, bytes}]}; null where the plan has none. With a report also threads_bound,
+ * threads_on_their_core, pages_checked, pages_right, pages_elsewhere, and pages: [{node, planned,
+ * found}] of every node with any. */
+void nu_json_placement(nu_json *json, const numann_plan *plan, const numann_network *network,
+                       size_t data_bytes, const nu_place_report *report);
 
-/* What was found, as a line or two; and what was refused, as one sentence: false where nothing was. */
+/* What was found, as a line or two; and what was refused, as one sentence: false where nothing was.
+ */
 void nu_add_place_report(nu_text *out, const nu_place_report *report);
 bool nu_add_refusal(nu_text *out, const nu_place_report *report);
 

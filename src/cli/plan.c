@@ -1,4 +1,5 @@
-/* numann plan: how a training would run on this machine, and what it would take. SPDX-License-Identifier: MIT */
+/* numann plan: how a training would run on this machine, and what it would take.
+ * SPDX-License-Identifier: MIT */
 #include "plan/plan.h"
 
 #include <stdlib.h>
@@ -95,8 +96,10 @@ static numann_status choose_isa(const char **isa, const nu_arguments *args, numa
   const char *name = *isa = args->value[NU_OPTION_ISA];
   nu_text known = {0};
   if (!name || strcmp(nu_rates_of(name)->isa, name) == 0) return NUMANN_OK;
-  for (size_t i = 0; nu_rates_isa(i); i++) nu_text_addf(&known, "%s%s", i ? ", " : "", nu_rates_isa(i));
-  nu_fail(err, NUMANN_ERR_CONFIG, "command line: --isa %s: expected one of %s", name, nu_text_view(&known));
+  for (size_t i = 0; nu_rates_isa(i); i++)
+    nu_text_addf(&known, "%s%s", i ? ", " : "", nu_rates_isa(i));
+  nu_fail(err, NUMANN_ERR_CONFIG, "command line: --isa %s: expected one of %s", name,
+          nu_text_view(&known));
   nu_text_clear(&known);
   return NUMANN_ERR_CONFIG;
 }
@@ -114,8 +117,8 @@ static numann_status make_plan(outlook *o, const nu_arguments *args, numann_erro
   NU_TRY(nu_kernels_choose(&kernels, err));
   NU_TRY(choose_isa(&isa, args, err));
   NU_TRY(see_machine(o, args, err));
-  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine, o->rows.train_rows, isa,
-                      err));
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine,
+                      o->rows.train_rows, isa, err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
   o->cost = nu_plan_cost(&o->plan, o->network, &o->machine, &o->calibration.rates, o->layers);
@@ -233,7 +236,8 @@ static void json_memory(const outlook *o, nu_json *json) {
 }
 
 static size_t data_bytes(const outlook *o) {
-  size_t row = o->network->layers[0].inputs * o->rows.input_bytes + o->rows.target_floats * sizeof(float);
+  size_t row =
+      o->network->layers[0].inputs * o->rows.input_bytes + o->rows.target_floats * sizeof(float);
   return o->rows.train_rows * row;
 }
 
@@ -286,7 +290,8 @@ static void add_rates(const outlook *o, nu_text *out) {
   const nu_rates *r = &o->calibration.rates;
   nu_text_addf(out, "rates    %s\n", o->calibration.why);
   nu_text_addf(out,
-               "         a thread: %.3g GFLOP/s, %.3g GB/s from L2, %.3g from L3, %.3g from other threads; a "
+               "         a thread: %.3g GFLOP/s, %.3g GB/s from L2, %.3g from L3, %.3g from other "
+               "threads; a "
                "barrier %.2f us\n",
                r->flops / 1e9, r->l2_bytes / 1e9, r->l3_bytes / 1e9, r->shared_bytes / 1e9,
                1e6 * (r->barrier + r->barrier_thread * (double)o->plan.threads));
@@ -317,8 +322,8 @@ static void add_layers(const outlook *o, nu_text *out) {
   }
   nu_text_addf(out,
                "rows gathered, losses %.1f us; sum over groups %.1f us; %zu barriers %.1f us\n",
-               o->cost.rows * 1e6, o->cost.join * 1e6,
-               nu_plan_barriers(&o->plan, o->network), o->cost.barriers * 1e6);
+               o->cost.rows * 1e6, o->cost.join * 1e6, nu_plan_barriers(&o->plan, o->network),
+               o->cost.barriers * 1e6);
 }
 
 static void add_cache(nu_text *out, const char *name, size_t bytes) {
@@ -333,10 +338,10 @@ static void add_blocks(const outlook *o, nu_text *out) {
   add_cache(out, "L1d", o->machine.l1d_bytes);
   nu_text_addf(out, ", %zu panels and %zu rows for ", b->panels, b->rows);
   add_cache(out, "L2", o->machine.l2_bytes);
-  nu_text_addf(out, "\nchunks   %zu of %zu grains, as the rows of a chunk %s\n",
-               nu_plan_chunks(&o->plan, o->plan.batch), o->plan.chunk,
-               nu_plan_chunks(&o->plan, o->plan.batch) > 1 ? "then stay in L2"
-                                                           : "are all of the batch");
+  nu_text_addf(
+      out, "\nchunks   %zu of %zu grains, as the rows of a chunk %s\n",
+      nu_plan_chunks(&o->plan, o->plan.batch), o->plan.chunk,
+      nu_plan_chunks(&o->plan, o->plan.batch) > 1 ? "then stay in L2" : "are all of the batch");
 }
 
 static void add_memory(const outlook *o, nu_text *out) {
@@ -366,21 +371,21 @@ static void write_text(const outlook *o, nu_text *out) {
 static void warn_of_memory(const outlook *o) {
   size_t limit = o->machine.memory_limit ? o->machine.memory_limit : o->machine.memory_bytes;
   if (!limit || o->memory.bytes <= limit) return;
-  nu_warn("%s: takes %zu MiB of memory, the %s has %zu MiB; a smaller batch or network, or fewer "
-          "groups, "
-          "takes less",
-          o->subject, o->memory.bytes >> 20, o->machine.memory_limit ? "job" : "machine",
-          limit >> 20);
+  nu_warn(
+      "%s: takes %zu MiB of memory, the %s has %zu MiB; a smaller batch or network, or fewer "
+      "groups, "
+      "takes less",
+      o->subject, o->memory.bytes >> 20, o->machine.memory_limit ? "job" : "machine", limit >> 20);
 }
 
 static numann_status draw_svg(const outlook *o, const char *path, numann_error *err) {
   nu_text svg = {0};
   if (!o->plan.placement)
-    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --svg %s: nothing to draw, the machine tells of no cores",
-                   path);
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --svg %s: nothing to draw, the machine tells of no cores", path);
   nu_placement_picture(&o->plan, o->network, data_bytes(o), true, &svg);
-  numann_status status =
-      svg.failed ? nu_fail_memory(err, svg.length, path) : nu_durable_write(path, svg.data, svg.length, err);
+  numann_status status = svg.failed ? nu_fail_memory(err, svg.length, path)
+                                    : nu_durable_write(path, svg.data, svg.length, err);
   nu_text_clear(&svg);
   return status;
 }

@@ -20,8 +20,7 @@ static numann_status choose_format(bool *npy, const nu_arguments *args, numann_e
   const char *format = args->value[NU_OPTION_FORMAT];
   const char *output = args->value[NU_OPTION_OUTPUT];
   size_t n = output != NULL ? strlen(output) : 0;
-  *npy = format != NULL ? strcmp(format, "npy") == 0
-                        : n > 4 && strcmp(output + n - 4, ".npy") == 0;
+  *npy = format != NULL ? strcmp(format, "npy") == 0 : n > 4 && strcmp(output + n - 4, ".npy") == 0;
   if (format == NULL || *npy || strcmp(format, "csv") == 0) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --format %s: expected csv or npy", format);
 }
@@ -38,14 +37,11 @@ static numann_status choose_input(const char **path, const nu_arguments *args, n
 static numann_status write_answers(const nu_answers *answers, bool npy, const char *output,
                                    numann_error *err) {
   nu_text out = {0};
-  if (npy)
-    nu_answers_npy(answers, &out);
-  else
-    nu_answers_csv(answers, &out);
+  if (npy) nu_answers_npy(answers, &out);
+  else nu_answers_csv(answers, &out);
   if (output == NULL || strcmp(output, "-") == 0) return nu_print_text(&out, err);
-  numann_status status = out.failed
-                             ? nu_fail_memory(err, out.length, "the answers")
-                             : nu_durable_write(output, nu_text_view(&out), out.length, err);
+  numann_status status = out.failed ? nu_fail_memory(err, out.length, "the answers")
+                                    : nu_durable_write(output, nu_text_view(&out), out.length, err);
   nu_text_clear(&out);
   return status;
 }

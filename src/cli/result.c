@@ -58,8 +58,6 @@ void nu_json_evaluation(nu_json *json, const char *part, const nu_evaluation *ev
                         bool classes) {
   bool empty = evaluation->rows == 0;
   add_number(json, part, "loss", empty ? NAN : evaluation->loss);
-  if (classes)
-    add_number(json, part, "accuracy", empty ? NAN : evaluation->accuracy);
-  else
-    add_number(json, part, "rmse", empty ? NAN : evaluation->rmse);
+  if (classes) add_number(json, part, "accuracy", empty ? NAN : evaluation->accuracy);
+  else add_number(json, part, "rmse", empty ? NAN : evaluation->rmse);
 }

@@ -21,9 +21,7 @@ static const char *const run_files[] = {"config.yaml", "metrics.csv", "metrics.j
                                         "model.safetensors", "report.html"};
 #define RUN_FILES (sizeof run_files / sizeof run_files[0])
 
-static bool exists(const char *path) {
-  return access(path, F_OK) == 0;
-}
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
   return nu_path_join(folder->path, name);
@@ -66,10 +64,11 @@ static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments 
                                 numann_error *err) {
   if (nu_given(args, NU_OPTION_RESUME) || nu_given(args, NU_OPTION_OVERWRITE) || !holds_run(folder))
     return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "%s: the folder holds a run; continue it with --resume, replace it with --overwrite, "
-                 "or choose another folder with --out",
-                 folder->path);
+  return nu_fail(
+      err, NUMANN_ERR_CONFIG,
+      "%s: the folder holds a run; continue it with --resume, replace it with --overwrite, "
+      "or choose another folder with --out",
+      folder->path);
 }
 
 numann_status nu_run_folder_choose(nu_run_folder *folder, const nu_arguments *args,

@@ -23,7 +23,8 @@ static void write_nodes(const nu_machine *machine, nu_json *json) {
 static void write_processors(const nu_machine *machine, nu_json *json) {
   static const char *const columns[] = {"os", "core", "sibling", "l3", "package", "node"};
   nu_json_open(json, "processor_columns", '[');
-  for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) nu_json_string(json, NULL, columns[i]);
+  for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
+    nu_json_string(json, NULL, columns[i]);
   nu_json_close(json, ']');
   nu_json_open(json, "processors", '[');
   for (size_t i = 0; i < machine->processing_units; i++) {
@@ -71,7 +72,8 @@ static void write_json(const nu_machine *machine, const char *diagnosis, nu_json
 }
 
 /* The machine, and its drawing where that is wanted. */
-static numann_status look(nu_machine *machine, const nu_arguments *args, nu_text *drawing, numann_error *err) {
+static numann_status look(nu_machine *machine, const nu_arguments *args, nu_text *drawing,
+                          numann_error *err) {
   nu_machine_source source = nu_machine_wanted(args);
   if (nu_given(args, NU_OPTION_JSON)) return nu_machine_detect_from(machine, &source, err);
   return nu_machine_draw_from(machine, &source, drawing, err);

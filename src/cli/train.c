@@ -32,8 +32,8 @@ typedef struct run {
   nu_watch watch;
   nu_parts parts;
   nu_place_report placed; /* what was found of the placement when training ended */
-  char sha256[65]; /* "" until the training has ended */
-  const char *stop; /* the signal that stopped the run, or NULL */
+  char sha256[65];        /* "" until the training has ended */
+  const char *stop;       /* the signal that stopped the run, or NULL */
   uint64_t epochs, steps; /* done, once the training has ended */
 } run;
 
@@ -83,7 +83,8 @@ static numann_status save_config(const run *r, numann_error *err) {
   return status;
 }
 
-/* The first change on the disk: until here a wrong config or data file has harmed no earlier run. */
+/* The first change on the disk: until here a wrong config or data file has harmed no earlier run.
+ */
 static numann_status open_folder(run *r, numann_error *err) {
   NU_TRY(nu_run_folder_claim(&r->folder, r->args, err));
   if (nu_given(r->args, NU_OPTION_OVERWRITE)) NU_TRY(nu_run_folder_empty(&r->folder, err));
@@ -111,13 +112,15 @@ static void announce(const run *r) {
 /* Of the training rows: inputs and targets. */
 static size_t training_bytes(const numann_data *data) {
   size_t inputs = data->schema.features * (data->train.bytes ? 1 : sizeof *data->train.inputs);
-  size_t targets = data->train.labels ? sizeof *data->train.labels : data->schema.targets * sizeof *data->train.targets;
+  size_t targets = data->train.labels ? sizeof *data->train.labels
+                                      : data->schema.targets * sizeof *data->train.targets;
   return data->train.rows * (inputs + targets);
 }
 
 static bool explains(const run *r) { return nu_given(r->args, NU_OPTION_EXPLAIN_PLACEMENT); }
 
-/* Before the first step: refused bindings are told once, and the whole placement where it is asked for. */
+/* Before the first step: refused bindings are told once, and the whole placement where it is asked
+ * for. */
 static numann_status announce_placement(run *r, numann_error *err) {
   nu_text text = {0};
   NU_TRY(nu_trainer_report_placement(r->trainer, explains(r), &r->placed, err));
@@ -148,7 +151,8 @@ static numann_status train(run *r, numann_error *err) {
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_STOPPED) r->stop = nu_signals_received();
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
-  if (status == NUMANN_OK && explains(r)) status = nu_trainer_report_placement(r->trainer, true, &r->placed, err);
+  if (status == NUMANN_OK && explains(r))
+    status = nu_trainer_report_placement(r->trainer, true, &r->placed, err);
   return status;
 }
 
@@ -177,8 +181,7 @@ static void write_texts(const run *r, texts *t) {
   nu_describe_network(r->network, &t->network);
   nu_describe_machine(&r->plan->machine, &t->machine);
   nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
-               r->plan->threads == 1 ? "" : "s",
-               numann_plan_strategy(r->plan), r->plan->why);
+               r->plan->threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why);
   if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
 }
 
@@ -229,7 +232,8 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_count(&json, "groups", r->plan->groups);
   nu_json_flag(&json, "fuse_update", r->plan->fuse);
   nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
-  if (explains(r)) nu_json_placement(&json, r->plan, r->network, training_bytes(r->data), &r->placed);
+  if (explains(r))
+    nu_json_placement(&json, r->plan, r->network, training_bytes(r->data), &r->placed);
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");
   nu_json_string(&json, "model", r->stop == NULL ? model : NULL);
@@ -242,10 +246,8 @@ static void write_json(const run *r, nu_text *out) {
 
 static numann_status print_result(const run *r, const nu_result *result, numann_error *err) {
   nu_text out = {0};
-  if (nu_given(r->args, NU_OPTION_JSON))
-    write_json(r, &out);
-  else
-    nu_table(result, nu_colour_wanted(), &out);
+  if (nu_given(r->args, NU_OPTION_JSON)) write_json(r, &out);
+  else nu_table(result, nu_colour_wanted(), &out);
   return nu_print_text(&out, err);
 }
 
@@ -297,14 +299,13 @@ static numann_status run_all(run *r, numann_error *err) {
 
 /* A word as a shell takes it: in single quotes where it holds anything special. */
 static void add_word(nu_text *out, const char *word) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
   bool quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
   nu_text_add(out, quoted ? " '" : " ");
   for (const char *c = word; *c != '\0'; c++) {
-    if (*c == '\'')
-      nu_text_add(out, "'\\''");
-    else
-      nu_text_append(out, c, 1);
+    if (*c == '\'') nu_text_add(out, "'\\''");
+    else nu_text_append(out, c, 1);
   }
   if (quoted) nu_text_add(out, "'");
 }

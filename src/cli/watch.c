@@ -18,7 +18,8 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
                             const numann_data *data, const nu_state *start, bool quiet,
                             numann_error *err) {
   nu_config_write(config, NU_CONFIG_MODEL, &watch->config_text);
-  if (watch->config_text.failed) return nu_fail_memory(err, watch->config_text.length, "the config");
+  if (watch->config_text.failed)
+    return nu_fail_memory(err, watch->config_text.length, "the config");
   watch->folder = folder;
   watch->saved = (nu_saved){.network = network,
                             .schema = data->schema,
@@ -82,13 +83,10 @@ numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_e
 /* ---- the observer */
 
 /* every 0: never. */
-static bool is_due(uint64_t count, uint64_t every) {
-  return every > 0 && count % every == 0;
-}
+static bool is_due(uint64_t count, uint64_t every) { return every > 0 && count % every == 0; }
 
 static bool is_time(const nu_watch *watch) {
-  return watch->every_seconds > 0 &&
-         nu_clock_seconds() - watch->last_save >= watch->every_seconds;
+  return watch->every_seconds > 0 && nu_clock_seconds() - watch->last_save >= watch->every_seconds;
 }
 
 static numann_action choose_action(nu_watch *watch, bool due) {

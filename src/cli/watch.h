@@ -20,18 +20,18 @@ typedef struct nu_watch {
   nu_text config_text;         /* NU_CONFIG_MODEL */
   double every_seconds;        /* checkpoint.every: one of these three, the others are 0 */
   uint64_t every_epochs, every_steps;
-  size_t keep;                 /* checkpoint.keep */
+  size_t keep; /* checkpoint.keep */
   nu_progress *progress;
   nu_metrics *metrics;
-  double last_save;     /* clock of the last try */
-  uint64_t saved_step;  /* step and whole epochs of the last durable checkpoint */
+  double last_save;    /* clock of the last try */
+  uint64_t saved_step; /* step and whole epochs of the last durable checkpoint */
   uint64_t saved_epoch;
-  unsigned failures;    /* checkpoints that failed in a row */
-  bool stopping;        /* a signal has come: the next checkpoint is the last */
-  bool metrics_failed;  /* said once */
-  double rows;          /* training rows of an epoch */
-  double rows_trained;  /* in this process */
-  double seconds;       /* spent on them, without evaluation */
+  unsigned failures;   /* checkpoints that failed in a row */
+  bool stopping;       /* a signal has come: the next checkpoint is the last */
+  bool metrics_failed; /* said once */
+  double rows;         /* training rows of an epoch */
+  double rows_trained; /* in this process */
+  double seconds;      /* spent on them, without evaluation */
 } nu_watch;
 
 /* Borrows folder, network and data. start: the state that a resumed run begins with, all zero for a

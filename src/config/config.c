@@ -20,8 +20,8 @@
 
 /* ---- load, parse, set */
 
-/* Every layer needs its two keys. `base` (or NULL) holds what `fresh` adds to. place: of the file, or
- * of --set. */
+/* Every layer needs its two keys. `base` (or NULL) holds what `fresh` adds to. place: of the file,
+ * or of --set. */
 static numann_status check_layers(const nu_store *fresh, const nu_store *base, const char *place,
                                   numann_error *err) {
   static const char *const needed[] = {"neurons", "activation"};
@@ -92,7 +92,8 @@ static numann_status check_layer_index(const nu_store *store, const char *key, c
   const char *digits = key + sizeof list - 1;
   if (nu_parse_count(digits, strcspn(digits, "."), &index) && index <= last) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "%s: there are %zu layers, counted from 0; use an index up to %zu", place, n, last);
+                 "%s: there are %zu layers, counted from 0; use an index up to %zu", place, n,
+                 last);
 }
 
 /* Check what was read against the config as it would become; nothing is changed yet. */
@@ -223,10 +224,9 @@ static numann_status fail_choice(const numann_config *config, const char *key, c
     if (nu_edit_distance(value, names[i]) < nu_edit_distance(value, names[nearest])) nearest = i;
   }
   numann_status status =
-      *value ? nu_config_fail(config, key, err,
-                              "found \"%s\", expected one of %s; did you mean %s?",
-                              nu_excerpt(value, strlen(value), shown), nu_text_view(&list),
-                              names[nearest])
+      *value ? nu_config_fail(
+                   config, key, err, "found \"%s\", expected one of %s; did you mean %s?",
+                   nu_excerpt(value, strlen(value), shown), nu_text_view(&list), names[nearest])
              : nu_config_fail(config, key, err, "missing; expected one of %s", nu_text_view(&list));
   nu_text_clear(&list);
   return status;

@@ -41,7 +41,8 @@ char *nu_config_path(const numann_config *config, const char *key);
 const char *nu_config_name(const numann_config *config);
 
 /* Fail with the place of the key's value in front: "digits.yaml:12:20: network.layers.1.activation:
- * ...". Of a mapping the place of its first value; of a key not given the file's name alone. Returns NUMANN_ERR_CONFIG. */
+ * ...". Of a mapping the place of its first value; of a key not given the file's name alone.
+ * Returns NUMANN_ERR_CONFIG. */
 numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -9,13 +9,27 @@
 #define BELOW_1 NU_REAL_BELOW_1
 #define MANY NU_COUNT_HUGE
 
-#define SOURCE_KEYS(part, what)                                                              \
-  {"data." part ".path", NU_KEY_PATH, NULL, 0, 0, NULL, true,                                \
-   "CSV file or NPY table with " what "."},                                                  \
-  {"data." part ".images", NU_KEY_PATH, NULL, 0, 0, NULL, true,                              \
-   "IDX or NPY array of inputs with " what "; needs labels."},                               \
-  {"data." part ".labels", NU_KEY_PATH, NULL, 0, 0, NULL, true,                              \
-   "IDX or NPY array of labels or targets that belongs to images."}
+#define SOURCE_KEYS(part, what)                                         \
+  {"data." part ".path",                                                \
+   NU_KEY_PATH,                                                         \
+   NULL,                                                                \
+   0,                                                                   \
+   0,                                                                   \
+   NULL,                                                                \
+   true,                                                                \
+   "CSV file or NPY table with " what "."},                             \
+      {"data." part ".images",                                          \
+       NU_KEY_PATH,                                                     \
+       NULL,                                                            \
+       0,                                                               \
+       0,                                                               \
+       NULL,                                                            \
+       true,                                                            \
+       "IDX or NPY array of inputs with " what "; needs labels."},      \
+  {                                                                     \
+    "data." part ".labels", NU_KEY_PATH, NULL, 0, 0, NULL, true,        \
+        "IDX or NPY array of labels or targets that belongs to images." \
+  }
 
 static const nu_key keys[] = {
     SOURCE_KEYS("train", "the training rows"),
@@ -36,7 +50,8 @@ static const nu_key keys[] = {
     {"data.blank", NU_KEY_TEXT, "error", 0, 0, "error|drop_row", false,
      "What to do with a row that has an empty field."},
     {"data.targets", NU_KEY_TEXT, "auto", 0, 0, "auto|classes|values", false,
-     "Are the targets classes or numbers? auto: classes for text, for the cross-entropy losses, and "
+     "Are the targets classes or numbers? auto: classes for text, for the cross-entropy losses, "
+     "and "
      "where the last layer has several neurons for one column, or a step."},
     {"data.stratify", NU_KEY_FLAG, "false", 0, 0, NULL, false,
      "Keep the share of each class the same in every split."},
@@ -73,14 +88,14 @@ static const nu_key keys[] = {
      "L2 decay of the weights, not of the biases; decoupled in adamw."},
     {"train.batch", NU_KEY_COUNT, "32", 1, MANY, "full", false,
      "Rows in a batch; full for all rows at once, 1 for online descent."},
-    {"train.epochs", NU_KEY_COUNT, "10", 1, MANY, NULL, true,
-     "Passes over the training rows."},
+    {"train.epochs", NU_KEY_COUNT, "10", 1, MANY, NULL, true, "Passes over the training rows."},
     {"train.seed", NU_KEY_COUNT, "1", 0, NU_COUNT_ANY, NULL, false,
      "Seed of initial weights, splits and shuffling."},
     {"train.grain", NU_KEY_COUNT, "auto", 1, MANY, "auto", false,
      "Rows whose gradients are summed in one chain; part of the numbers (docs/numerics.md)."},
     {"train.precision", NU_KEY_TEXT, "fp32", 0, 0, "fp32|bf16", false,
-     "Operands of the matrix products: fp32, or bf16, rounded from weights that stay fp32; sums are fp32 "
+     "Operands of the matrix products: fp32, or bf16, rounded from weights that stay fp32; sums "
+     "are fp32 "
      "(docs/numerics.md)."},
     {"train.shuffle", NU_KEY_FLAG, "true", 0, 0, NULL, false,
      "Take the rows in a new order every epoch."},
@@ -94,8 +109,7 @@ static const nu_key keys[] = {
      "step and exponential: what the rate is multiplied by."},
     {"train.schedule.final", NU_KEY_REAL, "0", 0, 1, NULL, false,
      "cosine: the last rate, as a share of the first."},
-    {"train.schedule.warmup", NU_KEY_REAL, "0", 0, 1e6, NULL, false,
-     "Epochs of linear warm-up."},
+    {"train.schedule.warmup", NU_KEY_REAL, "0", 0, 1e6, NULL, false, "Epochs of linear warm-up."},
     {"train.early_stopping.patience", NU_KEY_COUNT, "0", 0, MANY, NULL, false,
      "Epochs without a better validation loss before training ends; 0 for never."},
     {"train.early_stopping.min_improvement", NU_KEY_REAL, "0", 0, LARGE, NULL, false,
@@ -112,13 +126,16 @@ static const nu_key keys[] = {
     {"parallel.fuse_update", NU_KEY_FLAG, "true", 0, 0, NULL, true,
      "Update weights right where their gradient was formed. Never changes a result."},
     {"parallel.calibration", NU_KEY_TEXT, "auto", 0, 0, "auto|off|refresh", true,
-     "Rates by which auto chooses: off, as shipped; auto, as kept in the cache folder, measured anew for "
+     "Rates by which auto chooses: off, as shipped; auto, as kept in the cache folder, measured "
+     "anew for "
      "trainings of 10 s and more; refresh, measured now. Never changes a result."},
     {"parallel.placement", NU_KEY_TEXT, "auto", 0, 0, "auto|compact|scatter|none", true,
-     "Cores of the threads, and NUMA nodes of their memory: compact fills one node, one cache after the other; "
+     "Cores of the threads, and NUMA nodes of their memory: compact fills one node, one cache "
+     "after the other; "
      "scatter spreads over all; none leaves it to the system. Never changes a result."},
     {"parallel.smt", NU_KEY_FLAG, "false", 0, 0, NULL, true,
-     "Let auto use all hardware threads of a core; else it takes one a core. Never changes a result."},
+     "Let auto use all hardware threads of a core; else it takes one a core. Never changes a "
+     "result."},
     {"checkpoint.every", NU_KEY_EVERY, "60 s", 0, 0, NULL, true,
      "How often: N s, N epochs or N steps; always at the end and on a signal."},
     {"checkpoint.keep", NU_KEY_COUNT, "2", 2, 1e6, NULL, true,
@@ -181,8 +198,7 @@ size_t nu_edit_distance(const char *a, const char *b) {
 }
 
 /* The first n bytes of a pattern, with the index that `path` has where the pattern has '*'. */
-static void make_concrete(const char *pattern, size_t n, const char *path,
-                          char out[NU_PATH_TEXT]) {
+static void make_concrete(const char *pattern, size_t n, const char *path, char out[NU_PATH_TEXT]) {
   const char *star = memchr(pattern, '*', n), *index = path;
   if (!star) {
     snprintf(out, NU_PATH_TEXT, "%.*s", (int)n, pattern);

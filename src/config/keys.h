@@ -28,7 +28,7 @@ typedef enum nu_key_kind {
 } nu_key_kind;
 
 typedef struct nu_key {
-  const char *path;     /* "network.layers.*.neurons": * is an index */
+  const char *path; /* "network.layers.*.neurons": * is an index */
   nu_key_kind kind;
   const char *fallback; /* the default as it would be written, or NULL for none */
   double min, max;      /* of numbers, inclusive */
@@ -46,8 +46,8 @@ const nu_key *nu_key_find(const char *path);
 /* Is the path that of a mapping, that is, do keys lie below it? */
 bool nu_key_is_mapping(const char *path);
 
-/* The known key or mapping nearest to `path`, for suggestions: by edit distance, or by its last name
- * where that alone is right ("train.learning_rate"). False: nothing is near. */
+/* The known key or mapping nearest to `path`, for suggestions: by edit distance, or by its last
+ * name where that alone is right ("train.learning_rate"). False: nothing is near. */
 bool nu_key_nearest(const char *path, char nearest[NU_PATH_TEXT]);
 
 /* What the key takes: "a whole number from 1 to 4096, or auto". */

@@ -253,9 +253,8 @@ static numann_status read_node(reader *r, const char *path, const yaml_event_t *
                ? read_items(r, path, event->start_mark, depth + 1)
                : wrong_shape(r, event, path, "a list of mappings, one for each layer");
   }
-  return event->type == YAML_MAPPING_START_EVENT
-             ? read_mapping(r, path, depth + 1)
-             : wrong_shape(r, event, path, "a mapping of keys");
+  return event->type == YAML_MAPPING_START_EVENT ? read_mapping(r, path, depth + 1)
+                                                 : wrong_shape(r, event, path, "a mapping of keys");
 }
 
 /* ---- the whole text */
@@ -272,10 +271,11 @@ static numann_status expect(reader *r, yaml_event_type_t type, const char *other
 
 static numann_status read_document(reader *r) {
   NU_TRY(expect(r, YAML_STREAM_START_EVENT, "found no YAML, expected a config"));
-  NU_TRY(expect(r, YAML_DOCUMENT_START_EVENT,
-                r->source->fixed_place
-                    ? "found no value, expected key=value"
-                    : "found an empty file, expected a config; `numann help config` lists the keys"));
+  NU_TRY(
+      expect(r, YAML_DOCUMENT_START_EVENT,
+             r->source->fixed_place
+                 ? "found no value, expected key=value"
+                 : "found an empty file, expected a config; `numann help config` lists the keys"));
   yaml_event_t event;
   NU_TRY(next(r, &event));
   numann_status status = read_node(r, r->source->prefix, &event, 0);

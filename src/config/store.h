@@ -10,9 +10,9 @@
 #include "config/keys.h"
 
 typedef struct nu_entry {
-  char *path;     /* "network.layers.2.neurons"; owned */
-  char *place;    /* "digits.yaml:12:20" or "--set train.epochs=5"; owned */
-  char **values;  /* [n]: one scalar, or the items of a list; owned */
+  char *path;    /* "network.layers.2.neurons"; owned */
+  char *place;   /* "digits.yaml:12:20" or "--set train.epochs=5"; owned */
+  char **values; /* [n]: one scalar, or the items of a list; owned */
   size_t n, capacity;
 } nu_entry;
 

@@ -30,8 +30,9 @@ static void describe_number(const nu_key *key, nu_text *out) {
   if (above_0) nu_text_add(out, " above 0");
   else nu_text_addf(out, " from %s", nu_format_real(key->min, low));
   if (key->max == NU_REAL_BELOW_1) nu_text_add(out, " and below 1");
-  else nu_text_addf(out, "%s to %s", above_0 ? " and up" : "",
-                    any ? "18446744073709551615" : nu_format_real(key->max, high));
+  else
+    nu_text_addf(out, "%s to %s", above_0 ? " and up" : "",
+                 any ? "18446744073709551615" : nu_format_real(key->max, high));
 }
 
 /* "none, standardize or min_max" */

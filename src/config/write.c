@@ -19,7 +19,8 @@ static bool is_layer_key(const nu_key *key) {
 /* ---- values */
 
 /* Characters that YAML refuses as they stand, or takes for the end of a line, as \uXXXX: controls,
- * U+0080 to U+009F, U+2028, U+2029, U+FEFF, U+FFFE and U+FFFF. Returns their bytes, 0 for others. */
+ * U+0080 to U+009F, U+2028, U+2029, U+FEFF, U+FFFE and U+FFFF. Returns their bytes, 0 for others.
+ */
 static size_t write_escaped(const unsigned char *c, nu_text *out) {
   unsigned code = c[0];
   size_t n = 1;
@@ -31,8 +32,8 @@ static size_t write_escaped(const unsigned char *c, nu_text *out) {
     n = 3;
   }
   bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  bool special = code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe ||
-                 code == 0xffff;
+  bool special =
+      code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe || code == 0xffff;
   if (!control && !special) return 0;
   nu_text_addf(out, "\\u%04x", code);
   return n;
@@ -51,11 +52,10 @@ static void write_quoted(const char *value, nu_text *out) {
 
 /* Plain where YAML and our own reader take it as it stands; else in double quotes. */
 static void write_scalar(const char *value, nu_text *out) {
-  static const char safe[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+ ";
+  static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+ ";
   size_t n = strlen(value);
-  bool plain = n && strspn(value, safe) == n && value[0] != '-' && value[0] != ' ' &&
-               value[n - 1] != ' ';
+  bool plain =
+      n && strspn(value, safe) == n && value[0] != '-' && value[0] != ' ' && value[n - 1] != ' ';
   double number;
   if (plain || nu_parse_real(value, n, &number)) nu_text_add(out, value);
   else write_quoted(value, out);
@@ -124,8 +124,8 @@ static void open_mappings(const char *path, const char *previous, nu_text *out) 
 }
 
 static bool left_out(const numann_config *config, const nu_key *key, nu_config_form form) {
-  bool machine = strncmp(key->path, "parallel.", 9) == 0 ||
-                 strncmp(key->path, "checkpoint.", 11) == 0;
+  bool machine =
+      strncmp(key->path, "parallel.", 9) == 0 || strncmp(key->path, "checkpoint.", 11) == 0;
   if (machine && form == NU_CONFIG_MODEL) return true;
   return !key->fallback && !nu_store_find(config, key->path);
 }
@@ -212,10 +212,11 @@ numann_status nu_config_match(const numann_config *now, const numann_config *sav
   }
   numann_status status =
       differences.length
-          ? nu_fail(err, NUMANN_ERR_CONFIG,
-                    "%s: this run was started with another config: %s; restore these keys, or start "
-                    "anew with --overwrite",
-                    now->name, nu_text_view(&differences))
+          ? nu_fail(
+                err, NUMANN_ERR_CONFIG,
+                "%s: this run was started with another config: %s; restore these keys, or start "
+                "anew with --overwrite",
+                now->name, nu_text_view(&differences))
           : NUMANN_OK;
   nu_text_clear(&differences);
   return status;
@@ -226,17 +227,23 @@ numann_status nu_config_match(const numann_config *now, const numann_config *sav
 static const char markdown_head[] =
     "# Config keys\n\n"
     "Written by `numann help config markdown`.\n\n"
-    "A config is one YAML file of at most 1 MiB, in UTF-8. A key written `a.b` is `b` in the mapping\n"
-    "`a`; `*` is the index of a list item, counted from 0. `--set a.b=value` sets a key from the command\n"
-    "line; the value is YAML too: `--set data.drop='[a, b]'`. Paths are relative to the config's folder.\n"
-    "Numbers are decimal, flags are `true` or `false`, every key stands at most once, and unknown keys\n"
+    "A config is one YAML file of at most 1 MiB, in UTF-8. A key written `a.b` is `b` in the "
+    "mapping\n"
+    "`a`; `*` is the index of a list item, counted from 0. `--set a.b=value` sets a key from the "
+    "command\n"
+    "line; the value is YAML too: `--set data.drop='[a, b]'`. Paths are relative to the config's "
+    "folder.\n"
+    "Numbers are decimal, flags are `true` or `false`, every key stands at most once, and unknown "
+    "keys\n"
     "are refused, as are anchors, aliases and tags. A number \"above 0\" is at least 1e-30.\n\n"
-    "`train --resume` refuses a config in which a key marked *must match* differs from the run's.\n";
+    "`train --resume` refuses a config in which a key marked *must match* differs from the "
+    "run's.\n";
 
 /* "## data" and the head of its table. */
 static void add_section(const char *path, nu_text *out) {
-  nu_text_addf(out, "\n## %.*s\n\n| key | takes | default | resume | meaning |\n"
-                    "|---|---|---|---|---|\n",
+  nu_text_addf(out,
+               "\n## %.*s\n\n| key | takes | default | resume | meaning |\n"
+               "|---|---|---|---|---|\n",
                (int)strcspn(path, "."), path);
 }
 

@@ -11,8 +11,8 @@
 const char *nu_shape_text(const nu_array *array, char text[NU_SHAPE_TEXT]) {
   size_t used = 0;
   for (size_t i = 0; i < array->rank; i++) {
-    used += (size_t)snprintf(text + used, NU_SHAPE_TEXT - used, "%s%zu", i ? "x" : "",
-                             array->shape[i]);
+    used +=
+        (size_t)snprintf(text + used, NU_SHAPE_TEXT - used, "%s%zu", i ? "x" : "", array->shape[i]);
   }
   return text;
 }
@@ -109,7 +109,8 @@ numann_status nu_array_row(nu_array *array, double *values, numann_error *err) {
     if (whole == 0) {
       char shape[NU_SHAPE_TEXT];
       return nu_fail(err, NUMANN_ERR_DATA,
-                     "%s@%" PRIu64 ": the data end early, %s values are declared; get a complete "
+                     "%s@%" PRIu64
+                     ": the data end early, %s values are declared; get a complete "
                      "copy",
                      in->name, nu_input_offset(in), nu_shape_text(array, shape));
     }

@@ -10,13 +10,13 @@
 #include "data/input.h"
 
 #define NU_ARRAY_RANK 4
-#define NU_COLUMNS_MAX 1048576   /* of any data file: features, targets and what is left out */
-#define NU_ROWS_MAX 4294967294u  /* of any data file: rows are numbered by uint32_t */
+#define NU_COLUMNS_MAX 1048576  /* of any data file: features, targets and what is left out */
+#define NU_ROWS_MAX 4294967294u /* of any data file: rows are numbered by uint32_t */
 
 typedef struct nu_element {
   char kind; /* 'i' signed, 'u' unsigned, 'f' IEEE 754 */
   unsigned char bytes;
-  bool big;  /* most significant byte first */
+  bool big; /* most significant byte first */
 } nu_element;
 
 typedef struct nu_array {

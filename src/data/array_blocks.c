@@ -19,8 +19,8 @@ typedef struct blocks {
   size_t row_bytes, piece; /* piece: rows */
   size_t n, at;            /* rows of this round; the first one in the table */
   atomic_size_t next;
-  atomic_size_t good;      /* rows of this round before the first that must be read again */
-  size_t left;             /* rows of the file */
+  atomic_size_t good; /* rows of this round before the first that must be read again */
+  size_t left;        /* rows of the file */
   numann_status status;
   numann_error *err;
 } blocks;

@@ -143,10 +143,10 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
   nu_layout layout = {0};
   NU_TRY(open_array(&p.inputs, in, err));
   nu_columns columns = {in->name, p.inputs.width, NULL};
-  numann_status status =
-      request->schema ? nu_layout_like(&layout, &columns, request->schema, request->config,
-                                       request->source.with_targets, err)
-                      : nu_layout_train(&layout, &columns, request->config, err);
+  numann_status status = request->schema
+                             ? nu_layout_like(&layout, &columns, request->schema, request->config,
+                                              request->source.with_targets, err)
+                             : nu_layout_train(&layout, &columns, request->config, err);
   if (status == NUMANN_OK) {
     table->features = layout.features;
     table->targets = layout.targets;

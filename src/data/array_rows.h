@@ -24,7 +24,7 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
 typedef struct nu_array_rows {
   nu_array inputs, labels;
   bool has_labels;
-  bool as_it_is;       /* a row of inputs stands in the file as in the table: bytes, none left out */
+  bool as_it_is; /* a row of inputs stands in the file as in the table: bytes, none left out */
   nu_table *table;
   size_t *slot;        /* of each value of an inputs row; borrowed */
   size_t *label_slots; /* of each value of a labels row; owned */

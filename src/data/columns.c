@@ -235,8 +235,8 @@ static numann_status like_by_name(nu_layout *out, const nu_columns *columns,
   numann_status status =
       place_names(out, columns, sorted, schema->feature_names, out->features, 0, err);
   if (status == NUMANN_OK) {
-    status = place_names(out, columns, sorted, schema->target_names, out->targets, out->features,
-                         err);
+    status =
+        place_names(out, columns, sorted, schema->target_names, out->targets, out->features, err);
   }
   free(sorted);
   return status;

@@ -8,7 +8,8 @@
 #define BYTES_A_THREAD 1048576 /* below, starting a thread takes longer than what it saves */
 
 static size_t find_limit(const numann_config *config) {
-  size_t limit = nu_limits_threads(nu_team_processors(), ""), wanted = nu_config_count(config, "parallel.threads");
+  size_t limit = nu_limits_threads(nu_team_processors(), ""),
+         wanted = nu_config_count(config, "parallel.threads");
   return wanted > 0 && wanted < limit ? wanted : limit;
 }
 

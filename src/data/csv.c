@@ -24,8 +24,9 @@ static numann_status next_special(nu_csv *csv, int *c, numann_error *err) {
   if (in->begin == in->end) return NUMANN_OK;
   *c = in->window[in->begin];
   if (*c == '\0') {
-    return fail_here(csv, err, "a NUL byte; a text file is expected (UTF-16 is not read: save it "
-                               "as UTF-8)");
+    return fail_here(csv, err,
+                     "a NUL byte; a text file is expected (UTF-16 is not read: save it "
+                     "as UTF-8)");
   }
   if (*c == '\r') {
     if (in->end - in->begin < 2 || in->window[in->begin + 1] != '\n') {
@@ -50,8 +51,7 @@ static inline numann_status next(nu_csv *csv, int *c, numann_error *err) {
     csv->column++;
     return NUMANN_OK;
   }
-  if (in->begin < in->end && in->window[in->begin] > '\r' &&
-      csv->record_bytes < NU_LINE_MAX) {
+  if (in->begin < in->end && in->window[in->begin] > '\r' && csv->record_bytes < NU_LINE_MAX) {
     *c = in->window[in->begin++];
     csv->record_bytes++;
   } else {
@@ -93,7 +93,8 @@ static numann_status append(nu_csv *csv, nu_record *record, nu_field *field, int
                             numann_error *err) {
   if (field->length == NU_FIELD_MAX) {
     return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s:%" PRIu64 ":%" PRIu64 ": the field is longer than 4 KiB; is a quote "
+                   "%s:%" PRIu64 ":%" PRIu64
+                   ": the field is longer than 4 KiB; is a quote "
                    "missing?",
                    csv->in->name, field->line, field->column);
   }

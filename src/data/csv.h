@@ -18,13 +18,13 @@
 #define NU_LINE_MAX 16777216
 
 typedef struct nu_field {
-  size_t start, length; /* in the record's text */
+  size_t start, length;  /* in the record's text */
   uint64_t line, column; /* of its first byte, both counted from 1 */
   bool quoted;
 } nu_field;
 
 typedef struct nu_record {
-  char *text;       /* the fields after each other, without quotes; owned */
+  char *text; /* the fields after each other, without quotes; owned */
   size_t length, text_capacity;
   nu_field *fields; /* [n]; owned */
   size_t n, field_capacity;
@@ -32,10 +32,10 @@ typedef struct nu_record {
 
 typedef struct nu_csv {
   nu_input *in;
-  char separator;         /* ' ' stands for runs of spaces and tabs */
-  uint64_t line, column;  /* of the next byte */
+  char separator;        /* ' ' stands for runs of spaces and tabs */
+  uint64_t line, column; /* of the next byte */
   uint64_t record_bytes;
-  int held;               /* a byte given back, if any */
+  int held; /* a byte given back, if any */
 } nu_csv;
 
 /* Start on an input's first byte; separator '\0': found from the first two lines. */

@@ -20,12 +20,12 @@
 #define PARTS_A_THREAD 8
 
 typedef struct part {
-  size_t begin, end;  /* in the window */
-  size_t stop;        /* the rows before this are in the table */
-  uint64_t lines;     /* from begin to stop */
-  nu_table table;     /* places of labels are lines, the part's first being 1 */
+  size_t begin, end; /* in the window */
+  size_t stop;       /* the rows before this are in the table */
+  uint64_t lines;    /* from begin to stop */
+  nu_table table;    /* places of labels are lines, the part's first being 1 */
   nu_record record;
-  bool blind;         /* did not count labels, which were too many already */
+  bool blind; /* did not count labels, which were too many already */
   bool taken;
   size_t at;          /* taken: the place of its rows in the file's table */
   uint32_t *label_of; /* taken: [table.labels.n] the place of its labels in the file's; owned */

@@ -148,7 +148,8 @@ static numann_status fail_field(const nu_csv_rows *r, const nu_record *record, s
   if (r->names) nu_excerpt(r->names[c], strlen(r->names[c]), item);
   else snprintf(item, sizeof item, "%zu", c);
   return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64 ":%" PRIu64 ": %s: '%s' %s; correct it, or leave the column out "
+                 "%s:%" PRIu64 ":%" PRIu64
+                 ": %s: '%s' %s; correct it, or leave the column out "
                  "with data.drop: [%s]",
                  r->csv.in->name, field->line, field->column,
                  nu_column_text(&r->columns, c, column),
@@ -159,8 +160,7 @@ static numann_status fail_blank(const nu_csv_rows *r, const nu_record *record, s
                                 numann_error *err) {
   char column[NU_COLUMN_TEXT];
   const nu_field *field = &record->fields[c];
-  return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64 ":%" PRIu64 ": %s is blank; fill it in%s",
+  return nu_fail(err, NUMANN_ERR_DATA, "%s:%" PRIu64 ":%" PRIu64 ": %s is blank; fill it in%s",
                  r->csv.in->name, field->line, field->column,
                  nu_column_text(&r->columns, c, column),
                  r->must_keep_rows ? "" : ", or leave such rows out with data.blank: drop_row");
@@ -171,10 +171,13 @@ static numann_status check_count(const nu_csv_rows *r, const nu_record *record, 
   char separator[] = {r->csv.separator, '\0'};
   bool tab = r->csv.separator == '\t', space = r->csv.separator == ' ';
   return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64 ":1: %zu fields, but the first line has %zu; correct the line, or "
+                 "%s:%" PRIu64
+                 ":1: %zu fields, but the first line has %zu; correct the line, or "
                  "set data.separator, which is '%s'",
                  r->csv.in->name, record->fields[0].line, record->n, r->columns.n,
-                 tab ? "tab" : space ? "space" : separator);
+                 tab     ? "tab"
+                 : space ? "space"
+                         : separator);
 }
 
 /* The single target may be a class: remember its value, number or text. */

@@ -11,7 +11,7 @@ typedef struct nu_csv_rows {
   nu_csv csv;
   nu_record first, record; /* the first line, and the one being read */
   nu_columns columns;
-  char **names;            /* [columns.n] of the header, or NULL; owned */
+  char **names; /* [columns.n] of the header, or NULL; owned */
   nu_layout layout;
   bool drop_blank, must_keep_rows;
   nu_table *table;

@@ -32,7 +32,8 @@ static numann_status check_labels(const int32_t *labels, size_t rows, size_t cla
 static numann_status copy_rows(numann_data *data, size_t rows, const float *inputs,
                                const float *targets, const int32_t *labels, numann_error *err) {
   const nu_schema *schema = &data->schema;
-  nu_row_shape shape = {.features = schema->features, .targets = schema->targets, .labels = labels != NULL};
+  nu_row_shape shape = {
+      .features = schema->features, .targets = schema->targets, .labels = labels != NULL};
   NU_TRY(nu_rows_allocate(&data->train, rows, &shape, err));
   memcpy(data->train.inputs, inputs, rows * schema->features * sizeof *inputs);
   if (targets) memcpy(data->train.targets, targets, rows * schema->targets * sizeof *targets);
@@ -53,8 +54,8 @@ numann_status numann_data_create(numann_data **out, size_t rows, size_t features
   if (labels) NU_TRY(check_labels(labels, rows, n_targets, err));
   numann_data *data = calloc(1, sizeof *data);
   if (!data) return nu_fail_memory(err, sizeof *data, "data");
-  numann_status status = nu_schema_plain(&data->schema, features, labels ? n_targets : 0,
-                                         labels ? 0 : n_targets, err);
+  numann_status status =
+      nu_schema_plain(&data->schema, features, labels ? n_targets : 0, labels ? 0 : n_targets, err);
   if (status == NUMANN_OK) status = copy_rows(data, rows, inputs, targets, labels, err);
   if (status != NUMANN_OK) numann_data_destroy(data);
   else *out = data;

@@ -28,9 +28,10 @@ typedef struct nu_scaling {
   double *scale; /* [n], owned */
 } nu_scaling;
 
-/* The rows of one part. Either inputs or bytes is NULL, and either targets or labels. All arrays: on
- * the heap, aligned to 64, owned by the nu_rows. A source of bytes stays one, a quarter of the memory:
- * its numbers are scaled whenever a row is used, to the same bits as if that were done at once. */
+/* The rows of one part. Either inputs or bytes is NULL, and either targets or labels. All arrays:
+ * on the heap, aligned to 64, owned by the nu_rows. A source of bytes stays one, a quarter of the
+ * memory: its numbers are scaled whenever a row is used, to the same bits as if that were done at
+ * once. */
 typedef struct nu_rows {
   size_t rows;
   float *inputs;      /* [rows][features], scaled */

@@ -253,7 +253,8 @@ numann_status nu_input_read(nu_input *in, void *out, size_t n, numann_error *err
     size_t some = in->end - in->begin < n ? in->end - in->begin : n;
     if (some == 0) {
       return nu_fail(err, NUMANN_ERR_DATA,
-                     "%s@%" PRIu64 ": the data end early, %zu more bytes are expected; get a "
+                     "%s@%" PRIu64
+                     ": the data end early, %zu more bytes are expected; get a "
                      "complete copy",
                      in->name, nu_input_offset(in), n);
     }

@@ -22,27 +22,27 @@
 typedef struct nu_ahead {
   unsigned char *buffer; /* [NU_INPUT_REST + capacity], the content from NU_INPUT_REST on; owned */
   size_t capacity, length;
-  bool ended;            /* nothing comes after it */
-  numann_error error;    /* why nothing comes, when its status is not NUMANN_OK */
+  bool ended;         /* nothing comes after it */
+  numann_error error; /* why nothing comes, when its status is not NUMANN_OK */
 } nu_ahead;
 
 typedef struct nu_input {
-  const char *name;         /* for messages: the path or "standard input"; borrowed */
+  const char *name; /* for messages: the path or "standard input"; borrowed */
   int fd;
-  bool standard;            /* fd is standard input, not ours to close */
-  bool sized;               /* a plain regular file: `size` is its length */
+  bool standard; /* fd is standard input, not ours to close */
+  bool sized;    /* a plain regular file: `size` is its length */
   uint64_t size;
-  bool ended;               /* nothing comes after the window */
-  unsigned char *window;    /* content at hand: [begin, end) of `capacity` bytes; owned */
+  bool ended;            /* nothing comes after the window */
+  unsigned char *window; /* content at hand: [begin, end) of `capacity` bytes; owned */
   size_t begin, end, capacity;
-  uint64_t taken;           /* offset of window[0] in the content, modulo 2^64 */
-  uint64_t moves;           /* how often the content has moved in memory */
+  uint64_t taken; /* offset of window[0] in the content, modulo 2^64 */
+  uint64_t moves; /* how often the content has moved in memory */
   nu_ahead ahead;
-  struct z_stream_s *gz;    /* NULL for plain input; owned */
-  unsigned char *packed;    /* gz: bytes read, not yet unpacked; owned */
-  uint64_t packed_read;     /* gz: bytes read of the file */
-  bool between_members;     /* gz: a member is complete, the next has not begun */
-  bool packed_ended;        /* gz: the file has ended, after a complete member */
+  struct z_stream_s *gz; /* NULL for plain input; owned */
+  unsigned char *packed; /* gz: bytes read, not yet unpacked; owned */
+  uint64_t packed_read;  /* gz: bytes read of the file */
+  bool between_members;  /* gz: a member is complete, the next has not begun */
+  bool packed_ended;     /* gz: the file has ended, after a complete member */
 } nu_input;
 
 /* Open the path ("-": standard input), which is borrowed. NUMANN_ERR_DATA when it is missing, no

@@ -12,18 +12,18 @@
 
 /* A value: a number, or a text that is none. "1", "1.0" and the IDX byte 1 are the same number. */
 typedef struct nu_label {
-  char *text;     /* owned; NULL for a number */
+  char *text; /* owned; NULL for a number */
   double number;
   uint64_t place; /* where it was first seen: line, or byte offset */
 } nu_label;
 
 typedef struct nu_labels {
   size_t n;
-  nu_label *list;  /* [n] in order of appearance; owned */
+  nu_label *list; /* [n] in order of appearance; owned */
   size_t capacity;
   uint32_t *slots; /* [n_slots] open-addressed hash table of index + 1, 0 = free; owned */
   size_t n_slots;
-  bool overflow;   /* more than NU_CLASSES_MAX: no classes, and no longer counted */
+  bool overflow; /* more than NU_CLASSES_MAX: no classes, and no longer counted */
 } nu_labels;
 
 /* *id = the index of the value in the list, where it is added when new; 0 after overflow. */

@@ -14,7 +14,9 @@ static const struct {
     {"PK\x03\x04", "a zip archive (npz, xlsx); unpack it, or save as CSV or NPY"},
     {"\x89HDF", "an HDF5 file; save as CSV or NPY"},
     {"PAR1", "a Parquet file; save as CSV or NPY"},
-    {"\xFD" "7zXZ", "xz data; unpack it, or pack it as gz"},
+    {"\xFD"
+     "7zXZ",
+     "xz data; unpack it, or pack it as gz"},
     {"BZh", "bzip2 data; unpack it, or pack it as gz"},
     {"\x28\xB5\x2F\xFD", "zstd data; unpack it, or pack it as gz"},
     {"\xFF\xFE", "UTF-16 text; save it as UTF-8"},

@@ -8,9 +8,9 @@
 
 #include "base/memory.h"
 
-#define NARROWEST_GROUP 8   /* columns: threads would read the same cache lines */
+#define NARROWEST_GROUP 8 /* columns: threads would read the same cache lines */
 #define WIDEST_GROUP 512
-#define GROUP_VALUES 65536  /* of rows */
+#define GROUP_VALUES 65536 /* of rows */
 
 numann_status nu_scaling_identity(nu_scaling *out, size_t n, numann_error *err) {
   out->shift = calloc(n + 1, sizeof *out->shift);
@@ -23,7 +23,8 @@ numann_status nu_scaling_identity(nu_scaling *out, size_t n, numann_error *err) 
   return NUMANN_OK;
 }
 
-numann_status nu_scaling_copy(nu_scaling *out, const nu_scaling *from, size_t n, numann_error *err) {
+numann_status nu_scaling_copy(nu_scaling *out, const nu_scaling *from, size_t n,
+                              numann_error *err) {
   if (!from->shift) return NUMANN_OK;
   NU_TRY(nu_scaling_identity(out, n, err));
   memcpy(out->shift, from->shift, n * sizeof *from->shift);
@@ -47,8 +48,8 @@ typedef struct job {
   const statistics *s;
   const nu_scaling *scaling;
   nu_numbers numbers;
-  size_t group;          /* rows or columns a group */
-  atomic_size_t bad;     /* the first row that leaves the range of a float; rows when none does */
+  size_t group;      /* rows or columns a group */
+  atomic_size_t bad; /* the first row that leaves the range of a float; rows when none does */
 } job;
 
 /* Columns of row r from `first` on, as floats; those of bytes are put into `room`. */
@@ -121,10 +122,8 @@ numann_status nu_scaling_fit(nu_scaling *scaling, const nu_numbers *numbers, nu_
                              const char *key, numann_error *err) {
   const char *method = nu_config_string(crew->config, key);
   if (strcmp(method, "none") == 0) return NUMANN_OK;
-  if (strcmp(method, "standardize") == 0)
-    return fit_columns(scaling, numbers, true, crew, err);
-  if (strcmp(method, "min_max") == 0)
-    return fit_columns(scaling, numbers, false, crew, err);
+  if (strcmp(method, "standardize") == 0) return fit_columns(scaling, numbers, true, crew, err);
+  if (strcmp(method, "min_max") == 0) return fit_columns(scaling, numbers, false, crew, err);
   double divisor = nu_config_real(crew->config, key);
   for (size_t j = 0; j < numbers->n; j++) scaling->scale[j] = 1.0 / divisor;
   return NUMANN_OK;

@@ -31,8 +31,8 @@ typedef struct nu_numbers {
 numann_status nu_scaling_fit(nu_scaling *scaling, const nu_numbers *numbers, nu_crew *crew,
                              const char *key, numann_error *err);
 
-/* Scale floats in place; bytes stay. NUMANN_ERR_DATA when a number leaves the range of float. `file`
- * is for the message. */
+/* Scale floats in place; bytes stay. NUMANN_ERR_DATA when a number leaves the range of float.
+ * `file` is for the message. */
 numann_status nu_scaling_apply(const nu_scaling *scaling, const nu_numbers *numbers,
                                const char *file, nu_crew *crew, numann_error *err);
 

@@ -58,8 +58,8 @@ static numann_status copy_parts(nu_schema *out, const nu_schema *schema, numann_
 }
 
 numann_status nu_schema_copy(nu_schema *out, const nu_schema *schema, numann_error *err) {
-  *out = (nu_schema){.features = schema->features, .classes = schema->classes,
-                     .targets = schema->targets};
+  *out = (nu_schema){
+      .features = schema->features, .classes = schema->classes, .targets = schema->targets};
   numann_status status = copy_parts(out, schema, err);
   if (status != NUMANN_OK) nu_schema_clear(out);
   return status;
@@ -214,11 +214,10 @@ static numann_status fail_unknown(const nu_schema *schema, const nu_table *table
     nu_text_add(&known, nu_excerpt(schema->class_names[c], strlen(schema->class_names[c]), name));
   }
   if (n < schema->classes) nu_text_add(&known, ", ...");
-  numann_status status =
-      nu_fail(err, NUMANN_ERR_DATA,
-              "%s: the label '%s' is no class of the training data; known are %s",
-              nu_table_place(table, label->place, place, sizeof place),
-              nu_excerpt(shown, strlen(shown), text), nu_text_view(&known));
+  numann_status status = nu_fail(
+      err, NUMANN_ERR_DATA, "%s: the label '%s' is no class of the training data; known are %s",
+      nu_table_place(table, label->place, place, sizeof place),
+      nu_excerpt(shown, strlen(shown), text), nu_text_view(&known));
   nu_text_clear(&known);
   return status;
 }
@@ -235,8 +234,8 @@ numann_status nu_schema_match(const nu_schema *schema, const nu_table *table, in
   size_t unknown;
   int32_t *classes = calloc(labels->n + 1, sizeof *classes);
   if (!classes) return nu_fail_memory(err, labels->n * sizeof *classes, "classes");
-  numann_status status = nu_labels_match(labels, schema->class_names, schema->classes, classes,
-                                         &unknown, err);
+  numann_status status =
+      nu_labels_match(labels, schema->class_names, schema->classes, classes, &unknown, err);
   if (status == NUMANN_OK && unknown < labels->n) {
     status = fail_unknown(schema, table, &labels->list[unknown], err);
   } else if (status == NUMANN_OK && labels->overflow) {

@@ -15,7 +15,7 @@ typedef struct nu_split_request {
   size_t rows;
   size_t validation, test; /* how many rows; together fewer than all */
   uint64_t seed;
-  const int32_t *classes;  /* [rows] class of each row, or NULL: not stratified */
+  const int32_t *classes; /* [rows] class of each row, or NULL: not stratified */
   size_t n_classes;
 } nu_split_request;
 

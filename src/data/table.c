@@ -192,7 +192,8 @@ numann_status nu_rows_allocate(nu_rows *rows, size_t n, const nu_row_shape *shap
   if (status == NUMANN_OK && shape->targets) {
     status = allocate(&rows->targets, n, shape->targets * sizeof(float), err);
   }
-  if (status == NUMANN_OK && shape->labels) status = allocate(&rows->labels, n, sizeof(int32_t), err);
+  if (status == NUMANN_OK && shape->labels)
+    status = allocate(&rows->labels, n, sizeof(int32_t), err);
   if (status != NUMANN_OK) nu_rows_clear(rows);
   return status;
 }

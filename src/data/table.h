@@ -19,22 +19,22 @@
 #include "data/labels.h"
 
 typedef struct nu_chunk {
-  float *rows;  /* [capacity][stride]; owned */
+  float *rows; /* [capacity][stride]; owned */
   size_t used, capacity;
 } nu_chunk;
 
 typedef struct nu_table {
-  char *name;           /* of the file that holds the targets, for messages; owned */
-  bool by_line;         /* places are lines (CSV), else byte offsets */
+  char *name;   /* of the file that holds the targets, for messages; owned */
+  bool by_line; /* places are lines (CSV), else byte offsets */
   size_t features, targets;
   bool bytes;           /* the features are whole numbers of 0 to 255, and stored as such */
   char **feature_names; /* [features], or NULL without header; owned */
   char **target_names;  /* [targets], or NULL without header; owned */
   size_t rows, dropped;
-  nu_chunk *chunks;     /* [n_chunks], rows in file order; owned */
+  nu_chunk *chunks; /* [n_chunks], rows in file order; owned */
   size_t n_chunks, chunk_capacity;
-  nu_labels labels;     /* targets == 1: the distinct values of the target */
-  uint32_t *label_ids;  /* targets == 1: [rows], index in labels; owned */
+  nu_labels labels;    /* targets == 1: the distinct values of the target */
+  uint32_t *label_ids; /* targets == 1: [rows], index in labels; owned */
   size_t label_capacity;
 } nu_table;
 

@@ -68,7 +68,8 @@ static void activate(nu_activation f, size_t rows, size_t n, float *a, size_t st
   }
 }
 
-static void derive(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride) {
+static void derive(nu_activation f, size_t rows, size_t n, const float *a, float *d,
+                   size_t stride) {
   switch (f) {
     case NU_SIGMOID: derive_as(NU_SIGMOID, rows, n, a, d, stride); break;
     case NU_TANH: derive_as(NU_TANH, rows, n, a, d, stride); break;

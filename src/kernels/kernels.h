@@ -4,13 +4,11 @@
  * set: lanes run over independent elements, each of which is one chain of fused multiply-adds over
  * an increasing index (design: docs/numerics.md).
  *
- * Layouts (P = NU_PANEL features to a panel; the last one of a layer is P/2 wide where that is enough,
- * and padded with zeros):
- *   weights      [panels][K + 1][P]   panel, input, neuron in panel; row K is the bias, whose input
- *                                     is the constant 1 that every activation row carries (3.8);
- *                                     the last panel is [K + 1][P/2] where it is half
- *   activations  [rows][stride]       features, then 1, then zeros; stride = nu_stride(features)
- *   deltas       [rows][stride]       features, then zeros
+ * Layouts (P = NU_PANEL features to a panel; the last one of a layer is P/2 wide where that is
+ * enough, and padded with zeros): weights      [panels][K + 1][P]   panel, input, neuron in panel;
+ * row K is the bias, whose input is the constant 1 that every activation row carries (3.8); the
+ * last panel is [K + 1][P/2] where it is half activations  [rows][stride]       features, then 1,
+ * then zeros; stride = nu_stride(features) deltas       [rows][stride]       features, then zeros
  *   gradients    as weights
  * All row starts are aligned to 64 bytes. */
 #ifndef NU_KERNELS_KERNELS_H
@@ -64,8 +62,8 @@ typedef struct nu_update {
   float momentum;      /* mu, or beta1 */
   float smoothing;     /* rho of RMSprop, or beta2 */
   float epsilon;
-  float correction1;   /* 1 / (1 - beta1^t), t counted from 1 */
-  float correction2;   /* 1 / (1 - beta2^t) */
+  float correction1; /* 1 / (1 - beta1^t), t counted from 1 */
+  float correction2; /* 1 / (1 - beta2^t) */
 } nu_update;
 
 /* Chains of fused multiply-adds on m rows of `panels` panels, each `width` (P or P/2) columns:
@@ -75,13 +73,13 @@ typedef struct nu_update {
  *   (4.3)  with x = deltas, y = transposed stripes of weights;
  *   (4.12) with x = activations read along rows (xrow 1), y = deltas: the chain of one grain. The
  *          finished subtrees that this grain completes are added on the way out, nearest first:
- *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be one.
- *          With a target these roots are not stored: the weights take their step with them.
+ *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be
+ * one. With a target these roots are not stored: the weights take their step with them.
  *
- * With `pairs` each float of x and y is a word of two bf16, a pair of operands in the order of the chain,
- * the first (even) one in the lower half, and k counts pairs. A link is two fused multiply-adds, the odd
- * operands before the even ones, which is what vdpbf16ps does. A chain of an odd number of operands ends
- * in a pair whose second ones are +0. Strides count words. */
+ * With `pairs` each float of x and y is a word of two bf16, a pair of operands in the order of the
+ * chain, the first (even) one in the lower half, and k counts pairs. A link is two fused
+ * multiply-adds, the odd operands before the even ones, which is what vdpbf16ps does. A chain of an
+ * odd number of operands ends in a pair whose second ones are +0. Strides count words. */
 typedef struct nu_target { /* laid out as out: rows P or, in a half panel, P/2 apart */
   const nu_update *update;
   float *w, *m1, *m2; /* m1, m2: NULL where the rule has none */
@@ -109,8 +107,8 @@ typedef struct nu_output {
   nu_activation activation;
   nu_loss loss;
   size_t n, rows;
-  float *z;            /* [rows][stride], nu_padded(n) of each in use */
-  float *delta;        /* as z; or NULL */
+  float *z;     /* [rows][stride], nu_padded(n) of each in use */
+  float *delta; /* as z; or NULL */
   size_t stride;
   const float *target; /* [rows][nu_padded(n)]; NULL: neither loss nor delta */
   double *row_loss;    /* [rows] */
@@ -122,20 +120,22 @@ typedef struct nu_kernels {
 
   void (*chain)(const nu_chain *chain);
 
-  /* to[j tostride + c] = from[c fromstride + j] for j < n, c < columns; zeros for further c up to the
-   * next multiple of P/2. n a multiple of P/2, columns at most P. */
+  /* to[j tostride + c] = from[c fromstride + j] for j < n, c < columns; zeros for further c up to
+   * the next multiple of P/2. n a multiple of P/2, columns at most P. */
   void (*transpose)(size_t n, size_t columns, const float *from, size_t fromstride, float *to,
                     size_t tostride);
 
-  /* Floats rounded to bf16 (to nearest even, subnormal ones to zero), two to a word. narrow: neighbours
-   * in a row, row i to to[i tostride]; n a multiple of P. */
-  void (*narrow)(size_t rows, size_t n, const float *from, size_t fromstride, float *to, size_t tostride);
-  /* pair: neighbours in a column, rows 2i and 2i + 1 to to[i tostride], a last row without another with
-   * +0; n a multiple of P/2. */
-  void (*pair)(size_t rows, size_t n, const float *from, size_t fromstride, float *to, size_t tostride);
+  /* Floats rounded to bf16 (to nearest even, subnormal ones to zero), two to a word. narrow:
+   * neighbours in a row, row i to to[i tostride]; n a multiple of P. */
+  void (*narrow)(size_t rows, size_t n, const float *from, size_t fromstride, float *to,
+                 size_t tostride);
+  /* pair: neighbours in a column, rows 2i and 2i + 1 to to[i tostride], a last row without another
+   * with +0; n a multiple of P/2. */
+  void (*pair)(size_t rows, size_t n, const float *from, size_t fromstride, float *to,
+               size_t tostride);
 
-  /* a[i][0..n) = f(a[i][0..n)), rows i `stride` apart; n a multiple of P/2. Not for softmax, which is a
-   * whole row's business. */
+  /* a[i][0..n) = f(a[i][0..n)), rows i `stride` apart; n a multiple of P/2. Not for softmax, which
+   * is a whole row's business. */
   void (*activate)(nu_activation f, size_t rows, size_t n, float *a, size_t stride);
 
   /* d[i][0..n) *= f'(z) with f' computed from a = f(z): (1.4), (4.3); as activate, and a as d. */
@@ -156,19 +156,20 @@ typedef struct nu_kernels {
   /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
   double (*square_sum)(size_t n, const float *G);
 
-  /* For benchmarks: rounds of fused multiply-adds, or of those on pairs, in registers only. Returns the flops done; *result
-   * depends on all of them. */
+  /* For benchmarks: rounds of fused multiply-adds, or of those on pairs, in registers only. Returns
+   * the flops done; *result depends on all of them. */
   double (*peak)(bool pairs, size_t rounds, float *result);
 } nu_kernels;
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
 size_t nu_stride(size_t features);
-/* Panels of a layer of n neurons; columns of panel p of them: P, or P/2 for a last one that needs no
- * more; columns of all of them. */
+/* Panels of a layer of n neurons; columns of panel p of them: P, or P/2 for a last one that needs
+ * no more; columns of all of them. */
 size_t nu_panels(size_t neurons);
 size_t nu_panel_width(size_t neurons, size_t p);
 size_t nu_padded(size_t neurons);
-/* Floats that `output` needs for a layer of n neurons: three blocks of as many rows as a vector has lanes. */
+/* Floats that `output` needs for a layer of n neurons: three blocks of as many rows as a vector has
+ * lanes. */
 size_t nu_output_scratch(size_t n);
 /* Floats of a layer's engine form where its panels lie next to each other, (inputs + 1) * P apart:
  * nu_padded(neurons) * (inputs + 1). */
@@ -176,10 +177,10 @@ size_t nu_engine_size(size_t inputs, size_t neurons);
 
 /* The only two functions that convert: logical weights [neurons][inputs] and biases [neurons] to
  * and from engine form (padding of neurons becomes +0), panels `panel` floats apart. */
-void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights, const float *biases,
-                  float *engine);
-void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine, float *weights,
-                    float *biases);
+void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights,
+                  const float *biases, float *engine);
+void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine,
+                    float *weights, float *biases);
 
 /* All sets that the source has, narrowest first. */
 #define NU_ISAS 5

@@ -1,6 +1,7 @@
-/* The gradient and update of a batch of one row, where each weight takes one link: (4.12) and (4.5) in one
- * pass over the weights, which is all that online training spends its time on. In the tiles of chain.h
- * starting and ending one would cost three times as much. Part of kernels.c. SPDX-License-Identifier: MIT */
+/* The gradient and update of a batch of one row, where each weight takes one link: (4.12) and (4.5)
+ * in one pass over the weights, which is all that online training spends its time on. In the tiles
+ * of chain.h starting and ending one would cost three times as much. Part of kernels.c.
+ * SPDX-License-Identifier: MIT */
 #ifndef NU_KERNELS_OUTER_H
 #define NU_KERNELS_OUTER_H
 
@@ -12,10 +13,12 @@ INLINE void outer_as(nu_rule rule, size_t vectors, const nu_chain *c) {
   const float *x = c->x;
   vec y[NU_PANEL / NU_LANES];
   ivec bad = {0};
-  NU_UNROLL for (size_t v = 0; v < vectors; v++) y[v] = v_load(c->y + v * NU_LANES);
+  NU_UNROLL
+  for (size_t v = 0; v < vectors; v++) y[v] = v_load(c->y + v * NU_LANES);
   for (size_t i = 0; i < m; i++) {
     vec left = v_set(x[i]);
-    NU_UNROLL for (size_t v = 0; v < vectors; v++) {
+    NU_UNROLL
+    for (size_t v = 0; v < vectors; v++) {
       size_t at = i * row + v * NU_LANES;
       vec G = v_fma(left, y[v], v_set(0.0f));
       vec next = update_lane(rule, &u, G, v_load(t.w + at), t.m1, t.m2, at);

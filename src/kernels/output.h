@@ -1,9 +1,10 @@
 /* The output layer, a block of NU_LANES rows at a time: activation, loss, delta. Part of kernels.c.
  * SPDX-License-Identifier: MIT
  *
- * A block is turned so that a lane is a row and a vector an output: whatever runs over the outputs of a row
- * - the largest, the sum, the loss - is one chain over increasing outputs, for all rows of the block at
- * once. */
+ * A block is turned so that a lane is a row and a vector an output: whatever runs over the outputs
+ * of a row
+ * - the largest, the sum, the loss - is one chain over increasing outputs, for all rows of the
+ * block at once. */
 #ifndef NU_KERNELS_OUTPUT_H
 #define NU_KERNELS_OUTPUT_H
 
@@ -117,7 +118,11 @@ static void output(const nu_output *o) {
   size_t padded = nu_padded(o->n), size = padded * NU_LANES;
   for (size_t row = 0; row < o->rows; row += NU_LANES) {
     size_t rest = o->rows - row;
-    block b = {o->n, padded, rest < NU_LANES ? rest : NU_LANES, o->scratch, o->scratch + size,
+    block b = {o->n,
+               padded,
+               rest < NU_LANES ? rest : NU_LANES,
+               o->scratch,
+               o->scratch + size,
                o->scratch + 2 * size};
     output_block(o, &b, row);
   }

@@ -27,8 +27,8 @@ static void clear_panels(size_t inputs, size_t neurons, size_t panel, float *eng
     memset(engine + p * panel, 0, (inputs + 1) * nu_panel_width(neurons, p) * sizeof *engine);
 }
 
-void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights, const float *biases,
-                  float *engine) {
+void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights,
+                  const float *biases, float *engine) {
   clear_panels(inputs, neurons, panel, engine);
   for (size_t j = 0; j < neurons; j++) {
     size_t stride;
@@ -38,8 +38,8 @@ void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weig
   }
 }
 
-void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine, float *weights,
-                    float *biases) {
+void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine,
+                    float *weights, float *biases) {
   for (size_t j = 0; j < neurons; j++) {
     size_t stride;
     const float *column = engine + neuron_at(panel, neurons, j, &stride);

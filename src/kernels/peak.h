@@ -9,14 +9,18 @@
 INLINE double peak_of(bool pairs, size_t rounds, float *result) {
   volatile float half = 0.5f, one = 1.0f; /* so that nothing can be computed beforehand */
   vec a = v_set(half), b = v_set(one), sum[NU_PEAK_CHAINS], all = v_set(0.0f);
-  NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) sum[i] = v_set((float)i);
+  NU_UNROLL
+  for (size_t i = 0; i < NU_PEAK_CHAINS; i++) sum[i] = v_set((float)i);
   for (size_t r = 0; r < rounds; r++) {
-    NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) {
-      NU_UNROLL for (size_t s = 0; s < steps_of(pairs); s++)
+    NU_UNROLL
+    for (size_t i = 0; i < NU_PEAK_CHAINS; i++) {
+      NU_UNROLL
+      for (size_t s = 0; s < steps_of(pairs); s++)
         sum[i] = multiply_add(pairs, operand(pairs, s, a), operand(pairs, s, b), sum[i]);
     }
   }
-  NU_UNROLL for (size_t i = 0; i < NU_PEAK_CHAINS; i++) all += sum[i];
+  NU_UNROLL
+  for (size_t i = 0; i < NU_PEAK_CHAINS; i++) all += sum[i];
   *result = all[0];
   return (pairs ? 4.0 : 2.0) * NU_LANES * NU_PEAK_CHAINS * (double)rounds;
 }

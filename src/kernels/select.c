@@ -16,7 +16,9 @@ extern const nu_kernels nu_kernels_neon;
 
 #ifdef HAVE_AVX2
 extern const nu_kernels nu_kernels_avx2;
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 #endif
 
 #ifdef HAVE_AVX512

@@ -1,12 +1,12 @@
-/* The optimiser's step on one vector - (4.5), (4.8) - which the update of whole arrays and the end of a
- * gradient's chain share. Part of kernels.c. SPDX-License-Identifier: MIT */
+/* The optimiser's step on one vector - (4.5), (4.8) - which the update of whole arrays and the end
+ * of a gradient's chain share. Part of kernels.c. SPDX-License-Identifier: MIT */
 #ifndef NU_KERNELS_UPDATE_H
 #define NU_KERNELS_UPDATE_H
 
 /* An nu_update in all lanes. */
 typedef struct update_lanes {
-  vec step, mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest, epsilon,
-      correction1, correction2;
+  vec step, mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest,
+      epsilon, correction1, correction2;
 } update_lanes;
 
 INLINE update_lanes spread(const nu_update *u) {
@@ -24,10 +24,10 @@ INLINE update_lanes spread(const nu_update *u) {
                         .correction2 = v_set(u->correction2)};
 }
 
-/* The new w, with its moments at m1_from[at], m2_from[at], which are NULL where the rule has none; the
- * formulas and their sources stand in trainer/optimizer.h. */
-INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_from, float *m2_from,
-                       size_t at) {
+/* The new w, with its moments at m1_from[at], m2_from[at], which are NULL where the rule has none;
+ * the formulas and their sources stand in trainer/optimizer.h. */
+INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_from,
+                       float *m2_from, size_t at) {
   vec g = G * u->mean, m1, m2;
   if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
   else g = v_fma(u->decay, w, g);
@@ -51,15 +51,14 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float 
       w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       v_store(m2_from + at, m2);
       break;
-    default: /* NU_SGD: (4.5), (4.8) */
-      return v_fma(u->step, G, v_fma(u->shrink, w, w));
+    default: /* NU_SGD: (4.5), (4.8) */ return v_fma(u->step, G, v_fma(u->shrink, w, w));
   }
   v_store(m1_from + at, m1);
   return w;
 }
 
-INLINE bool update_as(nu_rule rule, const nu_update *update, size_t n, float *w, const float *G, float *m1,
-                      float *m2) {
+INLINE bool update_as(nu_rule rule, const nu_update *update, size_t n, float *w, const float *G,
+                      float *m1, float *m2) {
   update_lanes u = spread(update);
   ivec bad = {0};
   for (size_t i = 0; i < n; i += NU_LANES) {

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Before a loop whose index picks registers: rolled, as gcc leaves it at -O2, the tile of a chain lives
- * in memory and runs at a third of its rate. Each compiler is slow under the other's pragma. */
+/* Before a loop whose index picks registers: rolled, as gcc leaves it at -O2, the tile of a chain
+ * lives in memory and runs at a third of its rate. Each compiler is slow under the other's pragma.
+ */
 #ifdef __clang__
 #define NU_UNROLL _Pragma("unroll")
 #else

@@ -1,7 +1,6 @@
 /* AVX-512, with or without its bf16 instructions: 16 lanes. A tile of 12 rows x 2 vectors leaves 8
- * registers for what comes in; one of 8 rows loses 3 % in the short chains of a gradient's grains, where
- * starting and ending a tile counts.
- * SPDX-License-Identifier: MIT */
+ * registers for what comes in; one of 8 rows loses 3 % in the short chains of a gradient's grains,
+ * where starting and ending a tile counts. SPDX-License-Identifier: MIT */
 #ifndef NU_KERNELS_VECTOR_AVX512_H
 #define NU_KERNELS_VECTOR_AVX512_H
 
@@ -36,7 +35,8 @@ static inline vec v_zip_low(vec a, vec b) {
   return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 static inline vec v_zip_high(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                 31);
 }
 
 /* a0 a2 ... b0 b2 ..., and what lies between. */

@@ -1,8 +1,8 @@
 /* The portable baseline: 4 lanes, no instruction set assumed. SPDX-License-Identifier: MIT
  *
- * Where the target has no fused multiply-add in hardware (x86-64 without FMA) it is emulated, to the
- * same bits: a * b is exact in double; the sum with c is rounded to odd (Boldo and Melquiond, 2008),
- * so that rounding it once more, to float, gives the correctly rounded result. */
+ * Where the target has no fused multiply-add in hardware (x86-64 without FMA) it is emulated, to
+ * the same bits: a * b is exact in double; the sum with c is rounded to odd (Boldo and Melquiond,
+ * 2008), so that rounding it once more, to float, gives the correctly rounded result. */
 #ifndef NU_KERNELS_VECTOR_BASE_H
 #define NU_KERNELS_VECTOR_BASE_H
 
@@ -32,8 +32,8 @@ static __attribute__((noinline)) vec v_fma(vec a, vec b, vec c) {
   dvec s = p + addend;
   dvec back = s - p; /* Knuth's two-sum: s + e is p + addend exactly */
   dvec e = (p - (s - back)) + (addend - back);
-  /* Inexact, and the last bit even: step towards the exact value, whose last bits are odd. Away from
-   * zero where e has the sign of s. An infinite or NaN s has e = NaN, which compares false. */
+  /* Inexact, and the last bit even: step towards the exact value, whose last bits are odd. Away
+   * from zero where e has the sign of s. An infinite or NaN s has e = NaN, which compares false. */
   lvec inexact = (e < 0.0) | (e > 0.0);
   lvec even = ((lvec)s & 1) == 0;
   lvec away = ((lvec)s ^ (lvec)e) >= 0;
@@ -50,19 +50,11 @@ static inline vec v_sqrt(vec v) {
 }
 
 /* a0 b0 a1 b1 ..., the first or the second half of the lanes. */
-static inline vec v_zip_low(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
-}
-static inline vec v_zip_high(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
-}
+static inline vec v_zip_low(vec a, vec b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+static inline vec v_zip_high(vec a, vec b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 
 /* a0 a2 ... b0 b2 ..., and what lies between. */
-static inline vec v_evens(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 0, 2, 4, 6);
-}
-static inline vec v_odds(vec a, vec b) {
-  return __builtin_shufflevector(a, b, 1, 3, 5, 7);
-}
+static inline vec v_evens(vec a, vec b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }
+static inline vec v_odds(vec a, vec b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7); }
 
 #endif

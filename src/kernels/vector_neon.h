@@ -1,6 +1,6 @@
-/* NEON of 64-bit Arm: 4 lanes. A tile of 5 rows x 4 vectors fills 20 of the 32 registers: gcc loads all
- * rows before it multiplies, and with 6 rows two sums live in memory. 9 loads serve 20 multiply-adds;
- * in 8 x 2, 10 serve 16. Half a panel is one such tile wide as well.
+/* NEON of 64-bit Arm: 4 lanes. A tile of 5 rows x 4 vectors fills 20 of the 32 registers: gcc loads
+ * all rows before it multiplies, and with 6 rows two sums live in memory. 9 loads serve 20
+ * multiply-adds; in 8 x 2, 10 serve 16. Half a panel is one such tile wide as well.
  * SPDX-License-Identifier: MIT */
 #ifndef NU_KERNELS_VECTOR_NEON_H
 #define NU_KERNELS_VECTOR_NEON_H

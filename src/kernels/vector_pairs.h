@@ -1,14 +1,14 @@
 /* bf16 on vectors, the same bits on every instruction set. Part of kernels.c.
  * SPDX-License-Identifier: MIT
  *
- * A bf16 is the upper half of a float. A vector of pairs holds two of them in the place of each float,
- * the even one of a pair in the lower half. A set compiled with NU_DOT_PAIRS has instructions for
- * what is emulated here. */
+ * A bf16 is the upper half of a float. A vector of pairs holds two of them in the place of each
+ * float, the even one of a pair in the lower half. A set compiled with NU_DOT_PAIRS has
+ * instructions for what is emulated here. */
 #ifndef NU_KERNELS_VECTOR_PAIRS_H
 #define NU_KERNELS_VECTOR_PAIRS_H
 
-/* One 32-bit word in all lanes. Not v_set: arithmetic of floats would flush a pair that looks like a
- * subnormal one. */
+/* One 32-bit word in all lanes. Not v_set: arithmetic of floats would flush a pair that looks like
+ * a subnormal one. */
 static inline vec v_set_word(const float *p) {
   int32_t word;
   memcpy(&word, p, sizeof word);
@@ -23,8 +23,8 @@ static inline vec v_even(vec pairs) { return (vec)((uvec)pairs << 16); }
 #else
 #define NU_PAIR_STEPS 2
 
-/* To bf16, in the upper half of each lane: to nearest, ties to even; subnormal floats to zero; NaN stays
- * NaN, and quiet. */
+/* To bf16, in the upper half of each lane: to nearest, ties to even; subnormal floats to zero; NaN
+ * stays NaN, and quiet. */
 static inline uvec v_round_bf16(vec v) {
   uvec bits = (uvec)v, size = bits & 0x7fffffffu;
   uvec nan = (uvec)(size > 0x7f800000u), tiny = (uvec)(size < 0x00800000u);

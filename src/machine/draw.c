@@ -59,8 +59,7 @@ static void draw_label(hwloc_obj_t object, size_t depth, nu_text *out) {
   char type[64];
   hwloc_obj_type_snprintf(type, sizeof type, object, 0);
   add_indent(out, depth);
-  if (object->type == HWLOC_OBJ_NUMANODE)
-    nu_text_addf(out, "NUMA node %u", object->os_index);
+  if (object->type == HWLOC_OBJ_NUMANODE) nu_text_addf(out, "NUMA node %u", object->os_index);
   else if (hwloc_obj_type_is_cache(object->type) || object->type == HWLOC_OBJ_MACHINE)
     nu_text_add(out, object->type == HWLOC_OBJ_MACHINE ? "machine" : type);
   else
@@ -90,8 +89,10 @@ static long server_of(const nu_machine *machine, hwloc_obj_t node) {
 }
 
 static void draw_node(const drawing *d, hwloc_obj_t node, size_t depth) {
-  bool own = nu_view_has_own_cores(d->view, node), mine = hwloc_bitmap_isset(d->view->memory, node->os_index);
-  bool empty = node->attr->numanode.local_memory == 0 && hwloc_get_root_obj(d->view->topology)->total_memory > 0;
+  bool own = nu_view_has_own_cores(d->view, node),
+       mine = hwloc_bitmap_isset(d->view->memory, node->os_index);
+  bool empty = node->attr->numanode.local_memory == 0 &&
+               hwloc_get_root_obj(d->view->topology)->total_memory > 0;
   long server = own ? server_of(d->machine, node) : -1;
   draw_label(node, depth, d->out);
   draw_details(node, d->out);
@@ -158,7 +159,8 @@ static void draw_matrix(const struct hwloc_distances_s *d, nu_text *out) {
   nu_text_add(out, "\n");
   for (unsigned i = 0; i < d->nbobjs; i++) {
     nu_text_addf(out, "  %4u", d->objs[i]->os_index);
-    for (unsigned j = 0; j < d->nbobjs; j++) nu_text_addf(out, " %5" PRIu64, d->values[i * d->nbobjs + j]);
+    for (unsigned j = 0; j < d->nbobjs; j++)
+      nu_text_addf(out, " %5" PRIu64, d->values[i * d->nbobjs + j]);
     nu_text_add(out, "\n");
   }
 }
@@ -179,19 +181,15 @@ static void draw_distances(const nu_view *v, nu_text *out) {
 static void draw_limit(const nu_machine *machine, const char *name, double cores, nu_text *out) {
   bool sets = strcmp(machine->limited_by, name) == 0;
   nu_text_addf(out, "  %-40s", name);
-  if (cores > 0)
-    nu_text_addf(out, "%g", cores);
-  else
-    nu_text_add(out, "none");
+  if (cores > 0) nu_text_addf(out, "%g", cores);
+  else nu_text_add(out, "none");
   nu_text_add(out, sets ? "   <- sets the thread limit\n" : "\n");
 }
 
 static void draw_memory(const char *name, size_t bytes, nu_text *out) {
   nu_text_addf(out, "  %-40s", name);
-  if (bytes > 0)
-    nu_text_add_bytes(out, bytes);
-  else
-    nu_text_add(out, "none");
+  if (bytes > 0) nu_text_add_bytes(out, bytes);
+  else nu_text_add(out, "none");
   nu_text_add(out, "\n");
 }
 
@@ -199,7 +197,8 @@ static void draw_memory(const char *name, size_t bytes, nu_text *out) {
 static void draw_variable(const char *name, nu_text *out) {
   const char *value = getenv(name);
   char excerpt[NU_EXCERPT];
-  nu_text_addf(out, "  %-40s%s\n", name, value ? nu_excerpt(value, strlen(value), excerpt) : "not set");
+  nu_text_addf(out, "  %-40s%s\n", name,
+               value ? nu_excerpt(value, strlen(value), excerpt) : "not set");
 }
 
 static void draw_limits(const nu_machine *machine, nu_text *out) {
@@ -207,7 +206,8 @@ static void draw_limits(const nu_machine *machine, nu_text *out) {
   draw_limit(machine, NU_BY_CORES, (double)machine->cores, out);
   draw_limit(machine, NU_BY_SIBLINGS, (double)machine->processing_units, out);
   draw_limit(machine, NU_BY_QUOTA, machine->quota, out);
-  draw_limit(machine, machine->slurm_name ? machine->slurm_name : "Slurm", (double)machine->slurm_limit, out);
+  draw_limit(machine, machine->slurm_name ? machine->slurm_name : "Slurm",
+             (double)machine->slurm_limit, out);
   draw_limit(machine, NU_BY_OMP, (double)machine->omp_limit, out);
   draw_variable("OMP_PROC_BIND", out);
   draw_variable("OMP_PLACES", out);
@@ -216,7 +216,8 @@ static void draw_limits(const nu_machine *machine, nu_text *out) {
   nu_text_addf(out, "\nthreads  up to %zu\n", machine->threads_limit);
 }
 
-static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *out, numann_error *err) {
+static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *out,
+                          numann_error *err) {
   drawing d = {v, machine, out};
   draw_object(&d, hwloc_get_root_obj(v->topology), 0);
   nu_text_add(out, "(# may be used, . may not)\n");
@@ -226,8 +227,8 @@ static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *
   return out->failed ? nu_fail_memory(err, out->length, "the drawing") : NUMANN_OK;
 }
 
-numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source, nu_text *out,
-                                   numann_error *err) {
+numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source,
+                                   nu_text *out, numann_error *err) {
   nu_view v;
   *machine = (nu_machine){0};
   numann_status status = nu_view_open(&v, source, err);

@@ -24,8 +24,8 @@ typedef struct nu_float_env {
 nu_float_env nu_float_env_enter(void);
 void nu_float_env_leave(const nu_float_env *env);
 
-/* For the time until nu_float_env_resume put back the state that the calling thread had outside of all
- * pairs: threads that are started meanwhile inherit it, as they would from the caller. */
+/* For the time until nu_float_env_resume put back the state that the calling thread had outside of
+ * all pairs: threads that are started meanwhile inherit it, as they would from the caller. */
 nu_float_env nu_float_env_suspend(void);
 void nu_float_env_resume(const nu_float_env *env);
 

@@ -38,26 +38,25 @@ static bool say(const scene *s, const char *format, ...) {
   return true;
 }
 
-static const char *plural(size_t n) {
-  return n == 1 ? "" : "s";
-}
+static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
 
 /* An order that the mask can hold is no accident. */
-static bool is_content(const scene *s) {
-  return s->ordered > 0 && s->ordered <= s->machine->slots;
-}
+static bool is_content(const scene *s) { return s->ordered > 0 && s->ordered <= s->machine->slots; }
 
 /* ---- the checks */
 
-/* srun took the job's --cpus-per-task over until Slurm 22.05; since then a step has one CPU a task where
- * it is not told again, while the variable still says what the job asked for. */
+/* srun took the job's --cpus-per-task over until Slurm 22.05; since then a step has one CPU a task
+ * where it is not told again, while the variable still says what the job asked for. */
 static bool find_slurm_trap(const scene *s) {
   size_t cpus = s->launch->slurm_cpus, mine = s->machine->processing_units;
   if (cpus <= mine || is_content(s)) return false;
   return say(s,
-             "launch: %s promises %zu CPUs, this process may use %zu, so that training is up to %.3g times slower "
-             "than it could be (srun does not take --cpus-per-task over from sbatch since Slurm 22.05, or taskset leaves "
-             "no more); use: srun --cpus-per-task=%zu numann ... without taskset, or: export SRUN_CPUS_PER_TASK=%zu "
+             "launch: %s promises %zu CPUs, this process may use %zu, so that training is up to "
+             "%.3g times slower "
+             "than it could be (srun does not take --cpus-per-task over from sbatch since Slurm "
+             "22.05, or taskset leaves "
+             "no more); use: srun --cpus-per-task=%zu numann ... without taskset, or: export "
+             "SRUN_CPUS_PER_TASK=%zu "
              "before srun",
              s->launch->slurm_name, cpus, mine, (double)cpus / (double)mine, cpus, cpus);
 }
@@ -65,7 +64,8 @@ static bool find_slurm_trap(const scene *s) {
 static bool say_bound_rank(const scene *s, size_t cores) {
   const nu_launcher *launcher = s->launch->launcher;
   return say(s,
-             "launch: the launcher has bound this process (one of %zu on this host) to 1 of %zu cores, so that all "
+             "launch: the launcher has bound this process (one of %zu on this host) to 1 of %zu "
+             "cores, so that all "
              "threads take turns on it and the other cores idle; use: %s%zu%s numann ...",
              s->launch->local_ranks, s->machine->host_cores, launcher->start, cores, launcher->end);
 }
@@ -76,10 +76,13 @@ static bool say_bound_thread(const scene *s, size_t wanted, const char *by) {
   const char *places = s->launch->omp_places;
   char use[128] = "OMP_PLACES=cores numann ...";
   if (places == NULL)
-    snprintf(use, sizeof use,
-             "numann ... without the mask (of taskset, or of a launcher), or with a mask of %zu cores", cores);
+    snprintf(
+        use, sizeof use,
+        "numann ... without the mask (of taskset, or of a launcher), or with a mask of %zu cores",
+        cores);
   return say(s,
-             "launch: %s asks for %zu threads, but %s leaves this process 1 of %zu cores, which does the work of "
+             "launch: %s asks for %zu threads, but %s leaves this process 1 of %zu cores, which "
+             "does the work of "
              "one thread; use: %s",
              by, wanted, places ? "OMP_PLACES" : "the affinity mask", s->machine->host_cores, use);
 }
@@ -92,26 +95,31 @@ static bool find_one_core(const scene *s) {
   size_t share = l->launcher != NULL && l->launcher->binds ? m->host_cores / l->local_ranks : 1;
   if (share > 1 && !is_content(s)) return say_bound_rank(s, share);
   if (s->ordered > m->slots) return say_bound_thread(s, s->ordered, "the order");
-  if (s->ordered == 0 && m->omp_limit > m->slots) return say_bound_thread(s, m->omp_limit, "OMP_NUM_THREADS");
+  if (s->ordered == 0 && m->omp_limit > m->slots)
+    return say_bound_thread(s, m->omp_limit, "OMP_NUM_THREADS");
   return false;
 }
 
-/* Does a list of OpenMP's, one word a nesting level, begin with the word? Case does not matter there. */
+/* Does a list of OpenMP's, one word a nesting level, begin with the word? Case does not matter
+ * there. */
 static bool begins_with(const char *list, const char *word) {
   list += strspn(list, " \t");
   size_t n = strlen(word);
   return strncasecmp(list, word, n) == 0 && !isalnum((unsigned char)list[n]) && list[n] != '_';
 }
 
-/* Without OMP_PLACES a place is a core or less. Other places may hold many cores: they may be meant. */
+/* Without OMP_PLACES a place is a core or less. Other places may hold many cores: they may be
+ * meant. */
 static bool find_one_place(const scene *s) {
   const char *bind = s->launch->omp_bind, *places = s->launch->omp_places;
   if (bind == NULL || s->bound || s->threads < 2) return false;
   const char *word = begins_with(bind, "master") ? "master" : "primary";
   if (!begins_with(bind, word)) return false;
-  if (places != NULL && !begins_with(places, "cores") && !begins_with(places, "threads")) return false;
+  if (places != NULL && !begins_with(places, "cores") && !begins_with(places, "threads"))
+    return false;
   return say(s,
-             "launch: OMP_PROC_BIND=%s puts all %zu threads on one core, so that they take turns on it and the "
+             "launch: OMP_PROC_BIND=%s puts all %zu threads on one core, so that they take turns "
+             "on it and the "
              "other cores idle; use: OMP_PROC_BIND=close numann ...",
              word, s->threads);
 }
@@ -124,9 +132,12 @@ static bool find_unbound_ranks(const scene *s) {
   if (launcher == NULL || ranks < 2 || ranks * s->threads <= m->slots) return false;
   size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
   return say(s,
-             "launch: each of %zu processes on this host may run %zu thread%s on the same %zu core%s: they take "
-             "turns, and every barrier waits for that, which is several times slower; use: %s%zu%s numann ...",
-             ranks, s->threads, plural(s->threads), m->cores, plural(m->cores), launcher->start, cores, launcher->end);
+             "launch: each of %zu processes on this host may run %zu thread%s on the same %zu "
+             "core%s: they take "
+             "turns, and every barrier waits for that, which is several times slower; use: %s%zu%s "
+             "numann ...",
+             ranks, s->threads, plural(s->threads), m->cores, plural(m->cores), launcher->start,
+             cores, launcher->end);
 }
 
 static int compare_numbers(const void *a, const void *b) {
@@ -134,16 +145,16 @@ static int compare_numbers(const void *a, const void *b) {
   return (*one > *other) - (*one < *other);
 }
 
-/* Numbers of equal distance from the first on: "0-6:2" of taskset's is 0, 2, 4, 6. Two of them are no such run,
- * but where they stand side by side. */
+/* Numbers of equal distance from the first on: "0-6:2" of taskset's is 0, 2, 4, 6. Two of them are
+ * no such run, but where they stand side by side. */
 static size_t run_length(const unsigned *numbers, size_t n) {
   size_t run = 1;
   while (run < n && numbers[run] - numbers[run - 1] == numbers[1] - numbers[0]) run++;
   return run > 2 || (run == 2 && numbers[1] - numbers[0] == 1) ? run : 1;
 }
 
-/* Processors [begin, end) of the machine as taskset reads them. They stand core by core, while systems often number
- * siblings far apart, or sockets in turn. False where they do not fit. */
+/* Processors [begin, end) of the machine as taskset reads them. They stand core by core, while
+ * systems often number siblings far apart, or sockets in turn. False where they do not fit. */
 static bool list_processors(const nu_machine *m, size_t begin, size_t end, char list[LIST_SIZE]) {
   size_t n = end - begin;
   unsigned *numbers = nu_alloc(n, sizeof *numbers);
@@ -176,25 +187,31 @@ static size_t half_of(const nu_machine *m) {
 static void divide(const nu_machine *m, char use[USE_SIZE]) {
   char one[LIST_SIZE], other[LIST_SIZE];
   size_t half = half_of(m);
-  if (half == 0)
-    snprintf(use, USE_SIZE, "the cores one after the other");
+  if (half == 0) snprintf(use, USE_SIZE, "the cores one after the other");
   else if (list_processors(m, 0, half, one) && list_processors(m, half, m->processing_units, other))
-    snprintf(use, USE_SIZE, "taskset -c %s numann ... for one, taskset -c %s numann ... for the other", one, other);
+    snprintf(use, USE_SIZE,
+             "taskset -c %s numann ... for one, taskset -c %s numann ... for the other", one,
+             other);
   else
-    snprintf(use, USE_SIZE, "taskset -c with one half of the cores for one, with the other half for the other");
+    snprintf(use, USE_SIZE,
+             "taskset -c with one half of the cores for one, with the other half for the other");
 }
 
 static bool find_neighbour(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launch *l = s->launch;
-  size_t theirs = l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
+  size_t theirs =
+      l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
   if (l->neighbour == 0 || theirs == 0 || s->threads + theirs <= m->slots) return false;
   char use[USE_SIZE];
   divide(m, use);
-  return say(s,
-             "launch: process %ld is a numann with %zu thread%s, of which %zu may run on the %zu core%s of this one: "
-             "both take turns, and every barrier waits for that, which is several times slower; use: %s",
-             l->neighbour, l->neighbour_threads, plural(l->neighbour_threads), theirs, m->cores, plural(m->cores), use);
+  return say(
+      s,
+      "launch: process %ld is a numann with %zu thread%s, of which %zu may run on the %zu core%s "
+      "of this one: "
+      "both take turns, and every barrier waits for that, which is several times slower; use: %s",
+      l->neighbour, l->neighbour_threads, plural(l->neighbour_threads), theirs, m->cores,
+      plural(m->cores), use);
 }
 
 /* More than the slots is the plan's to say. */
@@ -202,8 +219,10 @@ static bool find_throttling(const scene *s) {
   const nu_machine *m = s->machine;
   if (m->quota <= 0 || !is_content(s) || (double)s->ordered < m->quota + 1.0) return false;
   return say(s,
-             "launch: %zu threads are ordered, but the cgroup's CPU quota pays for %g cores: the system stops all of "
-             "them for a part of each 100 ms, and every barrier waits for that; use: numann ... --threads %zu",
+             "launch: %zu threads are ordered, but the cgroup's CPU quota pays for %g cores: the "
+             "system stops all of "
+             "them for a part of each 100 ms, and every barrier waits for that; use: numann ... "
+             "--threads %zu",
              s->ordered, m->quota, m->threads_limit);
 }
 
@@ -212,8 +231,9 @@ static const struct {
   bool (*found)(const scene *);
   nu_launch_finding finding;
 } checks[] = {
-    {find_slurm_trap, NU_LAUNCH_CROWDED}, {find_one_core, NU_LAUNCH_CROWDED},  {find_one_place, NU_LAUNCH_CROWDED},
-    {find_unbound_ranks, NU_LAUNCH_CROWDED}, {find_neighbour, NU_LAUNCH_OTHER}, {find_throttling, NU_LAUNCH_OTHER},
+    {find_slurm_trap, NU_LAUNCH_CROWDED}, {find_one_core, NU_LAUNCH_CROWDED},
+    {find_one_place, NU_LAUNCH_CROWDED},  {find_unbound_ranks, NU_LAUNCH_CROWDED},
+    {find_neighbour, NU_LAUNCH_OTHER},    {find_throttling, NU_LAUNCH_OTHER},
 };
 
 static size_t threads_of(const nu_machine *machine, nu_launch_threads threads) {
@@ -221,8 +241,8 @@ static size_t threads_of(const nu_machine *machine, nu_launch_threads threads) {
   return threads.ordered > 0 ? threads.ordered : machine->threads_limit;
 }
 
-nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads, const nu_launch *launch,
-                                  char message[NU_LAUNCH_MESSAGE]) {
+nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads,
+                                  const nu_launch *launch, char message[NU_LAUNCH_MESSAGE]) {
   scene s = {.machine = machine,
              .launch = launch,
              .ordered = threads.ordered,

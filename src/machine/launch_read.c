@@ -64,8 +64,8 @@ static void read_launcher(nu_launch *launch) {
   }
 }
 
-/* Inside a step SLURM_CPUS_ON_NODE is the step's, SLURM_JOB_CPUS_PER_NODE still the job's. Both are one
- * process's only where the node has one task. */
+/* Inside a step SLURM_CPUS_ON_NODE is the step's, SLURM_JOB_CPUS_PER_NODE still the job's. Both are
+ * one process's only where the node has one task. */
 static void read_slurm(nu_launch *launch, const char *root) {
   nu_limits limits = nu_limits_read(root);
   launch->slurm_cpus = limits.slurm;
@@ -125,14 +125,16 @@ static bool read_process(const char *root, long pid, process *p) {
 static bool is_ancestor(const char *root, long pid) {
   process p = {.parent = 0};
   long at = (long)getpid();
-  for (int depth = 0; depth < 64 && at > 1 && at != pid; depth++) at = read_process(root, at, &p) ? p.parent : 0;
+  for (int depth = 0; depth < 64 && at > 1 && at != pid; depth++)
+    at = read_process(root, at, &p) ? p.parent : 0;
   return at == pid;
 }
 
 /* A look (numann topo) and what waits to be continued disturb nobody. */
 static bool is_at_work(const char *root, long pid, const process *p) {
   long second = sysconf(_SC_CLK_TCK);
-  return strchr("RSD", p->state) != NULL && second > 0 && p->ticks >= (uint64_t)second && !is_ancestor(root, pid);
+  return strchr("RSD", p->state) != NULL && second > 0 && p->ticks >= (uint64_t)second &&
+         !is_ancestor(root, pid);
 }
 
 /* Is processor `os` in a list such as "0-3,8"? */
@@ -148,7 +150,8 @@ static bool is_listed(const char *list, unsigned os) {
 }
 
 /* A mark for each of our processors in the mask of a thread. */
-static size_t mark_mask(bool *marks, const nu_machine *machine, const char *root, const char *task) {
+static size_t mark_mask(bool *marks, const nu_machine *machine, const char *root,
+                        const char *task) {
   static const char name[] = "\nCpus_allowed_list:";
   char text[TEXT_SIZE];
   size_t fresh = 0;
@@ -174,7 +177,8 @@ static size_t mark_masks(bool *marks, const nu_machine *machine, const char *roo
   if (folder == NULL) return 0;
   size_t shared = 0, tasks = 0;
   struct dirent *entry;
-  while (tasks < MOST_TASKS && shared < machine->processing_units && (entry = readdir(folder)) != NULL) {
+  while (tasks < MOST_TASKS && shared < machine->processing_units &&
+         (entry = readdir(folder)) != NULL) {
     if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
     snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
     shared += mark_mask(marks, machine, root, path);
@@ -198,13 +202,14 @@ static bool is_numann(const char *root, const char *pid) {
   return read_proc(root, name, text) && strcmp(text, "numann\n") == 0;
 }
 
-/* The ranks of a launch have one parent on a host, if no script runs them. They start together: none has
- * computed for long when another looks. */
+/* The ranks of a launch have one parent on a host, if no script runs them. They start together:
+ * none has computed for long when another looks. */
 static bool is_rank_of(const process *self, const process *p) {
   return self->parent > 0 && p->parent == self->parent;
 }
 
-static void look_at(nu_launch *launch, const nu_machine *machine, const char *root, const process *self, long pid) {
+static void look_at(nu_launch *launch, const nu_machine *machine, const char *root,
+                    const process *self, long pid) {
   process p;
   if (!read_process(root, pid, &p)) return;
   bool rank = launch->local_ranks > 1 && is_rank_of(self, &p);
@@ -218,8 +223,8 @@ static void look_at(nu_launch *launch, const nu_machine *machine, const char *ro
   launch->neighbour_shares = shared;
 }
 
-/* On a host with very many processes the search is given up: it must not cost what it is to save. So many are
- * looked at in any case, in about 2 ms. */
+/* On a host with very many processes the search is given up: it must not cost what it is to save.
+ * So many are looked at in any case, in about 2 ms. */
 static const double PATIENCE = 0.005;
 enum { LEAST_PROCESSES = 256 };
 

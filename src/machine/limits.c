@@ -1,4 +1,5 @@
-/* CPU quota and memory limit of the cgroup, OMP_NUM_THREADS and Slurm. SPDX-License-Identifier: MIT */
+/* CPU quota and memory limit of the cgroup, OMP_NUM_THREADS and Slurm. SPDX-License-Identifier: MIT
+ */
 #include "machine/limits.h"
 
 #include <stdbool.h>
@@ -135,7 +136,8 @@ static void read_cgroups(nu_limits *limits, const char *root) {
     apply_line(limits, root, line);
 }
 
-/* The count that an environment variable begins with, up to one of `ends`; 0 where there is none. */
+/* The count that an environment variable begins with, up to one of `ends`; 0 where there is none.
+ */
 static size_t read_variable(const char *name, const char *ends) {
   const char *text = getenv(name);
   if (text == NULL) return 0;
@@ -147,10 +149,11 @@ static size_t read_variable(const char *name, const char *ends) {
 
 /* ---- Slurm */
 
-/* The step's tasks a node, else the job's: "1", or "1(x4)"; a list of several is "2,1" or "2(x3),1". */
+/* The step's tasks a node, else the job's: "1", or "1(x4)"; a list of several is "2,1" or
+ * "2(x3),1". */
 static bool has_one_task_a_node(void) {
-  static const char *const names[] = {"SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
-                                      "SLURM_NTASKS"};
+  static const char *const names[] = {"SLURM_STEP_TASKS_PER_NODE", "SLURM_NTASKS_PER_NODE",
+                                      "SLURM_TASKS_PER_NODE", "SLURM_NTASKS"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     const char *text = getenv(names[i]);
     if (text != NULL) return strchr(text, ',') == NULL && read_variable(names[i], "(") == 1;
@@ -184,7 +187,8 @@ bool nu_limits_nodes(const char *root, char list[NU_NODE_LIST]) {
   static const char name[] = "\nMems_allowed_list:";
   char text[FILE_SIZE], folder[FOLDER_SIZE];
   int length = snprintf(folder, sizeof folder, "%s/proc/self", root);
-  if (length < 0 || (size_t)length >= sizeof folder || !read_text(folder, "status", text)) return false;
+  if (length < 0 || (size_t)length >= sizeof folder || !read_text(folder, "status", text))
+    return false;
   const char *value = strstr(text, name);
   if (value == NULL) return false;
   value += sizeof name - 1;

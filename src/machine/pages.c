@@ -20,7 +20,8 @@
 #define WORD_BITS (8 * sizeof(unsigned long))
 
 void *nu_pages_alloc(size_t bytes) {
-  void *memory = mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      mmap(NULL, bytes ? bytes : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -28,13 +29,14 @@ void nu_pages_free(void *memory, size_t bytes) {
   if (memory) munmap(memory, bytes ? bytes : 1);
 }
 
-/* Preferred and not bound: where the node is full, a page elsewhere is better than none. The policy also cuts
- * the mapping, so that no large page spans two stripes. */
+/* Preferred and not bound: where the node is full, a page elsewhere is better than none. The policy
+ * also cuts the mapping, so that no large page spans two stripes. */
 int nu_pages_prefer(void *at, size_t bytes, unsigned node, bool move) {
   unsigned long mask[MOST_NODES / WORD_BITS] = {0};
   if (node >= MOST_NODES) return EINVAL;
   mask[node / WORD_BITS] = 1ul << node % WORD_BITS;
-  long failed = syscall(SYS_mbind, at, bytes, MPOL_PREFERRED, mask, MOST_NODES + 1, move ? MPOL_MF_MOVE : 0);
+  long failed =
+      syscall(SYS_mbind, at, bytes, MPOL_PREFERRED, mask, MOST_NODES + 1, move ? MPOL_MF_MOVE : 0);
   if (failed == 0) return 0;
   int refusal = errno;
   madvise(at, bytes, MADV_NOHUGEPAGE);

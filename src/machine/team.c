@@ -23,24 +23,25 @@
 #include "base/memory.h"
 #include "machine/float_env.h"
 
-/* Looks at the phase before a thread sleeps. 4096 take some 100 microseconds: longer than threads of
- * balanced work wait for each other, shorter than a scheduler's time slice. Where other programs
- * want the cores, looking long is harmful (the thread that is waited for may need this very core), so
- * a thread that has looked in vain looks half as long next time, and twice as long after success. */
+/* Looks at the phase before a thread sleeps. 4096 take some 100 microseconds: longer than threads
+ * of balanced work wait for each other, shorter than a scheduler's time slice. Where other programs
+ * want the cores, looking long is harmful (the thread that is waited for may need this very core),
+ * so a thread that has looked in vain looks half as long next time, and twice as long after
+ * success. */
 #define MOST_SPINS 4096u
 #define LEAST_SPINS 16u
 
 /* Every member that all threads write has a cache line of its own. */
 struct nu_team {
   size_t threads;
-  size_t working; /* of them: those that call fn and meet */
+  size_t working;      /* of them: those that call fn and meet */
   nu_binding *binding; /* NULL: workers run where they may */
   nu_team_fn *fn;
   void *arg;
   _Alignas(64) atomic_size_t arrived; /* threads waiting at the current barrier */
   _Alignas(64) atomic_uint phase;     /* barriers passed, modulo 2^32; what sleepers sleep on */
   atomic_uint sleepers;               /* threads that want to be woken */
-  _Alignas(64) atomic_uint spins;     /* looks before sleeping: a guess that any thread may better */
+  _Alignas(64) atomic_uint spins; /* looks before sleeping: a guess that any thread may better */
 };
 
 /* ---- barrier */
@@ -111,10 +112,8 @@ void nu_team_barrier(nu_team *team) {
   /* The phase cannot move on before this thread has arrived. */
   unsigned phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
   size_t before = atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel);
-  if (before + 1 == team->working)
-    release_team(team, phase);
-  else
-    wait_for_release(team, phase);
+  if (before + 1 == team->working) release_team(team, phase);
+  else wait_for_release(team, phase);
 }
 
 /* ---- starting threads */
@@ -187,8 +186,8 @@ static int set_affinity(const affinity *mask) {
 #endif
 }
 
-/* The caller's mask, once more: a runtime that starts up (LLVM's, at the first question about places) gives
- * the calling thread that of the process. */
+/* The caller's mask, once more: a runtime that starts up (LLVM's, at the first question about
+ * places) gives the calling thread that of the process. */
 static void restore_affinity(const affinity *callers) {
   affinity now = current_affinity();
   if (callers->bytes < 1 || memcmp(now.bits, callers->bits, sizeof now.bits) == 0) return;
@@ -198,7 +197,8 @@ static void restore_affinity(const affinity *callers) {
 static affinity affinity_of(const nu_cpus *cpus) {
   affinity mask = {.bytes = sizeof mask.bits};
   for (size_t i = 0; i < cpus->n; i++) {
-    if (cpus->os[i] < mask_bits(&mask)) mask.bits[cpus->os[i] / WORD_BITS] |= 1ul << cpus->os[i] % WORD_BITS;
+    if (cpus->os[i] < mask_bits(&mask))
+      mask.bits[cpus->os[i] / WORD_BITS] |= 1ul << cpus->os[i] % WORD_BITS;
   }
   return mask;
 }
@@ -232,14 +232,15 @@ static void run_member(nu_team *team, size_t thread) {
     return;
   }
   affinity before = current_affinity(), bound = affinity_of(&team->binding->cpus[thread]);
-  int refusal = before.bytes < 1 ? EPERM : set_affinity(&bound); /* what is not known cannot be given back */
+  int refusal =
+      before.bytes < 1 ? EPERM : set_affinity(&bound); /* what is not known cannot be given back */
   if (refusal) atomic_store(&team->binding->refusal, refusal);
   call_member(team, thread);
   if (!refusal) restore_affinity(&before);
 }
 
-/* The threads that work are spread over all: where the runtime binds threads, neighbours share a place.
- * Which worker is this one? `working` for those that only wait. */
+/* The threads that work are spread over all: where the runtime binds threads, neighbours share a
+ * place. Which worker is this one? `working` for those that only wait. */
 static size_t worker_of(const nu_team *team, size_t thread) {
   size_t worker = (thread * team->working + team->threads - 1) / team->threads;
   return worker * team->threads / team->working == thread ? worker : team->working;
@@ -264,9 +265,9 @@ static unsigned choose_spins(size_t threads) {
   return threads <= (size_t)omp_get_num_procs() ? MOST_SPINS : 0;
 }
 
-/* New threads inherit the float state and outlive the team, perhaps into the caller's own regions: so it
- * must be the caller's, not that of a numann function around. It is put back at the end also because a
- * runtime that starts up may raise flags. */
+/* New threads inherit the float state and outlive the team, perhaps into the caller's own regions:
+ * so it must be the caller's, not that of a numann function around. It is put back at the end also
+ * because a runtime that starts up may raise flags. */
 static numann_status run_threads(nu_team *team, numann_error *err) {
   affinity mask = current_affinity();
   NU_TRY(ensure_threads(team->threads, err));
@@ -279,22 +280,24 @@ static numann_status run_threads(nu_team *team, numann_error *err) {
   nu_float_env_resume(&here);
   restore_affinity(&mask);
   if (given == team->threads) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_MEMORY,
-                 "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
-                 "or raise OMP_THREAD_LIMIT and, inside a parallel region, OMP_MAX_ACTIVE_LEVELS",
-                 given, team->threads);
+  return nu_fail(
+      err, NUMANN_ERR_MEMORY,
+      "threads: the OpenMP runtime gave %zu of %zu threads; ask for fewer with --threads, "
+      "or raise OMP_THREAD_LIMIT and, inside a parallel region, OMP_MAX_ACTIVE_LEVELS",
+      given, team->threads);
 }
 
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err) {
   return nu_team_run_some(threads, threads, fn, arg, err);
 }
 
-numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg, numann_error *err) {
+numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg,
+                               numann_error *err) {
   return nu_team_run_bound(threads, working, NULL, fn, arg, err);
 }
 
-numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn, void *arg,
-                                numann_error *err) {
+numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn,
+                                void *arg, numann_error *err) {
   assert(working >= 1 && working <= threads && threads <= INT_MAX);
   nu_team team = {.threads = threads, .working = working, .binding = binding, .fn = fn, .arg = arg};
   if (threads == 1) {
@@ -324,12 +327,14 @@ static void find_place(nu_team *team, size_t thread, void *arg) {
   places[thread] = (unsigned)omp_get_place_num();
 }
 
-/* Of a place's processors each of its threads gets one, at equal distances: a place may span nodes. */
+/* Of a place's processors each of its threads gets one, at equal distances: a place may span nodes.
+ */
 static bool share_place(unsigned *os, size_t begin, size_t end) {
   int ids[1024], place = (int)os[begin], n = place >= 0 ? omp_get_place_num_procs(place) : 0;
   if (n < 1 || n > (int)(sizeof ids / sizeof *ids)) return false;
   omp_get_place_proc_ids(place, ids);
-  for (size_t w = begin; w < end; w++) os[w] = (unsigned)ids[(w - begin) * (size_t)n / (end - begin)];
+  for (size_t w = begin; w < end; w++)
+    os[w] = (unsigned)ids[(w - begin) * (size_t)n / (end - begin)];
   return true;
 }
 
@@ -341,7 +346,8 @@ numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann
     known = share_place(os, begin, end);
   }
   if (known) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_MEMORY, "threads: the OpenMP runtime binds them, but does not tell where");
+  return nu_fail(err, NUMANN_ERR_MEMORY,
+                 "threads: the OpenMP runtime binds them, but does not tell where");
 }
 
 size_t nu_team_places(int *ids, size_t capacity) {
@@ -361,7 +367,8 @@ size_t nu_team_processors(void) {
   size_t n = nu_team_places(NULL, 0);
   if (n > 0) return n;
   affinity mask = current_affinity();
-  for (size_t i = 0; mask.bytes > 0 && i < mask_bits(&mask); i++) n += mask.bits[i / WORD_BITS] >> i % WORD_BITS & 1;
+  for (size_t i = 0; mask.bytes > 0 && i < mask_bits(&mask); i++)
+    n += mask.bits[i / WORD_BITS] >> i % WORD_BITS & 1;
   return n > 0 ? n : 1;
 }
 

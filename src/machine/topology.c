@@ -20,8 +20,8 @@ typedef struct survey {
   size_t n;
   hwloc_obj_t *nodes; /* [n], owned */
   bool *own;          /* [n]: has cores of its own; owned */
-  size_t *server;     /* [n + 1]: the node whose memory the cores of a node use, the last for cores without
-                         a node; n where there is none at all; owned */
+  size_t *server;     /* [n + 1]: the node whose memory the cores of a node use, the last for cores
+                         without     a node; n where there is none at all; owned */
   size_t *cores;      /* [n + 1]: usable ones that a node serves; owned */
   struct hwloc_distances_s *distances; /* latencies, or NULL; hwloc's */
 } survey;
@@ -30,7 +30,8 @@ static bool serves(const survey *s, size_t node) {
   return hwloc_bitmap_isset(s->view->memory, s->nodes[node]->os_index);
 }
 
-/* From a core of one node to the memory of another; the same for all where the machine tells nothing. */
+/* From a core of one node to the memory of another; the same for all where the machine tells
+ * nothing. */
 static uint64_t distance(const survey *s, size_t from, size_t to) {
   if (s->distances == NULL || from == s->n) return 0;
   int row = hwloc_distances_obj_index(s->distances, s->nodes[from]);
@@ -48,7 +49,8 @@ static bool shares_package(const survey *s, size_t a, size_t b) {
   return package != NULL && package == package_of(s, s->nodes[b]);
 }
 
-/* Memory with cores goes before memory alone, which is smaller or slower than it; then what is near. */
+/* Memory with cores goes before memory alone, which is smaller or slower than it; then what is
+ * near. */
 static bool is_better(const survey *s, size_t from, size_t a, size_t b) {
   if (b == s->n) return true;
   if (s->own[a] != s->own[b]) return s->own[a];
@@ -65,7 +67,8 @@ static size_t find_server(const survey *s, size_t from) {
   return best;
 }
 
-/* The node that a processor belongs to, or n. Neighbours mostly share theirs: `guess` saves the search. */
+/* The node that a processor belongs to, or n. Neighbours mostly share theirs: `guess` saves the
+ * search. */
 static size_t home_of(const survey *s, hwloc_obj_t pu, size_t guess) {
   if (guess < s->n && hwloc_bitmap_isset(s->nodes[guess]->cpuset, pu->os_index)) return guess;
   size_t i = 0;
@@ -76,7 +79,8 @@ static size_t home_of(const survey *s, hwloc_obj_t pu, size_t guess) {
 static void find_distances(survey *s) {
   unsigned n = 1;
   if (hwloc_distances_get_by_type(s->view->topology, HWLOC_OBJ_NUMANODE, &n, &s->distances,
-                                  HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) != 0 || n == 0)
+                                  HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) != 0 ||
+      n == 0)
     s->distances = NULL;
 }
 
@@ -115,7 +119,8 @@ static hwloc_obj_t domain_of(const nu_view *v, hwloc_obj_t pu) {
   hwloc_obj_t cache = NULL, package = NULL;
   for (hwloc_obj_t object = pu; object != NULL; object = object->parent) {
     if (hwloc_obj_type_is_dcache(object->type)) cache = object;
-    if (object->type == HWLOC_OBJ_PACKAGE || object->parent == NULL) package = package ? package : object;
+    if (object->type == HWLOC_OBJ_PACKAGE || object->parent == NULL)
+      package = package ? package : object;
   }
   if (cache == NULL) return package;
   hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(v->topology, HWLOC_OBJ_CORE, pu);
@@ -123,14 +128,13 @@ static hwloc_obj_t domain_of(const nu_view *v, hwloc_obj_t pu) {
   return cache->attr->cache.depth >= 3 || !own ? cache : package;
 }
 
-static unsigned number_of(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t pu, unsigned otherwise) {
+static unsigned number_of(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t pu,
+                          unsigned otherwise) {
   hwloc_obj_t object = hwloc_get_ancestor_obj_by_type(v->topology, type, pu);
   return object != NULL ? object->logical_index : otherwise;
 }
 
-static int compare(size_t a, size_t b) {
-  return (a > b) - (a < b);
-}
+static int compare(size_t a, size_t b) { return (a > b) - (a < b); }
 
 static int in_order(const void *left, const void *right) {
   const nu_processor *a = left, *b = right;
@@ -154,11 +158,12 @@ static void list_processors(const survey *s, nu_machine *machine) {
     if (!hwloc_bitmap_isset(v->usable, pu->os_index)) continue;
     home = home_of(s, pu, home);
     assert(n < machine->processing_units);
-    machine->processors[n++] = (nu_processor){.os = pu->os_index,
-                                              .core = number_of(v, HWLOC_OBJ_CORE, pu, pu->logical_index),
-                                              .l3 = domains - 1,
-                                              .package = number_of(v, HWLOC_OBJ_PACKAGE, pu, 0),
-                                              .node = s->server[home]};
+    machine->processors[n++] =
+        (nu_processor){.os = pu->os_index,
+                       .core = number_of(v, HWLOC_OBJ_CORE, pu, pu->logical_index),
+                       .l3 = domains - 1,
+                       .package = number_of(v, HWLOC_OBJ_PACKAGE, pu, 0),
+                       .node = s->server[home]};
   }
   assert(n == machine->processing_units);
   qsort(machine->processors, n, sizeof *machine->processors, in_order);
@@ -197,7 +202,8 @@ static void list_nodes(const survey *s, nu_machine *machine, size_t *index) {
       if (!serves(s, i) || (s->cores[i] > 0) != with_cores) continue;
       size_t bytes = (size_t)s->nodes[i]->attr->numanode.local_memory;
       index[i] = machine->n_nodes;
-      machine->nodes[machine->n_nodes++] = (nu_numa_node){s->nodes[i]->os_index, bytes, s->cores[i]};
+      machine->nodes[machine->n_nodes++] =
+          (nu_numa_node){s->nodes[i]->os_index, bytes, s->cores[i]};
       machine->memory_bytes += bytes;
     }
     if (with_cores) machine->numa_nodes = machine->n_nodes;
@@ -242,7 +248,8 @@ static void copy_model(const nu_view *v, nu_machine *machine) {
 /* Where hwloc knows no cores, as on some virtual machines, processing units stand for them. */
 static void count_host(const nu_view *v, nu_machine *machine) {
   hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_cpuset(v->topology);
-  hwloc_obj_type_t type = hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+  hwloc_obj_type_t type =
+      hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
   for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core)) != NULL;) {
     machine->host_cores += hwloc_bitmap_intersects(core->cpuset, allowed) != 0;
     machine->all_cores++;
@@ -296,6 +303,4 @@ void nu_machine_clear(nu_machine *machine) {
   machine->nodes = NULL;
 }
 
-const char *nu_machine_library(void) {
-  return "hwloc " HWLOC_VERSION;
-}
+const char *nu_machine_library(void) { return "hwloc " HWLOC_VERSION; }

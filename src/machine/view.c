@@ -18,8 +18,8 @@
 #define MOST_PROCESSORS 8192
 #define MOST_NODES 1024
 
-#define EXPECTED                                                                                  \
-  "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a "  \
+#define EXPECTED                                                                                 \
+  "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a " \
   ".xml file that `lstopo FILE.xml` wrote"
 
 /* ---- descriptions */
@@ -27,7 +27,8 @@
 static numann_status fail_size(const char *topology, numann_error *err) {
   char excerpt[NU_EXCERPT];
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "topology: '%s' has more than %d hardware threads or %d NUMA nodes; describe a smaller machine",
+                 "topology: '%s' has more than %d hardware threads or %d NUMA nodes; describe a "
+                 "smaller machine",
                  nu_excerpt(topology, strlen(topology), excerpt), MOST_PROCESSORS, MOST_NODES);
 }
 
@@ -70,7 +71,8 @@ static numann_status set_words(hwloc_topology_t topology, const char *words, num
   if (is_too_large(words)) return fail_size(words, err);
   if (hwloc_topology_set_synthetic(topology, words) == 0) return NUMANN_OK;
   char excerpt[NU_EXCERPT];
-  return nu_fail(err, NUMANN_ERR_CONFIG, "topology: '%s' is no description that hwloc understands; " EXPECTED,
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "topology: '%s' is no description that hwloc understands; " EXPECTED,
                  nu_excerpt(words, strlen(words), excerpt));
 }
 
@@ -101,7 +103,8 @@ static numann_status set_source(hwloc_topology_t topology, const char *source, n
 static bool make_up(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t set) {
   hwloc_bitmap_t seen = hwloc_bitmap_alloc();
   bool once = seen != NULL;
-  for (hwloc_obj_t object = NULL; once && (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL;) {
+  for (hwloc_obj_t object = NULL;
+       once && (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL;) {
     once = object->cpuset != NULL && !hwloc_bitmap_isset(seen, object->os_index);
     once = once && hwloc_bitmap_set(seen, object->os_index) == 0;
   }
@@ -117,16 +120,21 @@ static bool is_sound(hwloc_topology_t topology) {
 }
 
 /* hwloc takes the real machine where it cannot make what it was told to. */
-static numann_status check_loaded(hwloc_topology_t topology, const char *source, numann_error *err) {
+static numann_status check_loaded(hwloc_topology_t topology, const char *source,
+                                  numann_error *err) {
   if (hwloc_topology_is_thissystem(topology))
-    return fail_file(source, "hwloc took this machine in its place (is HWLOC_THISSYSTEM set?)", err);
+    return fail_file(source, "hwloc took this machine in its place (is HWLOC_THISSYSTEM set?)",
+                     err);
   if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU) > MOST_PROCESSORS ||
       hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) > MOST_NODES)
     return fail_size(source, err);
-  return is_sound(topology) ? NUMANN_OK : fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
+  return is_sound(topology)
+             ? NUMANN_OK
+             : fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
 }
 
-static numann_status load_topology(hwloc_topology_t topology, const char *source, numann_error *err) {
+static numann_status load_topology(hwloc_topology_t topology, const char *source,
+                                   numann_error *err) {
   NU_TRY(set_source(topology, source, err));
   /* Devices are the slow part of a discovery, and nothing here is about devices. */
   hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
@@ -186,11 +194,14 @@ static void intersect_kernels_nodes(nu_view *v, const char *root, hwloc_bitmap_t
   hwloc_bitmap_and(v->memory, v->memory, some);
 }
 
-/* numactl --membind: a page of ours would be refused elsewhere, or lie where it slows down others. */
+/* numactl --membind: a page of ours would be refused elsewhere, or lie where it slows down others.
+ */
 static void intersect_policy(nu_view *v, hwloc_bitmap_t some) {
   hwloc_membind_policy_t policy;
   if (!hwloc_topology_is_thissystem(v->topology)) return;
-  if (hwloc_get_membind(v->topology, some, &policy, HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET) != 0) return;
+  if (hwloc_get_membind(v->topology, some, &policy,
+                        HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET) != 0)
+    return;
   if (policy == HWLOC_MEMBIND_BIND && hwloc_bitmap_intersects(v->memory, some))
     hwloc_bitmap_and(v->memory, v->memory, some);
 }

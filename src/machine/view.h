@@ -21,8 +21,8 @@ numann_status nu_view_open(nu_view *view, const nu_machine_source *source, numan
 void nu_view_close(nu_view *view);
 
 /* The machine that it shows, limits included; cleared after a failure. */
-numann_status nu_view_model(const nu_view *view, const nu_machine_source *source, nu_machine *machine,
-                            numann_error *err);
+numann_status nu_view_model(const nu_view *view, const nu_machine_source *source,
+                            nu_machine *machine, numann_error *err);
 
 bool nu_view_may_use(const nu_view *view, hwloc_obj_t object);
 /* The next object of a type, from NULL on; NULL at the end. */

@@ -2,8 +2,9 @@
 #include "network/network.h"
 
 static const char *const activation_names[NU_ACTIVATIONS] = {
-    [NU_STEP] = "step", [NU_IDENTITY] = "identity",     [NU_SIGMOID] = "sigmoid", [NU_TANH] = "tanh",
-    [NU_RELU] = "relu", [NU_LEAKY_RELU] = "leaky_relu", [NU_SOFTMAX] = "softmax"};
+    [NU_STEP] = "step",      [NU_IDENTITY] = "identity", [NU_SIGMOID] = "sigmoid",
+    [NU_TANH] = "tanh",      [NU_RELU] = "relu",         [NU_LEAKY_RELU] = "leaky_relu",
+    [NU_SOFTMAX] = "softmax"};
 
 static const char *const loss_names[NU_LOSSES] = {
     [NU_SQUARED_ERROR] = "squared_error",
@@ -21,11 +22,13 @@ const char *nu_pairing_refusal(nu_activation output, nu_loss loss, size_t output
            "binary_cross_entropy with sigmoid";
   }
   if (loss == NU_BINARY_CROSS_ENTROPY && output != NU_SIGMOID) {
-    return "binary_cross_entropy needs a probability for each output: use sigmoid in the last layer, "
+    return "binary_cross_entropy needs a probability for each output: use sigmoid in the last "
+           "layer, "
            "or cross_entropy with softmax";
   }
   if (loss == NU_SQUARED_ERROR && output == NU_SOFTMAX) {
-    return "softmax goes with cross_entropy, where the delta is exactly t - y: use cross_entropy, or "
+    return "softmax goes with cross_entropy, where the delta is exactly t - y: use cross_entropy, "
+           "or "
            "sigmoid with squared_error";
   }
   if (output == NU_SOFTMAX && outputs < 2) {

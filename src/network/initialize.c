@@ -20,8 +20,8 @@ typedef struct initializer {
 
 static const char *const names[] = {"auto",      "glorot_uniform", "glorot_normal", "he_uniform",
                                     "he_normal", "lecun_uniform",  "lecun_normal",  "constant"};
-static const initializer initializers[] = {{AUTO, false}, {GLOROT, false}, {GLOROT, true},
-                                           {HE, false},   {HE, true},      {LECUN, false},
+static const initializer initializers[] = {{AUTO, false}, {GLOROT, false},  {GLOROT, true},
+                                           {HE, false},   {HE, true},       {LECUN, false},
                                            {LECUN, true}, {CONSTANT, false}};
 #define INITIALIZERS (sizeof names / sizeof *names)
 

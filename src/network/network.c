@@ -43,7 +43,8 @@ numann_status nu_network_allocate(numann_network **out, size_t n_layers, const s
   *out = NULL;
   size_t total;
   if (!count_parameters(n_layers, sizes, &total)) {
-    return nu_fail(err, NUMANN_ERR_CONFIG, "network: the number of weights overflows; use smaller layers");
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "network: the number of weights overflows; use smaller layers");
   }
   numann_network *network = nu_alloc(1, sizeof *network);
   if (network) {
@@ -74,13 +75,15 @@ static numann_status check_layer(const numann_config *config, const char *key,
                                  nu_activation activation, size_t l, size_t n_layers,
                                  numann_error *err) {
   if (activation == NU_SOFTMAX && l + 1 < n_layers) {
-    return nu_config_fail(config, key, err,
-                          "softmax in a hidden layer; it belongs to the last one: use relu or tanh here");
+    return nu_config_fail(
+        config, key, err,
+        "softmax in a hidden layer; it belongs to the last one: use relu or tanh here");
   }
   if (activation == NU_STEP && n_layers > 1) {
-    return nu_config_fail(config, key, err,
-                          "step has no derivative, so a network with it has one layer (the perceptron "
-                          "rule); use sigmoid or relu");
+    return nu_config_fail(
+        config, key, err,
+        "step has no derivative, so a network with it has one layer (the perceptron "
+        "rule); use sigmoid or relu");
   }
   return NUMANN_OK;
 }
@@ -111,8 +114,8 @@ static numann_status check_outputs(const numann_config *config, size_t l, size_t
   bool shared = classes == 2 && neurons == 1 && activation != NU_SOFTMAX;
   if (classes && neurons != classes && !shared) {
     return nu_config_fail(config, key, err,
-                          "%zu neurons in the last layer, the data has %zu classes; use %zu", neurons,
-                          classes, classes);
+                          "%zu neurons in the last layer, the data has %zu classes; use %zu",
+                          neurons, classes, classes);
   }
   if (!classes && neurons != targets) {
     return nu_config_fail(config, key, err,
@@ -156,7 +159,8 @@ numann_status nu_network_shape(numann_network **out, const numann_config *config
   *out = NULL;
   size_t n_layers = nu_config_items(config, "network.layers");
   if (n_layers == 0) {
-    return nu_config_fail(config, "network.layers", err, "no layers; give at least the output layer");
+    return nu_config_fail(config, "network.layers", err,
+                          "no layers; give at least the output layer");
   }
   size_t *sizes = nu_alloc(n_layers + 1, sizeof *sizes);
   nu_activation *activations = nu_alloc(n_layers, sizeof *activations);

@@ -20,15 +20,16 @@ typedef struct nu_layer {
 
 struct numann_network {
   size_t n_layers;
-  nu_layer *layers;    /* [n_layers], owned */
+  nu_layer *layers; /* [n_layers], owned */
   nu_loss loss;
   size_t n_parameters;
-  float *parameters;   /* [n_parameters]: W(1), b(1), W(2), b(2) ...; owned, aligned to 64 */
+  float *parameters; /* [n_parameters]: W(1), b(1), W(2), b(2) ...; owned, aligned to 64 */
 };
 
 /* A network of these shapes, parameters zero. sizes: [n_layers + 1], inputs first. */
 numann_status nu_network_allocate(numann_network **out, size_t n_layers, const size_t *sizes,
-                                  const nu_activation *activations, nu_loss loss, numann_error *err);
+                                  const nu_activation *activations, nu_loss loss,
+                                  numann_error *err);
 
 /* The network of the config for given inputs and targets (classes, or numbers a row); parameters
  * zero. numann_network_create is this and nu_network_initialize. */

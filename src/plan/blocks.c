@@ -5,7 +5,8 @@
 #define USUAL_L1D (32u << 10)
 #define USUAL_L2 (1u << 20)
 
-/* Rows of the largest tile of (3.8), and floats of a weight row of a panel (kernels/vector_avx512.h). */
+/* Rows of the largest tile of (3.8), and floats of a weight row of a panel
+ * (kernels/vector_avx512.h). */
 #define TILE_ROWS 12
 #define PANEL_BYTES (NU_PANEL * sizeof(float))
 
@@ -40,9 +41,9 @@ static size_t row_bytes(const numann_network *network) {
   return floats * sizeof(float);
 }
 
-/* Where the rows of a batch do not fit the second-level cache, chunks of them that do, if the gradient,
- * which every chunk adds to, is less to carry than the rows were. A chunk is 2^n grains: then the tree
- * closes at its end, and one sum is carried on. */
+/* Where the rows of a batch do not fit the second-level cache, chunks of them that do, if the
+ * gradient, which every chunk adds to, is less to carry than the rows were. A chunk is 2^n grains:
+ * then the tree closes at its end, and one sum is carried on. */
 size_t nu_chunk_for(const numann_plan *plan, const numann_network *network,
                     const nu_machine *machine) {
   size_t cache = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;

@@ -1,7 +1,7 @@
 /* Every buffer that a training allocates, and its size. SPDX-License-Identifier: MIT
  *
- * What the engine allocates stands in trainer/engine.c, pack.c and narrow.c; a change there is a change here:
- * tests/check_placement.c holds the sizes against a trainer's. */
+ * What the engine allocates stands in trainer/engine.c, pack.c and narrow.c; a change there is a
+ * change here: tests/check_placement.c holds the sizes against a trainer's. */
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "plan/memory.h"
@@ -56,8 +56,8 @@ size_t nu_plan_roots_of_group(const numann_plan *plan) {
   return larger(1, larger(nu_plan_roots(plan, plan->batch), nu_plan_roots(plan, plan->last_batch)));
 }
 
-/* The gradient is where the first group's first root is; where nothing is left over and every region is
- * updated at once, there is none. */
+/* The gradient is where the first group's first root is; where nothing is left over and every
+ * region is updated at once, there is none. */
 static void give_gradients(const walk *w) {
   size_t floats = 0, roots = w->plan->groups * nu_plan_roots_of_group(w->plan);
   for (size_t l = 0; l < w->network->n_layers; l++) floats += layer_floats(w, l);
@@ -97,7 +97,9 @@ static size_t links_in_block(const numann_plan *plan, size_t links) {
   return ((links + blocks - 1) / blocks + P - 1) / P * P;
 }
 
-static size_t region_inputs(const numann_plan *plan) { return plan->blocks.inputs + plan->blocks.inputs / 4; }
+static size_t region_inputs(const numann_plan *plan) {
+  return plan->blocks.inputs + plan->blocks.inputs / 4;
+}
 
 /* Blocks of output rows, stripes of weights above, or the tree's slots of a region. */
 static size_t scratch_floats(const walk *w) {
@@ -106,7 +108,8 @@ static size_t scratch_floats(const walk *w) {
   size_t links = 0, grains = nu_plan_grains(plan, plan->batch);
   for (size_t l = 1; l < network->n_layers; l++)
     links = larger(links, links_in_block(plan, network->layers[l].neurons));
-  size_t roots = grains < 2 ? grains : 2 * bit_length(grains), slots = roots + bit_length(grains) + 1;
+  size_t roots = grains < 2 ? grains : 2 * bit_length(grains),
+         slots = roots + bit_length(grains) + 1;
   size_t outputs = nu_output_scratch(network->layers[network->n_layers - 1].neurons);
   return larger(outputs, larger(plan->blocks.panels * links * P, slots * region_inputs(plan) * P));
 }
@@ -120,7 +123,8 @@ static size_t packed_floats(const walk *w) {
   if (!panels) return 0;
   size_t words = plan->precision == NU_BF16 ? (rows + 1) / 2 : rows;
   size_t grains = smaller(plan->chunk, nu_plan_grains(plan, plan->batch));
-  size_t columns = (region_inputs(plan) + NU_HALF_PANEL - 1) / NU_HALF_PANEL * NU_HALF_PANEL + NU_HALF_PANEL;
+  size_t columns =
+      (region_inputs(plan) + NU_HALF_PANEL - 1) / NU_HALF_PANEL * NU_HALF_PANEL + NU_HALF_PANEL;
   return grains * words * (NU_REGIONS_TOGETHER * columns + panels * P);
 }
 
@@ -173,7 +177,8 @@ static void add(const nu_buffer *buffer, void *arg) {
   if (buffer->kind == s->kind) s->bytes += buffer->bytes;
 }
 
-size_t nu_plan_buffer_bytes(const numann_plan *plan, const numann_network *network, nu_buffer_kind kind) {
+size_t nu_plan_buffer_bytes(const numann_plan *plan, const numann_network *network,
+                            nu_buffer_kind kind) {
   sum s = {kind, 0};
   nu_plan_each_buffer(plan, network, 0, add, &s);
   return s.bytes;
@@ -187,10 +192,12 @@ typedef struct by_node {
 
 static void add_on_nodes(const nu_buffer *buffer, void *arg) {
   by_node *all = arg;
-  nu_plan_add_by_node(all->plan, all->network, buffer, all->bytes + buffer->kind * nu_plan_nodes(all->plan));
+  nu_plan_add_by_node(all->plan, all->network, buffer,
+                      all->bytes + buffer->kind * nu_plan_nodes(all->plan));
 }
 
-size_t *nu_plan_bytes_by_node(const numann_plan *plan, const numann_network *network, size_t data_bytes) {
+size_t *nu_plan_bytes_by_node(const numann_plan *plan, const numann_network *network,
+                              size_t data_bytes) {
   by_node all = {plan, network, nu_alloc(NU_BUFFER_KINDS * nu_plan_nodes(plan), sizeof *all.bytes)};
   if (all.bytes) nu_plan_each_buffer(plan, network, data_bytes, add_on_nodes, &all);
   return all.bytes;

@@ -1,4 +1,5 @@
-/* Measuring the rates of this machine: short slices on the team that trains. SPDX-License-Identifier: MIT */
+/* Measuring the rates of this machine: short slices on the team that trains.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,19 +8,21 @@
 #include "machine/team.h"
 #include "plan/calibration.h"
 
-/* All slices together take about a fortieth of a second on a quiet machine. The memory is not measured: what
- * that takes, a small training would not, and it seldom decides. */
+/* All slices together take about a fortieth of a second on a quiet machine. The memory is not
+ * measured: what that takes, a small training would not, and it seldom decides. */
 enum {
   PEAK_SLICES = 24, /* the best counts: a slice that was interrupted says nothing */
   PEAK_ROUNDS = 2000,
   PASSES = 8, /* over a buffer, and of an activation */
-  TEAMS = 4,  /* one after the other: where barriers were once disturbed they stay slow for a while */
-  BARRIERS = 20, /* of a slice */
-  SWAPS = 8,     /* of a slice, */
-  SWAP_SLICES = 20, /* of a team; their median counts: two threads that share a core for a moment exchange
-                       faster than two cores ever do */
+  TEAMS =
+      4, /* one after the other: where barriers were once disturbed they stay slow for a while */
+  BARRIERS = 20,    /* of a slice */
+  SWAPS = 8,        /* of a slice, */
+  SWAP_SLICES = 20, /* of a team; their median counts: two threads that share a core for a moment
+                       exchange faster than two cores ever do */
   ROWS = 96,
-  SWAP_FLOATS = 24 * 1024 /* 96 KiB: a layer's activations of some batch, in the second-level cache */
+  SWAP_FLOATS =
+      24 * 1024 /* 96 KiB: a layer's activations of some batch, in the second-level cache */
 };
 #define SHARING_SECONDS 0.1 /* enough where others use the machine as well */
 #define DISTURBED 3.0       /* times as long as it should take */
@@ -34,9 +37,10 @@ typedef struct measurement {
   float *kept;           /* [threads][SWAP_FLOATS] of each thread alone; in the same block */
   double end;            /* no slice begins after it: */
   bool late;
-  double barrier;        /* seconds of the best slice */
-  size_t slices;         /* of swaps; */
-  double own[TEAMS * SWAP_SLICES], others[TEAMS * SWAP_SLICES]; /* seconds, with which thread's share */
+  double barrier; /* seconds of the best slice */
+  size_t slices;  /* of swaps; */
+  double own[TEAMS * SWAP_SLICES],
+      others[TEAMS * SWAP_SLICES]; /* seconds, with which thread's share */
 } measurement;
 
 static double larger(double a, double b) { return a > b ? a : b; }
@@ -56,7 +60,8 @@ static double activation_seconds(const nu_kernels *kernels, nu_activation f, flo
 }
 
 /* Bytes a second that sums over arrays of together `bytes` bytes read and write. */
-static double streaming_rate(const nu_kernels *kernels, float *buffer, size_t bytes, size_t passes) {
+static double streaming_rate(const nu_kernels *kernels, float *buffer, size_t bytes,
+                             size_t passes) {
   size_t n = bytes / (2 * sizeof *buffer) / NU_PANEL * NU_PANEL;
   double best = 1e9;
   for (size_t i = 0; i < passes; i++) {
@@ -70,8 +75,8 @@ static double streaming_rate(const nu_kernels *kernels, float *buffer, size_t by
 typedef struct lonely {
   const nu_kernels *kernels;
   nu_rates *rates;
-  float *buffer;   /* [l3] */
-  size_t l2, l3;   /* bytes that the second and only the third level hold */
+  float *buffer; /* [l3] */
+  size_t l2, l3; /* bytes that the second and only the third level hold */
 } lonely;
 
 static void measure_alone(nu_team *team, size_t thread, void *arg) {
@@ -157,8 +162,8 @@ static numann_status measure_together(measurement *m, numann_error *err) {
 
 /* ---- the whole */
 
-/* The threads work at the pace of the slowest. The share of a barrier that grows with the threads is
- * taken from what `rates` held. */
+/* The threads work at the pace of the slowest. The share of a barrier that grows with the threads
+ * is taken from what `rates` held. */
 static void take_together(nu_rates *rates, const measurement *m) {
   double flops = m->flops[0], pairs = m->pairs[0];
   for (size_t t = 1; t < m->threads; t++) {
@@ -176,8 +181,8 @@ static void take_together(nu_rates *rates, const measurement *m) {
 /* Bytes a second: as good as no cost; cores that share their caches come here. */
 #define MOST_SHARED 1e11
 
-/* What a swap with another thread takes longer than one with oneself, which the second-level cache and
- * two barriers explain unless other programs had their part in it. */
+/* What a swap with another thread takes longer than one with oneself, which the second-level cache
+ * and two barriers explain unless other programs had their part in it. */
 static numann_status take_sharing(nu_rates *rates, measurement *m, numann_error *err) {
   double own = nu_median(m->own, m->slices), others = nu_median(m->others, m->slices);
   double bytes = SWAP_FLOATS * sizeof *m->swapped;
@@ -208,11 +213,12 @@ static numann_status run_together(nu_rates *rates, const nu_kernels *kernels, si
   return status;
 }
 
-static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
-                               numann_error *err) {
+static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels,
+                               const nu_machine *machine, numann_error *err) {
   size_t l2 = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;
   size_t l3 = machine->l3_bytes / 4 > 2 * l2 ? machine->l3_bytes / 4 : 2 * l2;
-  lonely m = {.kernels = kernels, .rates = rates, .l2 = l2 / 2, .l3 = l3 < MOST_BYTES ? l3 : MOST_BYTES};
+  lonely m = {
+      .kernels = kernels, .rates = rates, .l2 = l2 / 2, .l3 = l3 < MOST_BYTES ? l3 : MOST_BYTES};
   if (m.l2 > m.l3) m.l2 = m.l3;
   m.buffer = nu_alloc(1, m.l3);
   if (!m.buffer) return nu_fail_memory(err, m.l3, "the calibration");
@@ -221,8 +227,8 @@ static numann_status run_alone(nu_rates *rates, const nu_kernels *kernels, const
   return status;
 }
 
-numann_status nu_rates_measure(nu_rates *rates, const nu_kernels *kernels, const nu_machine *machine,
-                               numann_error *err) {
+numann_status nu_rates_measure(nu_rates *rates, const nu_kernels *kernels,
+                               const nu_machine *machine, numann_error *err) {
   NU_TRY(run_alone(rates, kernels, machine, err));
   return run_together(rates, kernels, machine->threads_limit, err);
 }

@@ -9,7 +9,8 @@
 #include "plan/placement.h"
 
 enum { AUTO, OFF, REFRESH, MODES };
-static const char *const mode_names[MODES] = {[AUTO] = "auto", [OFF] = "off", [REFRESH] = "refresh"};
+static const char *const mode_names[MODES] = {
+    [AUTO] = "auto", [OFF] = "off", [REFRESH] = "refresh"};
 
 const char *nu_rates_origin_name(nu_rates_origin origin) {
   static const char *const names[] = {
@@ -31,8 +32,8 @@ static void say_kept(nu_calibration *c, double age, const char *path) {
   size_t u = 0;
   while (u < 3 && age < units[u].seconds) u++;
   size_t n = age < 1.0 ? 0 : (size_t)(age / units[u].seconds);
-  snprintf(c->why, sizeof c->why, "measured %zu %s%s ago, kept in %s", n, units[u].unit, n == 1 ? "" : "s",
-           path);
+  snprintf(c->why, sizeof c->why, "measured %zu %s%s ago, kept in %s", n, units[u].unit,
+           n == 1 ? "" : "s", path);
 }
 
 /* Those of the file, if there is one; else those shipped. */
@@ -53,7 +54,8 @@ static numann_status measure(nu_rates *rates, const nu_machine *machine, numann_
   NU_TRY(nu_kernels_choose(&kernels, err));
   NU_TRY(nu_rates_measure(rates, kernels, machine, err));
   const nu_rate_field *flaw = nu_rates_flaw(rates);
-  return flaw ? nu_fail(err, NUMANN_ERR_MEMORY, "%s came out as %g", flaw->name, nu_rate(rates, flaw))
+  return flaw ? nu_fail(err, NUMANN_ERR_MEMORY, "%s came out as %g", flaw->name,
+                        nu_rate(rates, flaw))
               : NUMANN_OK;
 }
 
@@ -69,7 +71,8 @@ static void use_measured(nu_calibration *c, const char *path, const nu_machine *
   c->rates = rates;
   c->origin = NU_RATES_MEASURED;
   if (!path) {
-    snprintf(c->why, sizeof c->why, "measured now; not kept, as neither XDG_CACHE_HOME nor HOME says where");
+    snprintf(c->why, sizeof c->why,
+             "measured now; not kept, as neither XDG_CACHE_HOME nor HOME says where");
   } else if (nu_calibration_write(&rates, path, machine, &flaw) == NUMANN_OK) {
     snprintf(c->why, sizeof c->why, "measured now, kept in %s", path);
   } else {
@@ -94,7 +97,8 @@ static double training_seconds(const nu_plan_request *request, const numann_conf
 
 /* The rates that a request gets, and with them the plan's reasons. */
 static void calibrate(nu_calibration *c, bool off, bool refresh, const nu_plan_request *request,
-                      const numann_config *config, const numann_network *network, const nu_machine *machine) {
+                      const numann_config *config, const numann_network *network,
+                      const nu_machine *machine) {
   char *path = nu_calibration_path(machine, c->rates.isa);
   if (off) say_shipped(c, "parallel.calibration is off");
   else use_kept(c, path, machine);
@@ -104,9 +108,10 @@ static void calibrate(nu_calibration *c, bool off, bool refresh, const nu_plan_r
   free(path);
 }
 
-numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const numann_config *config,
-                           const numann_network *network, const nu_machine *machine, size_t rows,
-                           const char *isa, numann_error *err) {
+numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
+                           const numann_config *config, const numann_network *network,
+                           const nu_machine *machine, size_t rows, const char *isa,
+                           numann_error *err) {
   nu_plan_request request;
   size_t mode;
   NU_TRY(nu_plan_request_of(&request, config, rows, err));

@@ -22,12 +22,16 @@
 
 /* ---- the rates, one row each */
 
-#define FIELD(name, least, most) {#name, offsetof(nu_rates, name), least, most}
-const nu_rate_field nu_rate_fields[] = {
-    FIELD(flops, 1e6, 1e14),          FIELD(pairs, 0.1, 100),
-    FIELD(activation, 1e-12, 1e-5),   FIELD(barrier, 1e-10, 1e-2),
-    FIELD(barrier_thread, 1e-10, 1e-2), FIELD(l2_bytes, 1e8, 1e13),
-    FIELD(l3_bytes, 1e8, 1e13),       FIELD(shared_bytes, 1e7, 1e11)};
+#define FIELD(name, least, most) \
+  { #name, offsetof(nu_rates, name), least, most }
+const nu_rate_field nu_rate_fields[] = {FIELD(flops, 1e6, 1e14),
+                                        FIELD(pairs, 0.1, 100),
+                                        FIELD(activation, 1e-12, 1e-5),
+                                        FIELD(barrier, 1e-10, 1e-2),
+                                        FIELD(barrier_thread, 1e-10, 1e-2),
+                                        FIELD(l2_bytes, 1e8, 1e13),
+                                        FIELD(l3_bytes, 1e8, 1e13),
+                                        FIELD(shared_bytes, 1e7, 1e11)};
 const size_t nu_n_rate_fields = sizeof nu_rate_fields / sizeof *nu_rate_fields;
 
 double nu_rate(const nu_rates *rates, const nu_rate_field *field) {
@@ -39,7 +43,8 @@ double nu_rate(const nu_rates *rates, const nu_rate_field *field) {
 const nu_rate_field *nu_rates_flaw(const nu_rates *rates) {
   for (size_t i = 0; i < nu_n_rate_fields; i++) {
     double value = nu_rate(rates, &nu_rate_fields[i]);
-    if (!(value >= nu_rate_fields[i].least && value <= nu_rate_fields[i].most)) return &nu_rate_fields[i];
+    if (!(value >= nu_rate_fields[i].least && value <= nu_rate_fields[i].most))
+      return &nu_rate_fields[i];
   }
   return NULL;
 }
@@ -91,10 +96,10 @@ char *nu_calibration_path(const nu_machine *machine, const char *isa) {
 static json_t *identity_of(const nu_machine *machine, const char *isa) {
   char host[HOST_TEXT];
   host_name(host);
-  return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "format", FORMAT, "numann", numann_version(),
-                   "host", host, "processor", machine->model, "cores", (json_int_t)machine->cores,
-                   "numa_nodes", (json_int_t)machine->numa_nodes, "threads",
-                   (json_int_t)machine->threads_limit, "isa", isa);
+  return json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "format", FORMAT, "numann",
+                   numann_version(), "host", host, "processor", machine->model, "cores",
+                   (json_int_t)machine->cores, "numa_nodes", (json_int_t)machine->numa_nodes,
+                   "threads", (json_int_t)machine->threads_limit, "isa", isa);
 }
 
 /* The first key whose value differs, or NULL. */
@@ -109,7 +114,8 @@ static const char *foreign_key(const json_t *file, json_t *identity) {
 
 /* ---- reading */
 
-static numann_status take_rates(nu_rates *rates, const json_t *file, const char *path, numann_error *err) {
+static numann_status take_rates(nu_rates *rates, const json_t *file, const char *path,
+                                numann_error *err) {
   nu_rates found = *rates;
   const json_t *all = json_object_get(file, "rates");
   for (size_t i = 0; i < nu_n_rate_fields; i++) {
@@ -119,8 +125,8 @@ static numann_status take_rates(nu_rates *rates, const json_t *file, const char 
   }
   const nu_rate_field *flaw = nu_rates_flaw(&found);
   if (flaw)
-    return nu_fail(err, NUMANN_ERR_DATA, "%s: rates.%s: expected a number from %g to %g", path, flaw->name,
-                   flaw->least, flaw->most);
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: rates.%s: expected a number from %g to %g", path,
+                   flaw->name, flaw->least, flaw->most);
   *rates = found;
   return NUMANN_OK;
 }
@@ -130,15 +136,17 @@ static numann_status check_file(double *age, const json_t *file, json_t *identit
   if (!identity) return nu_fail_memory(err, MOST_FILE, "the calibration");
   const char *foreign = foreign_key(file, identity);
   if (foreign)
-    return nu_fail(err, NUMANN_ERR_DATA, "%s: `%s` is not that of this machine and numann", path, foreign);
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: `%s` is not that of this machine and numann", path,
+                   foreign);
   const json_t *measured = json_object_get(file, "measured_unix");
   *age = (double)time(NULL) - json_number_value(measured);
   if (json_is_number(measured) && *age >= -CLOCK_SLACK && *age <= MOST_AGE) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_DATA, "%s: measured_unix: expected a time of the last 30 days", path);
+  return nu_fail(err, NUMANN_ERR_DATA, "%s: measured_unix: expected a time of the last 30 days",
+                 path);
 }
 
-numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path, const nu_machine *machine,
-                                  numann_error *err) {
+numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path,
+                                  const nu_machine *machine, numann_error *err) {
   char *text;
   size_t size;
   json_error_t flaw;
@@ -190,8 +198,8 @@ static bool write_whole(int fd, const char *text, size_t n) {
   return close(fd) == 0 && written;
 }
 
-/* Readers find the old file or the new one. Not synchronised with the disk: what a power cut leaves is
- * damaged at worst, and measured again. */
+/* Readers find the old file or the new one. Not synchronised with the disk: what a power cut leaves
+ * is damaged at worst, and measured again. */
 static bool replace(const char *path, const char *text) {
   size_t room = strlen(path) + 8;
   char *temporary = malloc(room);
@@ -206,8 +214,8 @@ static bool replace(const char *path, const char *text) {
   return done;
 }
 
-numann_status nu_calibration_write(const nu_rates *rates, const char *path, const nu_machine *machine,
-                                   numann_error *err) {
+numann_status nu_calibration_write(const nu_rates *rates, const char *path,
+                                   const nu_machine *machine, numann_error *err) {
   char *text = file_text(rates, machine);
   if (!text) return nu_fail_memory(err, MOST_FILE, "the calibration");
   make_folders(path);

@@ -1,15 +1,17 @@
-/* What a step costs: one function per cost, one table of measured rates. SPDX-License-Identifier: MIT */
+/* What a step costs: one function per cost, one table of measured rates.
+ * SPDX-License-Identifier: MIT */
 #include "plan/cost.h"
 
 #include <string.h>
 
 /* ---- measured constants */
 
-/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured as calibrate.c does, or
- * by `numann bench kernels`: the rates of avx512bf16, CHAIN_RATE, UPDATE_S, MOMENT_S; barrier and shared_bytes
- * lie between those of two cores with a common cache and without. Adjusted to whole steps of `bench step`
- * (docs/plan.md): the other constants. Assumed: NODE_THREADS, REMOTE, TURN_S, SIBLINGS. Other machines differ by
- * factors that mostly cancel: what is decided is which of two plans is faster, not how fast. */
+/* On one core of a Zen 4 server (3.7 GHz; 32 KiB, 1 MiB and 32 MiB of cache). Measured as
+ * calibrate.c does, or by `numann bench kernels`: the rates of avx512bf16, CHAIN_RATE, UPDATE_S,
+ * MOMENT_S; barrier and shared_bytes lie between those of two cores with a common cache and
+ * without. Adjusted to whole steps of `bench step` (docs/plan.md): the other constants. Assumed:
+ * NODE_THREADS, REMOTE, TURN_S, SIBLINGS. Other machines differ by factors that mostly cancel: what
+ * is decided is which of two plans is faster, not how fast. */
 static const nu_rates isa_rates[] = {
     {"avx512bf16", .flops = 116e9, .pairs = 2.0, .activation = 0.22e-9, .barrier = 0.09e-6,
      .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
@@ -17,12 +19,15 @@ static const nu_rates isa_rates[] = {
     {"avx512", .flops = 116e9, .pairs = 0.9, .activation = 0.22e-9, .barrier = 0.09e-6,
      .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
      .shared_bytes = 5e9},
-    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.28e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
-     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
-    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 26e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
-     .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9, .shared_bytes = 5e9},
-    {"neon", .flops = 48e9, .pairs = 0.7, .activation = 0.5e-9, .barrier = 0.09e-6, .barrier_thread = 0.03e-6,
-     .l2_bytes = 80e9, .l3_bytes = 50e9, .memory_bytes = 20e9, .shared_bytes = 5e9}, /* assumed */
+    {"avx2", .flops = 116e9, .pairs = 0.7, .activation = 0.28e-9, .barrier = 0.09e-6,
+     .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
+     .shared_bytes = 5e9},
+    {"base", .flops = 0.9e9, .pairs = 1.0, .activation = 26e-9, .barrier = 0.09e-6,
+     .barrier_thread = 0.03e-6, .l2_bytes = 170e9, .l3_bytes = 110e9, .memory_bytes = 35e9,
+     .shared_bytes = 5e9},
+    {"neon", .flops = 48e9, .pairs = 0.7, .activation = 0.5e-9, .barrier = 0.09e-6,
+     .barrier_thread = 0.03e-6, .l2_bytes = 80e9, .l3_bytes = 50e9, .memory_bytes = 20e9,
+     .shared_bytes = 5e9}, /* assumed */
 };
 #define ISA_RATES (sizeof isa_rates / sizeof *isa_rates)
 
@@ -33,25 +38,25 @@ const nu_rates *nu_rates_of(const char *isa) {
   return &isa_rates[0];
 }
 
-static const double CHAIN_RATE = 0.97; /* of the peak, inside a long chain of a full tile */
-static const double CHAIN_START = 3.5; /* links that starting and ending a tile costs */
-static const double TILE_ROWS = 12.0;  /* of the largest tile */
-static const double REGION_S = 60e-9;  /* calls for a region of the gradient, and its update */
-static const double ROW_S = 40e-9;     /* to find a row, and again to judge it */
-static const double FLOAT_S = 0.1e-9;  /* copying, transposing, adding a float */
+static const double CHAIN_RATE = 0.97;  /* of the peak, inside a long chain of a full tile */
+static const double CHAIN_START = 3.5;  /* links that starting and ending a tile costs */
+static const double TILE_ROWS = 12.0;   /* of the largest tile */
+static const double REGION_S = 60e-9;   /* calls for a region of the gradient, and its update */
+static const double ROW_S = 40e-9;      /* to find a row, and again to judge it */
+static const double FLOAT_S = 0.1e-9;   /* copying, transposing, adding a float */
 static const double UPDATE_S = 0.12e-9; /* a parameter by sgd, */
 static const double MOMENT_S = 0.13e-9; /* and for each moment of another rule */
-static const double EXP_OUTPUT = 20.0; /* exponential and logarithm of an output, in activations */
-static const double WAITING = 0.06;    /* of the time between barriers: for the slowest thread, */
+static const double EXP_OUTPUT = 20.0;  /* exponential and logarithm of an output, in activations */
+static const double WAITING = 0.06;     /* of the time between barriers: for the slowest thread, */
 static const double MOST_WAITING = 30e-6; /* but no longer at each: what disturbs them is short */
-static const double NODE_THREADS = 6.0; /* threads that use up the memory rate of a NUMA node */
-static const double REMOTE = 2.0;      /* a barrier across NUMA nodes takes so many times longer */
-static const double TURN_S = 20e-6;    /* more threads than cores: a barrier costs time slices */
-static const double SIBLINGS = 1.2;    /* how much faster a core is whose hardware threads all run */
+static const double NODE_THREADS = 6.0;   /* threads that use up the memory rate of a NUMA node */
+static const double REMOTE = 2.0;   /* a barrier across NUMA nodes takes so many times longer */
+static const double TURN_S = 20e-6; /* more threads than cores: a barrier costs time slices */
+static const double SIBLINGS = 1.2; /* how much faster a core is whose hardware threads all run */
 
 /* How much of nu_rates.activation one element costs. */
 static const double activation_share[NU_ACTIVATIONS] = {
-    [NU_STEP] = 0.2, [NU_IDENTITY] = 0.1, [NU_SIGMOID] = 1.0, [NU_TANH] = 0.95,
+    [NU_STEP] = 0.2, [NU_IDENTITY] = 0.1,   [NU_SIGMOID] = 1.0, [NU_TANH] = 0.95,
     [NU_RELU] = 0.2, [NU_LEAKY_RELU] = 0.2, [NU_SOFTMAX] = 2.0};
 
 const char *nu_rates_isa(size_t i) { return i < ISA_RATES ? isa_rates[i].isa : NULL; }
@@ -71,7 +76,8 @@ typedef struct work {
 static double ratio(size_t a, size_t b) { return (double)a / (double)b; }
 static double larger(double a, double b) { return a > b ? a : b; }
 
-/* The members of a group split the rows of a thin layer, and its inputs in (4.12): nu_plan_is_thin. */
+/* The members of a group split the rows of a thin layer, and its inputs in (4.12): nu_plan_is_thin.
+ */
 static bool is_thin(const work *w, size_t l) {
   return nu_panels(w->network->layers[l].neurons) < w->members;
 }
@@ -93,9 +99,9 @@ static double my_parameters(const work *w, size_t l) {
 /* Sums that a group leaves for the next chunk or for the other groups. */
 static bool leaves_roots(const work *w) { return w->plan->groups > 1 || w->chunks > 1.0; }
 
-/* The rate follows from the nearest cache that holds all parameters which the thread comes back to in
- * every step: weights, moments, and sums that wait. Threads of a node share its third level and its
- * memory. */
+/* The rate follows from the nearest cache that holds all parameters which the thread comes back to
+ * in every step: weights, moments, and sums that wait. Threads of a node share its third level and
+ * its memory. */
 static double streaming_rate(const work *w) {
   double bytes = 0.0, arrays = 1.0 + (double)w->plan->moments + (leaves_roots(w) ? 1.0 : 0.0);
   for (size_t l = 0; l < w->network->n_layers; l++)
@@ -123,13 +129,12 @@ static double activation_seconds(const work *w, nu_activation f, double elements
   return activation_share[f] * w->rates->activation * elements;
 }
 
-/* Floats that members of a group, or threads of all groups, have just written in equal shares: those of
- * the others. However few, the first line goes to and fro, as in a barrier of two. */
+/* Floats that members of a group, or threads of all groups, have just written in equal shares:
+ * those of the others. However few, the first line goes to and fro, as in a barrier of two. */
 static double from_others(const work *w, double floats, size_t writers) {
   if (writers == 1) return 0.0;
   double latency = w->rates->barrier + 2.0 * w->rates->barrier_thread;
-  return latency +
-         floats * sizeof(float) * (1.0 - 1.0 / (double)writers) / w->rates->shared_bytes;
+  return latency + floats * sizeof(float) * (1.0 - 1.0 / (double)writers) / w->rates->shared_bytes;
 }
 
 static double stream_seconds(const work *w, double floats) {
@@ -145,12 +150,13 @@ static double seconds_of(const parts *p) {
   return larger(p->arithmetic, p->memory) + p->activation + p->shared;
 }
 
-/* A(l-1), which other members have formed, unless both layers go by rows; and the weights, which threads
- * of all groups have updated, or, in a thin layer, the members. */
+/* A(l-1), which other members have formed, unless both layers go by rows; and the weights, which
+ * threads of all groups have updated, or, in a thin layer, the members. */
 static parts forward_parts(const work *w, size_t l) {
   const nu_layer *layer = &w->network->layers[l];
   double columns = my_columns(w, l), rows = my_rows(w, l);
-  bool last = l + 1 == w->network->n_layers, by_rows = is_thin(w, l) && (l == 0 || is_thin(w, l - 1));
+  bool last = l + 1 == w->network->n_layers,
+       by_rows = is_thin(w, l) && (l == 0 || is_thin(w, l - 1));
   size_t updaters = w->plan->groups > 1 ? w->plan->threads : is_thin(w, l) ? w->members : 1;
   return (parts){
       .arithmetic = chain_seconds(w, rows, (double)layer->inputs + 1.0, columns),
@@ -160,8 +166,8 @@ static parts forward_parts(const work *w, size_t l) {
                 from_others(w, my_parameters(w, l), updaters)};
 }
 
-/* D(l) from the weights of layer l + 1, which are transposed for every chunk; other members have updated
- * most of them. */
+/* D(l) from the weights of layer l + 1, which are transposed for every chunk; other members have
+ * updated most of them. */
 static parts delta_parts(const work *w, size_t l) {
   double columns = my_columns(w, l), rows = my_rows(w, l);
   double links = (double)w->network->layers[l + 1].neurons, floats = w->chunks * links * columns;
@@ -174,8 +180,8 @@ static parts delta_parts(const work *w, size_t l) {
                 (w->plan->groups > 1 ? 0.0 : from_others(w, links * columns, w->members))};
 }
 
-/* Grains of a chain each; sums that are left for later go out to memory and come back. In a thin layer
- * other members have formed most of A(l-1) and D(l). */
+/* Grains of a chain each; sums that are left for later go out to memory and come back. In a thin
+ * layer other members have formed most of A(l-1) and D(l). */
 static parts gradient_parts(const work *w, size_t l) {
   double inputs = (double)w->network->layers[l].inputs + 1.0, columns = my_columns(w, l);
   if (is_thin(w, l)) inputs /= (double)w->members;
@@ -196,8 +202,7 @@ static parts update_parts(const work *w, size_t l) {
   double floats = my_parameters(w, l) * ratio(w->members, w->plan->threads);
   if (is_thin(w, l)) floats /= (double)w->members;
   double each = UPDATE_S + MOMENT_S * (double)w->plan->moments;
-  return (parts){.arithmetic = each * floats,
-                 .memory = stream_seconds(w, (1.0 + arrays) * floats)};
+  return (parts){.arithmetic = each * floats, .memory = stream_seconds(w, (1.0 + arrays) * floats)};
 }
 
 static double rows_seconds(const work *w) {
@@ -222,13 +227,16 @@ static double join_seconds(const work *w) {
                 stream_seconds(w, 3.0 * groups * mine));
 }
 
-/* Of the threads of a group in one chunk: after the gather, the layers' activations, and their deltas. */
+/* Of the threads of a group in one chunk: after the gather, the layers' activations, and their
+ * deltas. */
 static size_t barriers_between_layers(const numann_plan *plan, const numann_network *network) {
   size_t n = 1, last = network->n_layers - 1;
   for (size_t l = 0; l <= last; l++) {
     size_t panels = nu_panels(network->layers[l].neurons);
     n += nu_plan_meets_after_forward(plan, panels, l == last);
-    if (l < last) n += nu_plan_meets_after_delta(plan, panels, nu_panels(network->layers[l + 1].neurons), l == 0);
+    if (l < last)
+      n += nu_plan_meets_after_delta(plan, panels, nu_panels(network->layers[l + 1].neurons),
+                                     l == 0);
   }
   return n;
 }
@@ -247,7 +255,8 @@ static double barriers_seconds(const work *w, double between) {
   double each = w->rates->barrier + w->rates->barrier_thread * (double)plan->threads;
   if (plan->threads * w->machine->numa_nodes > w->machine->cores && w->machine->numa_nodes > 1)
     each *= REMOTE;
-  if (plan->threads > nu_plan_slots(w->machine)) each += TURN_S * ratio(plan->threads, w->machine->cores);
+  if (plan->threads > nu_plan_slots(w->machine))
+    each += TURN_S * ratio(plan->threads, w->machine->cores);
   double n = (double)nu_plan_barriers(plan, w->network), wait = WAITING * between;
   return n * each + (wait < n * MOST_WAITING ? wait : n * MOST_WAITING);
 }

@@ -1,7 +1,7 @@
 /* What a step costs under a plan, in seconds. SPDX-License-Identifier: MIT
  *
- * A pure function of plan, network, machine and rates. It decides who computes what, never a number. The
- * time of a phase is that of the busiest thread. */
+ * A pure function of plan, network, machine and rates. It decides who computes what, never a
+ * number. The time of a phase is that of the busiest thread. */
 #ifndef NU_PLAN_COST_H
 #define NU_PLAN_COST_H
 
@@ -16,11 +16,11 @@ typedef struct nu_layer_cost {
 } nu_layer_cost;
 
 typedef struct nu_step_cost {
-  double layers;   /* forward, delta and gradient of all layers */
-  double rows;     /* gather and output: what goes by rows */
-  double join;     /* the sum over groups */
+  double layers; /* forward, delta and gradient of all layers */
+  double rows;   /* gather and output: what goes by rows */
+  double join;   /* the sum over groups */
   double barriers;
-  double seconds;  /* all of it */
+  double seconds; /* all of it */
 } nu_step_cost;
 
 /* `moments`: optimiser arrays, 0 to 2. each: [n_layers], or NULL. */

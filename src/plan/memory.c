@@ -1,8 +1,9 @@
-/* How much memory a training will take: the allocations of data, network, engine and trainer, counted
- * beforehand. SPDX-License-Identifier: MIT
+/* How much memory a training will take: the allocations of data, network, engine and trainer,
+ * counted beforehand. SPDX-License-Identifier: MIT
  *
- * What a stage allocates stands there: data/table.c, network/network.c, trainer/engine.c, state.c. A
- * change there is a change here; tests/check_plan.c holds the roots against the trainer's own count. */
+ * What a stage allocates stands there: data/table.c, network/network.c, trainer/engine.c, state.c.
+ * A change there is a change here; tests/check_plan.c holds the roots against the trainer's own
+ * count. */
 #include "plan/memory.h"
 
 #include "plan/cost.h"
@@ -50,8 +51,9 @@ static size_t largest_piece(size_t bytes) {
   return most;
 }
 
-/* What reading takes at its fullest moment: the parts come one after the other, and of each the rows of one
- * piece stand there twice, while they move to their place. Rows that are copied all do. */
+/* What reading takes at its fullest moment: the parts come one after the other, and of each the
+ * rows of one piece stand there twice, while they move to their place. Rows that are copied all do.
+ */
 static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
   const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
   size_t before = 0, most = 0;
@@ -97,9 +99,11 @@ size_t nu_plan_roots(const numann_plan *plan, size_t rows) {
 }
 
 /* The rows that an evaluation holds, and its answers to all `rows`. */
-static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network, size_t rows) {
+static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network,
+                               size_t rows) {
   size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
-  return (held * row_floats(network, 1) + rows * outputs_of(network)) * sizeof(float) + rows * sizeof(double);
+  return (held * row_floats(network, 1) + rows * outputs_of(network)) * sizeof(float) +
+         rows * sizeof(double);
 }
 
 /* What the measuring of all parts at the end takes, which has the trainer's place. */
@@ -117,7 +121,8 @@ static size_t final_bytes(const numann_plan *plan, const numann_network *network
 static size_t bytes_of(const numann_plan *plan, const numann_network *network, nu_buffer_kind first,
                        nu_buffer_kind last) {
   size_t bytes = 0;
-  for (size_t kind = first; kind <= last; kind++) bytes += nu_plan_buffer_bytes(plan, network, (nu_buffer_kind)kind);
+  for (size_t kind = first; kind <= last; kind++)
+    bytes += nu_plan_buffer_bytes(plan, network, (nu_buffer_kind)kind);
   return bytes;
 }
 
@@ -137,23 +142,28 @@ nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
-  add(&memory, "weights, as the kernels want them", nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHTS));
+  add(&memory, "weights, as the kernels want them",
+      nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHTS));
   add(&memory, "weights, as files hold them", (r->best ? 3 : 1) * logical);
   add(&memory, "moments of the optimiser, both forms",
       bytes_of(plan, network, NU_BUFFER_MOMENT1, NU_BUFFER_MOMENT2) + plan->moments * logical);
   add(&memory, "rows of a batch: activations, deltas",
-      bytes_of(plan, network, NU_BUFFER_INPUTS, NU_BUFFER_DELTAS) +
-          plan->batch * sizeof(double));
-  add(&memory, "pairs of bf16", nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHT_PAIRS) +
-                                    bytes_of(plan, network, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_DELTA_PAIRS));
+      bytes_of(plan, network, NU_BUFFER_INPUTS, NU_BUFFER_DELTAS) + plan->batch * sizeof(double));
+  add(&memory, "pairs of bf16",
+      nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHT_PAIRS) +
+          bytes_of(plan, network, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_DELTA_PAIRS));
   add(&memory, "packed operands", nu_plan_buffer_bytes(plan, network, NU_BUFFER_PACKED));
   add(&memory, "gradient", nu_plan_buffer_bytes(plan, network, NU_BUFFER_GRADIENT) + root);
-  add(&memory, "sums that wait for other groups", nu_plan_buffer_bytes(plan, network, NU_BUFFER_ROOT) - root);
-  add(&memory, "scratch and stacks of the threads", nu_plan_buffer_bytes(plan, network, NU_BUFFER_SCRATCH) + stacks);
+  add(&memory, "sums that wait for other groups",
+      nu_plan_buffer_bytes(plan, network, NU_BUFFER_ROOT) - root);
+  add(&memory, "scratch and stacks of the threads",
+      nu_plan_buffer_bytes(plan, network, NU_BUFFER_SCRATCH) + stacks);
   if (r->evaluated) add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows));
   size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
   size_t end = r->evaluated ? final_bytes(plan, network, r) : 0;
-  if (reading > training && reading >= end) add(&memory, "reading the data, beyond the above", reading - training);
-  else if (end > training) add(&memory, "the evaluation at the end, beyond the above", end - training);
+  if (reading > training && reading >= end)
+    add(&memory, "reading the data, beyond the above", reading - training);
+  else if (end > training)
+    add(&memory, "the evaluation at the end, beyond the above", end - training);
   return memory;
 }

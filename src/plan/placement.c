@@ -1,7 +1,9 @@
-/* Threads to cores: which processor each thread has, and what it may run on. SPDX-License-Identifier: MIT
+/* Threads to cores: which processor each thread has, and what it may run on.
+ * SPDX-License-Identifier: MIT
  *
- * Placing counts how many threads sit on each processor; the machine lists processors node by node, cache by
- * cache and core by core, so that seats taken in that order are sorted as the shares of the plan need them. */
+ * Placing counts how many threads sit on each processor; the machine lists processors node by node,
+ * cache by cache and core by core, so that seats taken in that order are sorted as the shares of
+ * the plan need them. */
 #include "plan/placement.h"
 
 #include <stdio.h>
@@ -11,8 +13,10 @@
 #include "base/memory.h"
 #include "kernels/kernels.h"
 
-static const char *const placing_names[NU_PLACINGS] = {
-    [NU_PLACE_AUTO] = "auto", [NU_PLACE_COMPACT] = "compact", [NU_PLACE_SCATTER] = "scatter", [NU_PLACE_NONE] = "none"};
+static const char *const placing_names[NU_PLACINGS] = {[NU_PLACE_AUTO] = "auto",
+                                                       [NU_PLACE_COMPACT] = "compact",
+                                                       [NU_PLACE_SCATTER] = "scatter",
+                                                       [NU_PLACE_NONE] = "none"};
 
 const char *nu_placing_name(nu_placing placing) { return placing_names[placing]; }
 
@@ -20,21 +24,23 @@ const char *nu_placing_name(nu_placing placing) { return placing_names[placing];
 
 /* Neighbours that have something in common: a node, or a cache of one. */
 typedef struct run {
-  nu_range all;  /* processors */
-  size_t room;   /* of these, that are dealt now */
-  size_t share;  /* that get a thread */
+  nu_range all; /* processors */
+  size_t room;  /* of these, that are dealt now */
+  size_t share; /* that get a thread */
 } run;
 
 typedef enum level { OF_NODE, OF_CACHE, LEVELS } level;
 
 typedef struct dealing {
   const nu_machine *machine;
-  unsigned sibling;   /* the processors that are dealt now: which of their cores' hardware threads */
-  run *runs[LEVELS];  /* [processing_units] each, owned */
-  size_t *count;      /* [processing_units]: threads of each processor, owned */
+  unsigned sibling;  /* the processors that are dealt now: which of their cores' hardware threads */
+  run *runs[LEVELS]; /* [processing_units] each, owned */
+  size_t *count;     /* [processing_units]: threads of each processor, owned */
 } dealing;
 
-static bool is_dealt(const dealing *d, size_t p) { return d->machine->processors[p].sibling == d->sibling; }
+static bool is_dealt(const dealing *d, size_t p) {
+  return d->machine->processors[p].sibling == d->sibling;
+}
 
 static size_t room_of(const dealing *d, nu_range all) {
   size_t room = 0;
@@ -56,8 +62,8 @@ static size_t find_runs(const dealing *d, level by, nu_range all) {
   return n;
 }
 
-/* Shares in proportion to the room, each less than one from the exact one: what is left after rounding down
- * goes to the largest remainders, the first of equal ones. */
+/* Shares in proportion to the room, each less than one from the exact one: what is left after
+ * rounding down goes to the largest remainders, the first of equal ones. */
 static void share_out(run *runs, size_t n, size_t threads, size_t room) {
   size_t rest = threads;
   for (size_t i = 0; i < n; i++) rest -= runs[i].share = threads * runs[i].room / room;
@@ -91,8 +97,8 @@ static void scatter(const dealing *d, level by, nu_range all, size_t threads) {
   }
 }
 
-/* A core each; then, for those that are left, the cores' second hardware threads, and so on; then everything
- * once more. */
+/* A core each; then, for those that are left, the cores' second hardware threads, and so on; then
+ * everything once more. */
 static void deal(dealing *d, nu_placing placing, size_t threads) {
   size_t units = d->machine->processing_units;
   nu_range all = {0, units};
@@ -201,7 +207,8 @@ static size_t find_processor(const nu_machine *machine, unsigned os) {
 static void sit_down(job *j) {
   nu_seat *seat = j->placement->seats;
   for (size_t p = 0; p < j->machine->processing_units; p++) {
-    for (size_t i = 0; i < j->dealing.count[p]; i++) *seat++ = (nu_seat){j->machine->processors[p], 0};
+    for (size_t i = 0; i < j->dealing.count[p]; i++)
+      *seat++ = (nu_seat){j->machine->processors[p], 0};
   }
 }
 
@@ -227,7 +234,8 @@ static void list_nodes(nu_placement *placement, const nu_machine *machine) {
     if (!used) continue;
     placement->nodes[placement->n_nodes++] = machine->nodes[n];
     for (size_t p = 0; p < machine->processing_units; p++) {
-      if (machine->processors[p].node == n) placement->processors[placement->n_processors++] = machine->processors[p];
+      if (machine->processors[p].node == n)
+        placement->processors[placement->n_processors++] = machine->processors[p];
     }
   }
 }
@@ -241,8 +249,8 @@ static bool is_node_by_node(const nu_placement *placement) {
 
 /* ---- what a thread may run on */
 
-/* The first of these that holds. Where cores are left over, no thread is bound to one: of two trainings in one job,
- * both would choose the same. */
+/* The first of these that holds. Where cores are left over, no thread is bound to one: of two
+ * trainings in one job, both would choose the same. */
 typedef struct rule {
   bool holds;
   nu_width width;
@@ -255,13 +263,16 @@ static rule choose_width(const job *j, bool follows) {
   size_t threads = j->plan->threads;
   const rule rules[] = {
       {follows, NU_BIND_OMP, "bound by the OpenMP runtime"},
-      {j->placement->placing == NU_PLACE_NONE, NU_BIND_NOT, "threads and memory are the system's business"},
-      {threads + j->plan->idle > nu_plan_slots(m), NU_BIND_NOT, "not bound, as there are more threads than cores"},
+      {j->placement->placing == NU_PLACE_NONE, NU_BIND_NOT,
+       "threads and memory are the system's business"},
+      {threads + j->plan->idle > nu_plan_slots(m), NU_BIND_NOT,
+       "not bound, as there are more threads than cores"},
       {j->request->omp_unbound && !ordered, NU_BIND_NOT, "not bound, as OMP_PROC_BIND is false"},
       {ordered, NU_BIND_CORE, ""},
       {threads >= m->cores, NU_BIND_CORE, ", as all cores are used"},
       {m->numa_nodes < 2, NU_BIND_NOT, "not bound, as one node has cores to spare"},
-      {true, NU_BIND_NODE, "each thread on its node, any core: a run beside this one may need the others"},
+      {true, NU_BIND_NODE,
+       "each thread on its node, any core: a run beside this one may need the others"},
   };
   const rule *r = rules;
   while (!r->holds) r++;
@@ -273,17 +284,21 @@ static bool wants_replicas(const job *j) {
   const nu_placement *p = j->placement;
   if (!p->memory || j->plan->groups < 2 || p->n_nodes > NU_MOST_REPLICAS) return false;
   size_t smallest = p->nodes[0].bytes;
-  for (size_t n = 1; n < p->n_nodes; n++) smallest = p->nodes[n].bytes < smallest ? p->nodes[n].bytes : smallest;
+  for (size_t n = 1; n < p->n_nodes; n++)
+    smallest = p->nodes[n].bytes < smallest ? p->nodes[n].bytes : smallest;
   return weight_bytes(j->network) <= smallest / 16;
 }
 
 static const char *seats_name(const job *j, nu_width width) {
   if (width != NU_BIND_CORE) return "";
-  return j->plan->threads > j->machine->cores ? "each thread on its hardware thread" : "each thread on its core";
+  return j->plan->threads > j->machine->cores ? "each thread on its hardware thread"
+                                              : "each thread on its core";
 }
 
 /* Stripes are cut at NU_PAGE; a machine that does not say has such pages. */
-static bool pages_fit(const nu_machine *machine) { return !machine->page_bytes || machine->page_bytes == NU_PAGE; }
+static bool pages_fit(const nu_machine *machine) {
+  return !machine->page_bytes || machine->page_bytes == NU_PAGE;
+}
 
 static const char *why_no_memory(const job *j, const rule *r) {
   const nu_placement *p = j->placement;
@@ -295,10 +310,11 @@ static const char *why_no_memory(const job *j, const rule *r) {
 static void explain(const job *j, const char *placing, const rule *r) {
   nu_placement *p = j->placement;
   bool names = r->width != NU_BIND_OMP && p->placing != NU_PLACE_NONE;
-  snprintf(p->why, sizeof p->why, "%s%s%s%s%s", names ? placing : "", names ? "; " : "", seats_name(j, r->width),
-           r->why, why_no_memory(j, r));
+  snprintf(p->why, sizeof p->why, "%s%s%s%s%s", names ? placing : "", names ? "; " : "",
+           seats_name(j, r->width), r->why, why_no_memory(j, r));
   if (j->request->ordered && j->request->given && p->placing != NU_PLACE_NONE)
-    snprintf(p->note, sizeof p->note, "OMP_PROC_BIND gives way to parallel.placement: %s", nu_placing_name(p->placing));
+    snprintf(p->note, sizeof p->note, "OMP_PROC_BIND gives way to parallel.placement: %s",
+             nu_placing_name(p->placing));
 }
 
 /* False: memory is refused. */
@@ -312,7 +328,8 @@ static bool place(job *j) {
   list_nodes(p, j->machine);
   rule r = choose_width(j, follows);
   p->width = r.width;
-  p->memory = p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p) && pages_fit(j->machine);
+  p->memory =
+      p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p) && pages_fit(j->machine);
   p->replicas = wants_replicas(j);
   explain(j, nu_text_view(&why), &r);
   bool whole = !why.failed;
@@ -322,8 +339,9 @@ static bool place(job *j) {
 
 /* ---- the whole */
 
-numann_status nu_placement_create(nu_placement **out, const nu_placement_request *request, const numann_plan *plan,
-                                  const numann_network *network, const nu_machine *machine, numann_error *err) {
+numann_status nu_placement_create(nu_placement **out, const nu_placement_request *request,
+                                  const numann_plan *plan, const numann_network *network,
+                                  const nu_machine *machine, numann_error *err) {
   *out = NULL;
   if (!machine->processors) return NUMANN_OK; /* nothing is known of them */
   job j = {.request = request, .plan = plan, .network = network, .machine = machine};
@@ -368,9 +386,13 @@ nu_range nu_placement_processors(const nu_placement *placement, size_t node) {
   return range;
 }
 
-bool nu_plan_places_memory(const numann_plan *plan) { return plan->placement && plan->placement->memory; }
+bool nu_plan_places_memory(const numann_plan *plan) {
+  return plan->placement && plan->placement->memory;
+}
 
-size_t nu_plan_nodes(const numann_plan *plan) { return nu_plan_places_memory(plan) ? plan->placement->n_nodes : 1; }
+size_t nu_plan_nodes(const numann_plan *plan) {
+  return nu_plan_places_memory(plan) ? plan->placement->n_nodes : 1;
+}
 
 size_t nu_plan_node(const numann_plan *plan, size_t thread) {
   return nu_plan_places_memory(plan) ? plan->placement->seats[thread].node : 0;

@@ -1,4 +1,5 @@
-/* The placement as text: a block a node, ranges instead of lines a thread. SPDX-License-Identifier: MIT */
+/* The placement as text: a block a node, ranges instead of lines a thread.
+ * SPDX-License-Identifier: MIT */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +87,8 @@ static size_t bytes_on(const sums *s, size_t node, nu_buffer_kind first, nu_buff
 /* ---- layers */
 
 /* What a node's threads change of a layer: panels or, of a thin layer, inputs. */
-static void add_part(nu_text *out, const numann_plan *plan, const nu_layer *layer, nu_range threads) {
+static void add_part(nu_text *out, const numann_plan *plan, const nu_layer *layer,
+                     nu_range threads) {
   size_t panels = nu_panels(layer->neurons), units = nu_panels(layer->inputs);
   bool thin = panels < plan->threads;
   size_t begin = thin ? nu_spread(units, plan->threads, threads.begin).begin
@@ -104,8 +106,8 @@ static bool same_shape(const nu_layer *a, const nu_layer *b) {
 }
 
 /* What the node has of a layer's weights and moments. */
-static size_t layer_bytes(const numann_plan *plan, const numann_network *network, size_t l, size_t node,
-                          size_t *nodes) {
+static size_t layer_bytes(const numann_plan *plan, const numann_network *network, size_t l,
+                          size_t node, size_t *nodes) {
   const nu_layer *layer = &network->layers[l];
   size_t bytes = nu_plan_layer_floats(plan, layer->inputs, layer->neurons) * sizeof(float);
   nu_buffer moment = {NU_BUFFER_MOMENT1, l, 0, bytes};
@@ -118,11 +120,13 @@ static size_t layer_bytes(const numann_plan *plan, const numann_network *network
 static void add_label(nu_text *out, const char *label) { nu_text_addf(out, "  %-12s", label); }
 
 /* Layers of the same shape that follow one another share a line. */
-static void add_layers(nu_text *out, const numann_plan *plan, const numann_network *network, size_t node,
-                       size_t *nodes) {
+static void add_layers(nu_text *out, const numann_plan *plan, const numann_network *network,
+                       size_t node, size_t *nodes) {
   for (size_t l = 0, end; l < network->n_layers; l = end) {
     char label[64];
-    for (end = l + 1; end < network->n_layers && same_shape(&network->layers[l], &network->layers[end]);) end++;
+    for (end = l + 1;
+         end < network->n_layers && same_shape(&network->layers[l], &network->layers[end]);)
+      end++;
     if (end == l + 1) snprintf(label, sizeof label, "layer %zu", end);
     else snprintf(label, sizeof label, "layers %zu-%zu", l + 1, end);
     add_label(out, label);
@@ -160,7 +164,8 @@ static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, 
   if (!bytes) return;
   add_label(out, "gradients");
   if (plan->groups > 1) {
-    nu_range groups = {nu_plan_group(plan, threads.begin), nu_plan_group(plan, threads.end - 1) + 1};
+    nu_range groups = {nu_plan_group(plan, threads.begin),
+                       nu_plan_group(plan, threads.end - 1) + 1};
     nu_text_addf(out, "of group%s ", groups.end - groups.begin == 1 ? "" : "s");
     add_range(out, groups);
     nu_text_add(out, ", ");
@@ -184,12 +189,14 @@ static size_t cores_of(const nu_placement *p, nu_range threads) {
 }
 
 static void add_head(nu_text *out, const nu_placement *p, size_t node, nu_range threads) {
-  nu_text_addf(out, "\nnode %-7u thread%s ", p->nodes[node].os, threads.end - threads.begin == 1 ? "" : "s");
+  nu_text_addf(out, "\nnode %-7u thread%s ", p->nodes[node].os,
+               threads.end - threads.begin == 1 ? "" : "s");
   add_range(out, threads);
   nu_text_add(out, p->width == NU_BIND_NODE ? " on any of its " : " on ");
   add_count(out, p->width == NU_BIND_NODE ? p->nodes[node].cores : cores_of(p, threads), "core");
   if (p->width != NU_BIND_NODE) {
-    nu_text_addf(out, " of %zu, processor%s ", p->nodes[node].cores, threads.end - threads.begin == 1 ? "" : "s");
+    nu_text_addf(out, " of %zu, processor%s ", p->nodes[node].cores,
+                 threads.end - threads.begin == 1 ? "" : "s");
     nu_add_seats(out, p, node);
   }
   nu_text_add(out, "\n");
@@ -200,7 +207,8 @@ static void add_node(nu_text *out, const sums *s, size_t node, size_t *nodes) {
   nu_range threads = nu_plan_node_threads(plan, node);
   add_head(out, plan->placement, node, threads);
   add_layers(out, plan, s->network, node, nodes);
-  if (nu_plan_replicas(plan) > 1) add_bytes(out, "own weights", bytes_on(s, node, NU_BUFFER_WEIGHTS, NU_BUFFER_WEIGHTS));
+  if (nu_plan_replicas(plan) > 1)
+    add_bytes(out, "own weights", bytes_on(s, node, NU_BUFFER_WEIGHTS, NU_BUFFER_WEIGHTS));
   add_bytes(out, "pairs", bytes_on(s, node, NU_BUFFER_WEIGHT_PAIRS, NU_BUFFER_WEIGHT_PAIRS));
   add_groups(out, plan, threads, bytes_on(s, node, NU_BUFFER_GRADIENT, NU_BUFFER_ROOT));
   add_rows(out, plan, threads, bytes_on(s, node, NU_BUFFER_INPUTS, NU_BUFFER_DELTA_PAIRS));
@@ -222,7 +230,8 @@ static void draw_simple(const nu_placement *p, nu_text *out) {
   nu_text_add(out, ", memory as the system gives it\n");
 }
 
-void nu_placement_draw(const numann_plan *plan, const numann_network *network, size_t data_bytes, nu_text *out) {
+void nu_placement_draw(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+                       nu_text *out) {
   const nu_placement *p = plan->placement;
   if (!p) return;
   nu_text_addf(out, "placement    %s\n", p->why);

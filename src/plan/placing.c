@@ -20,14 +20,16 @@ static numann_status runtime_seats(unsigned **given, const numann_plan *plan, nu
   if (!nu_team_binds()) return NUMANN_OK;
   *given = nu_alloc(plan->threads, sizeof **given);
   if (!*given) return nu_fail_memory(err, plan->threads * sizeof **given, "the placement");
-  if (nu_team_seats(plan->threads + plan->idle, plan->threads, *given, NULL) == NUMANN_OK) return NUMANN_OK;
+  if (nu_team_seats(plan->threads + plan->idle, plan->threads, *given, NULL) == NUMANN_OK)
+    return NUMANN_OK;
   free(*given);
   *given = NULL;
   return NUMANN_OK;
 }
 
-numann_status nu_plan_place(numann_plan *plan, const numann_config *config, const numann_network *network,
-                            const nu_machine *machine, numann_error *err) {
+numann_status nu_plan_place(numann_plan *plan, const numann_config *config,
+                            const numann_network *network, const nu_machine *machine,
+                            numann_error *err) {
   const char *names[NU_PLACINGS];
   size_t placing;
   unsigned *given = NULL;
@@ -38,7 +40,8 @@ numann_status nu_plan_place(numann_plan *plan, const numann_config *config, cons
                                   .ordered = placing != NU_PLACE_AUTO,
                                   .omp_unbound = !machine->foreign && omp_unbound(),
                                   .given = given};
-  numann_status status = nu_placement_create(&plan->placement, &request, plan, network, machine, err);
+  numann_status status =
+      nu_placement_create(&plan->placement, &request, plan, network, machine, err);
   free(given);
   return status;
 }

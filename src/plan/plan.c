@@ -15,15 +15,17 @@
 #include "plan/cost.h"
 #include "plan/placement.h"
 
-static const char *const strategy_names[] = {
-    [NU_NEURONS] = "neurons", [NU_SAMPLES] = "samples", [NU_HYBRID] = "hybrid", [NU_STRATEGIES] = "auto"};
+static const char *const strategy_names[] = {[NU_NEURONS] = "neurons",
+                                             [NU_SAMPLES] = "samples",
+                                             [NU_HYBRID] = "hybrid",
+                                             [NU_STRATEGIES] = "auto"};
 
 const char *nu_strategy_name(nu_strategy strategy) { return strategy_names[strategy]; }
 
 /* ---- the grain */
 
-/* The grain is part of the numbers: a function of the batch alone. A chain of 32 rows spends a tenth of
- * its time starting, ending and joining, one of 64 a twentieth. */
+/* The grain is part of the numbers: a function of the batch alone. A chain of 32 rows spends a
+ * tenth of its time starting, ending and joining, one of 64 a twentieth. */
 static size_t default_grain(size_t batch) { return batch <= 1024 ? 64 : 128; }
 
 /* ---- plans as ordered */
@@ -57,7 +59,7 @@ typedef struct search {
   const nu_rates *rates;
   size_t grain;
   nu_plan_choice best;
-  nu_plan_choice one;                                          /* one thread */
+  nu_plan_choice one;                                            /* one thread */
   nu_plan_choice quickest[NU_STRATEGIES], widest[NU_STRATEGIES]; /* threads 0: none */
 } search;
 
@@ -92,8 +94,8 @@ static void consider(search *s, size_t threads, nu_strategy strategy, size_t gro
   if (widest->threads < threads || choice.seconds < widest->seconds) *widest = choice;
 }
 
-/* Groups of a hybrid: as ordered, else NUMA nodes, as members of a group share a cache; by a machine of
- * one node, 2, 4, 8 ... */
+/* Groups of a hybrid: as ordered, else NUMA nodes, as members of a group share a cache; by a
+ * machine of one node, 2, 4, 8 ... */
 static void consider_hybrids(search *s, size_t threads) {
   size_t groups = s->request->groups, nodes = s->machine->numa_nodes;
   bool ordered = s->request->strategy == NU_HYBRID;
@@ -108,8 +110,9 @@ size_t nu_plan_slots(const nu_machine *machine) {
   return machine->slots ? machine->slots : machine->cores;
 }
 
-/* More threads than cores take turns, and every barrier then costs all their turns. So if the strategy is
- * open, no more of them share the work than there are cores; the others of the order run and wait. */
+/* More threads than cores take turns, and every barrier then costs all their turns. So if the
+ * strategy is open, no more of them share the work than there are cores; the others of the order
+ * run and wait. */
 static bool may_idle(const search *s) {
   return s->request->strategy == NU_STRATEGIES && s->request->threads > nu_plan_slots(s->machine);
 }
@@ -159,15 +162,16 @@ static void keep_choices(numann_plan *plan, const search *s) {
 static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
 
 static void explain_choice(numann_plan *plan, const search *s) {
-  const char *strategy = s->request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered";
+  const char *strategy =
+      s->request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered";
   double us = plan->seconds * 1e6;
   if (plan->idle) {
     snprintf(plan->why, sizeof plan->why,
              "%zu threads as ordered, of which %zu share the work, %s: about %.0f us a step",
              s->request->threads, plan->threads, strategy, us);
   } else if (s->request->threads) {
-    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step", plan->threads,
-             plural(plan->threads), strategy, us);
+    snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step",
+             plan->threads, plural(plan->threads), strategy, us);
   } else if (s->machine->threads_limit == 1) {
     snprintf(plan->why, sizeof plan->why, "the one thread that may run (%s): about %.0f us a step",
              s->machine->limited_by, us);
@@ -178,12 +182,14 @@ static void explain_choice(numann_plan *plan, const search *s) {
 }
 
 /* Behind those that are there. */
-__attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, const char *format,
+                                                           ...) {
   size_t used = strlen(plan->note);
   va_list args;
   if (used) used += (size_t)snprintf(plan->note + used, sizeof plan->note - used, "; ");
   va_start(args, format);
-  if (used < sizeof plan->note) vsnprintf(plan->note + used, sizeof plan->note - used, format, args);
+  if (used < sizeof plan->note)
+    vsnprintf(plan->note + used, sizeof plan->note - used, format, args);
   va_end(args);
 }
 
@@ -192,9 +198,11 @@ static void note_idle_groups(numann_plan *plan) {
   size_t grains = nu_plan_grains(plan, plan->batch);
   if (plan->groups <= grains) return;
   add_note(plan,
-           "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; strategy neurons, or "
+           "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; "
+           "strategy neurons, or "
            "a larger batch, gives them work",
-           plan->batch, grains, grains == 1 ? "" : "s", plan->grain, plan->groups - grains, plan->groups);
+           plan->batch, grains, grains == 1 ? "" : "s", plan->grain, plan->groups - grains,
+           plan->groups);
 }
 
 static void explain(numann_plan *plan, const search *s) {
@@ -208,7 +216,8 @@ static void explain(numann_plan *plan, const search *s) {
   if (threads <= nu_plan_slots(s->machine)) return;
   if (plan->idle) snprintf(turns, sizeof turns, "so %zu of them wait", plan->idle);
   add_note(plan,
-           "%zu threads on %zu cores: more threads than cores, %s; the weights are the same, `--threads %zu` "
+           "%zu threads on %zu cores: more threads than cores, %s; the weights are the same, "
+           "`--threads %zu` "
            "is faster",
            threads, cores, turns, s->machine->threads_limit);
 }
@@ -291,8 +300,11 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   numann_status status = nu_machine_detect(&machine, err);
   if (status == NUMANN_OK) {
     machine = nu_plan_machine(&machine, config);
-    status = nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
-    if (machine.foreign) nu_plan_clear(plan); /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
+    status =
+        nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
+    if (machine.foreign)
+      nu_plan_clear(
+          plan); /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
     plan->machine = machine;
   }
   if (status == NUMANN_OK) *out = plan;
@@ -301,7 +313,9 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
 }
 
 size_t numann_plan_threads(const numann_plan *plan) { return plan->threads + plan->idle; }
-const char *numann_plan_strategy(const numann_plan *plan) { return nu_strategy_name(plan->strategy); }
+const char *numann_plan_strategy(const numann_plan *plan) {
+  return nu_strategy_name(plan->strategy);
+}
 
 void nu_plan_clear(numann_plan *plan) {
   nu_placement_destroy(plan->placement);

@@ -35,7 +35,8 @@ size_t nu_plan_group(const numann_plan *plan, size_t thread) {
   return thread < in_longer ? thread / (size + 1) : longer + (thread - in_longer) / size;
 }
 
-/* Share of n items that a thread has among its group; no division in groups of one, where steps are short. */
+/* Share of n items that a thread has among its group; no division in groups of one, where steps are
+ * short. */
 static nu_range share_in_group(const numann_plan *plan, size_t n, size_t thread) {
   if (plan->groups == plan->threads) return (nu_range){0, n};
   nu_range members = nu_plan_members(plan, nu_plan_group(plan, thread));
@@ -63,7 +64,8 @@ bool nu_plan_is_thin(const numann_plan *plan, size_t panels) {
 /* Floats from one row to the next: a page. */
 #define FAR 1024
 
-/* In a thin layer every thread would pack all deltas for a few inputs: there it only does what it must. */
+/* In a thin layer every thread would pack all deltas for a few inputs: there it only does what it
+ * must. */
 bool nu_plan_packs(const numann_plan *plan, size_t neurons) {
   if (plan->precision == NU_BF16) return true;
   return nu_stride(neurons) >= FAR && !nu_plan_is_thin(plan, nu_panels(neurons));
@@ -84,7 +86,8 @@ nu_range nu_plan_my_own(const numann_plan *plan, nu_range rows, size_t thread) {
 bool nu_plan_shares_rows(const numann_plan *plan) { return plan->groups < plan->threads; }
 
 bool nu_plan_meets_after_forward(const numann_plan *plan, size_t panels, bool last) {
-  return !(last && nu_plan_is_thin(plan, panels)); /* the output goes by the rows that its thread computed */
+  return !(last && nu_plan_is_thin(
+                       plan, panels)); /* the output goes by the rows that its thread computed */
 }
 
 bool nu_plan_meets_after_delta(const numann_plan *plan, size_t panels, size_t above, bool first) {

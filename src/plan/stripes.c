@@ -1,7 +1,8 @@
 /* Bytes to nodes: whose page is whose. SPDX-License-Identifier: MIT
  *
- * Who computes which part of a buffer stands in trainer/gradient.c (part_in_group, part_among_all) and in
- * nu_plan_my_own; the node of that thread is where the part should lie. A page is its first byte's. */
+ * Who computes which part of a buffer stands in trainer/gradient.c (part_in_group, part_among_all)
+ * and in nu_plan_my_own; the node of that thread is where the part should lie. A page is its first
+ * byte's. */
 #include "base/memory.h"
 #include "kernels/kernels.h"
 #include "plan/memory.h"
@@ -18,7 +19,9 @@ static size_t whole_pages(const numann_plan *plan, size_t floats) {
   return nu_plan_places_memory(plan) ? nu_round_up(floats, PAGE_FLOATS) : floats;
 }
 
-size_t nu_plan_panel_floats(const numann_plan *plan, size_t inputs) { return whole_pages(plan, (inputs + 1) * P); }
+size_t nu_plan_panel_floats(const numann_plan *plan, size_t inputs) {
+  return whole_pages(plan, (inputs + 1) * P);
+}
 
 size_t nu_plan_pair_panel_words(const numann_plan *plan, size_t inputs) {
   return whole_pages(plan, (inputs + 2) / 2 * P);
@@ -38,7 +41,7 @@ typedef struct striping {
   nu_stripe *out;
   size_t capacity, n;
   size_t *by_node; /* [nodes] sums of bytes, or NULL */
-  nu_stripe last; /* still growing; empty at the start */
+  nu_stripe last;  /* still growing; empty at the start */
 } striping;
 
 static void put_last(striping *s) {
@@ -69,7 +72,7 @@ typedef struct share_of {
   size_t base;       /* bytes before it */
   size_t panel_size; /* bytes */
   bool pairs;
-  bool thin;         /* threads split the inputs */
+  bool thin; /* threads split the inputs */
   nu_range threads;
 } share_of;
 
@@ -77,7 +80,8 @@ static size_t row_of(const share_of *a, size_t input) { return a->pairs ? (input
 
 static void split_inputs(striping *s, const share_of *a, size_t panel) {
   size_t n = a->threads.end - a->threads.begin, units = nu_panels(a->layer->inputs), last = 0;
-  size_t base = a->base + panel * a->panel_size, width = nu_panel_width(a->layer->neurons, panel) * sizeof(float);
+  size_t base = a->base + panel * a->panel_size,
+         width = nu_panel_width(a->layer->neurons, panel) * sizeof(float);
   for (size_t t = 0; t < n; t++) {
     nu_range mine = nu_spread(units, n, t);
     if (mine.begin == mine.end) continue;
@@ -99,7 +103,8 @@ static void split_layer(striping *s, const share_of *a) {
 static share_of among(const striping *s, size_t l, nu_range threads, bool thin) {
   const nu_layer *layer = &s->network->layers[l];
   size_t floats = nu_plan_panel_floats(s->plan, layer->inputs);
-  return (share_of){.layer = layer, .panel_size = floats * sizeof(float), .thin = thin, .threads = threads};
+  return (share_of){
+      .layer = layer, .panel_size = floats * sizeof(float), .thin = thin, .threads = threads};
 }
 
 static share_of among_all(const striping *s, size_t l) {
@@ -155,13 +160,16 @@ static void add_root(striping *s) {
 
 /* ---- rows, threads, data */
 
-/* Held rows of each group by the member that gathers them; those that are never filled are the last one's. */
+/* Held rows of each group by the member that gathers them; those that are never filled are the last
+ * one's. */
 static void add_rows(striping *s) {
   const numann_plan *plan = s->plan;
-  size_t groups = least(plan->groups, nu_plan_grains(plan, plan->batch)), rows = nu_plan_held(plan, plan->batch);
+  size_t groups = least(plan->groups, nu_plan_grains(plan, plan->batch)),
+         rows = nu_plan_held(plan, plan->batch);
   size_t bytes = s->buffer->bytes / rows, of_group = rows / groups;
   for (size_t g = 0; g < groups; g++) {
-    nu_range members = nu_plan_members(plan, g), held = nu_plan_chunk(plan, plan->batch, members.begin, 0).held;
+    nu_range members = nu_plan_members(plan, g),
+             held = nu_plan_chunk(plan, plan->batch, members.begin, 0).held;
     for (size_t t = members.begin; t < members.end; t++) {
       nu_range mine = nu_plan_my_own(plan, held, t);
       extend(s, (t + 1 < members.end ? mine.end : (g + 1) * of_group) * bytes, t);
@@ -173,7 +181,8 @@ static void add_thread(striping *s) { extend(s, s->buffer->bytes, s->buffer->of)
 
 /* In proportion to the threads of a node. */
 static void add_data(striping *s) {
-  size_t threads = s->plan->threads, each = s->buffer->bytes / threads, rest = s->buffer->bytes % threads;
+  size_t threads = s->plan->threads, each = s->buffer->bytes / threads,
+         rest = s->buffer->bytes % threads;
   for (size_t n = 0; n < nu_plan_nodes(s->plan); n++) {
     nu_range of_node = nu_plan_node_threads(s->plan, n);
     extend(s, each * of_node.end + rest * of_node.end / threads, of_node.begin);
@@ -213,14 +222,15 @@ static size_t cut(striping *s) {
   return s->n;
 }
 
-size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
-                       nu_stripe *stripes, size_t capacity) {
-  striping s = {.plan = plan, .network = network, .buffer = buffer, .out = stripes, .capacity = capacity};
+size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network,
+                       const nu_buffer *buffer, nu_stripe *stripes, size_t capacity) {
+  striping s = {
+      .plan = plan, .network = network, .buffer = buffer, .out = stripes, .capacity = capacity};
   return cut(&s);
 }
 
-void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network, const nu_buffer *buffer,
-                         size_t *bytes) {
+void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network,
+                         const nu_buffer *buffer, size_t *bytes) {
   striping s = {.plan = plan, .network = network, .buffer = buffer, .by_node = bytes};
   cut(&s);
 }

@@ -11,7 +11,7 @@
 
 #define TARGET_TICKS 5.0
 #define LOG_RANGE 30.0 /* a linear axis would press the small values of more into a line */
-#define LEAST 1e-300 /* nu_real_log takes normal numbers */
+#define LEAST 1e-300   /* nu_real_log takes normal numbers */
 #define MOST 1e300
 
 static double ten_to(int n) {
@@ -94,9 +94,7 @@ static nu_axis logarithmic(double low, double high) {
   return axis;
 }
 
-static double inside(double value) {
-  return value < -MOST ? -MOST : value > MOST ? MOST : value;
-}
+static double inside(double value) { return value < -MOST ? -MOST : value > MOST ? MOST : value; }
 
 nu_axis nu_axis_values(double low, double high, bool may_log) {
   low = inside(low);

@@ -7,9 +7,9 @@
 #include "report/scores.h"
 #include "report/svg.h"
 
-#define NAME_MOST 24     /* columns of a name beside the matrix; longer ones are shortened */
-#define UPRIGHT_MOST 4   /* columns of a name above the matrix that needs no turning */
-#define HALF_CLASSES 12  /* a larger matrix takes the whole width of the page */
+#define NAME_MOST 24    /* columns of a name beside the matrix; longer ones are shortened */
+#define UPRIGHT_MOST 4  /* columns of a name above the matrix that needs no turning */
+#define HALF_CLASSES 12 /* a larger matrix takes the whole width of the page */
 #define CONFUSIONS 20
 #define CLASSES_MOST 1000
 
@@ -84,7 +84,8 @@ static void put_matrix(const page *p) {
     for (size_t answer = 0; answer < classes; answer++) put_cell(p, truth, answer, support);
     nu_text_add(p->out, "</tr>\n");
   }
-  nu_text_add(p->out, "</tbody></table></div>\n<p class=\"note\">A row is the truth, a column the "
+  nu_text_add(p->out,
+              "</tbody></table></div>\n<p class=\"note\">A row is the truth, a column the "
               "network's answer.</p></section>\n");
 }
 

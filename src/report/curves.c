@@ -21,27 +21,51 @@ static const chart charts[] = {
      .label = "loss by epoch",
      .curves = {{"training", "train", offsetof(numann_epoch, train_loss)},
                 {"validation", "validation", offsetof(numann_epoch, validation_loss)}},
-     .n_curves = 2, .factor = 1, .unit = "", .most = INFINITY, .may_log = true, .marked = true},
+     .n_curves = 2,
+     .factor = 1,
+     .unit = "",
+     .most = INFINITY,
+     .may_log = true,
+     .marked = true},
     {.title = "Validation accuracy",
      .label = "validation accuracy by epoch",
      .curves = {{"validation", "validation", offsetof(numann_epoch, validation_accuracy)}},
-     .n_curves = 1, .factor = 100, .unit = "%", .most = 100, .marked = true},
+     .n_curves = 1,
+     .factor = 100,
+     .unit = "%",
+     .most = 100,
+     .marked = true},
     {.title = "Validation RMSE",
      .label = "root mean square error of the validation rows by epoch",
      .curves = {{"validation", "validation", offsetof(numann_epoch, validation_rmse)}},
-     .n_curves = 1, .factor = 1, .unit = "", .most = INFINITY, .may_log = true, .marked = true},
+     .n_curves = 1,
+     .factor = 1,
+     .unit = "",
+     .most = INFINITY,
+     .may_log = true,
+     .marked = true},
     {.title = "Learning rate",
      .label = "learning rate by epoch",
      .curves = {{"learning rate", "rate", offsetof(numann_epoch, learning_rate)}},
-     .n_curves = 1, .factor = 1, .unit = "", .most = INFINITY}};
+     .n_curves = 1,
+     .factor = 1,
+     .unit = "",
+     .most = INFINITY}};
 
 #define CHARTS (sizeof charts / sizeof charts[0])
 
 static nu_plot make_plot(const chart *c, const nu_result *result) {
   bool kept;
-  nu_plot plot = {.epochs = result->epochs, .n_epochs = result->n_epochs, .curves = c->curves,
-                  .n_curves = c->n_curves, .label = c->label, .factor = c->factor,
-                  .unit = c->unit, .least = 0.0, .most = c->most, .may_log = c->may_log};
+  nu_plot plot = {.epochs = result->epochs,
+                  .n_epochs = result->n_epochs,
+                  .curves = c->curves,
+                  .n_curves = c->n_curves,
+                  .label = c->label,
+                  .factor = c->factor,
+                  .unit = c->unit,
+                  .least = 0.0,
+                  .most = c->most,
+                  .may_log = c->may_log};
   if (c->marked) plot.marked = nu_best_epoch(result->epochs, result->n_epochs, &kept);
   if (plot.marked) plot.mark = kept ? "best" : "lowest loss";
   return plot;

@@ -6,9 +6,9 @@
 #include "report/format.h"
 #include "report/svg.h"
 
-#define STEP_X 110   /* between layers */
-#define STEP_Y 24    /* between neurons */
-#define SHOWN 7      /* neurons of a layer; of more only the first and the last few */
+#define STEP_X 110 /* between layers */
+#define STEP_Y 24  /* between neurons */
+#define SHOWN 7    /* neurons of a layer; of more only the first and the last few */
 #define LAYERS_MOST 9
 #define MIDDLE ((SHOWN + 1) * STEP_Y / 2)
 #define LABELS (2 * MIDDLE + 8)

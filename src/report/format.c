@@ -46,8 +46,10 @@ const char *nu_format_fixed(double value, int decimals, char buffer[NU_REAL_TEXT
 }
 
 const char *nu_format_value(double value, char buffer[NU_REAL_TEXT]) {
-  static const struct { double below; int decimals; } steps[] = {
-      {0.1, 5}, {10, 4}, {100, 3}, {1000, 2}, {1e6, 1}};
+  static const struct {
+    double below;
+    int decimals;
+  } steps[] = {{0.1, 5}, {10, 4}, {100, 3}, {1000, 2}, {1e6, 1}};
   if (!isfinite(value)) return unknown(buffer);
   double size = magnitude(value);
   for (size_t i = 0; i < sizeof steps / sizeof steps[0] && (size >= 1e-3 || size == 0); i++) {
@@ -156,10 +158,13 @@ void nu_utf8_add(nu_text *out, uint32_t code) {
 
 /* East Asian and emoji blocks take two columns, combining marks none: enough for class names. */
 static size_t code_columns(uint32_t code) {
-  static const struct { uint32_t first, last; size_t columns; } blocks[] = {
-      {0x0300, 0x036f, 0}, {0x200b, 0x200f, 0}, {0xfe00, 0xfe0f, 0}, {0x1100, 0x115f, 2},
-      {0x2e80, 0xa4cf, 2}, {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2}, {0xfe30, 0xfe6f, 2},
-      {0xff00, 0xff60, 2}, {0xffe0, 0xffe6, 2}, {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2}};
+  static const struct {
+    uint32_t first, last;
+    size_t columns;
+  } blocks[] = {{0x0300, 0x036f, 0}, {0x200b, 0x200f, 0},   {0xfe00, 0xfe0f, 0},
+                {0x1100, 0x115f, 2}, {0x2e80, 0xa4cf, 2},   {0xac00, 0xd7a3, 2},
+                {0xf900, 0xfaff, 2}, {0xfe30, 0xfe6f, 2},   {0xff00, 0xff60, 2},
+                {0xffe0, 0xffe6, 2}, {0x1f300, 0x1faff, 2}, {0x20000, 0x3fffd, 2}};
   for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
     if (code >= blocks[i].first && code <= blocks[i].last) return blocks[i].columns;
   }

@@ -18,13 +18,16 @@
 static bool is_there(const char *text) { return text && *text; }
 
 static void put_head(const nu_result *r, nu_text *out) {
-  nu_text_add(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+  nu_text_add(out,
+              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>");
   nu_escape(out, r->title ? r->title : "run");
   nu_text_add(out, " - numann report</title>\n<style>\n");
   nu_page_style(out);
-  nu_text_addf(out, "\n</style>\n</head>\n<body>\n<main>\n<header>\n"
-               "<p class=\"brand\">numann %s training report</p>\n<h1>", numann_version());
+  nu_text_addf(out,
+               "\n</style>\n</head>\n<body>\n<main>\n<header>\n"
+               "<p class=\"brand\">numann %s training report</p>\n<h1>",
+               numann_version());
   nu_escape(out, r->title ? r->title : "run");
   nu_text_add(out, "</h1>\n");
   if (is_there(r->network_text)) {
@@ -118,9 +121,11 @@ static void put_result(const nu_result *r, nu_text *out) {
   const char *name;
   const nu_evaluation *judge = nu_result_judge(r, &name);
   if (!judge) return;
-  nu_text_addf(out, "<section class=\"card\"><h2>Result</h2>\n<table class=\"list\"><thead><tr>"
+  nu_text_addf(out,
+               "<section class=\"card\"><h2>Result</h2>\n<table class=\"list\"><thead><tr>"
                "<th class=\"name\">Rows of</th><th>Rows</th><th>Loss</th><th>%s</th></tr></thead>\n"
-               "<tbody>\n", judge->classes ? "Accuracy" : "RMSE");
+               "<tbody>\n",
+               judge->classes ? "Accuracy" : "RMSE");
   put_part("training", r->train, out);
   put_part("validation", r->validation, out);
   put_part("test", r->test, out);

@@ -106,9 +106,7 @@ static bool take_json(numann_epoch *row, const nu_column *column, const json_t *
     case NU_COLUMN_REAL:
       set_field(row, column, &real, sizeof real);
       return json_is_number(value) || json_is_null(value);
-    case NU_COLUMN_FLAG:
-      set_field(row, column, &flag, sizeof flag);
-      return json_is_boolean(value);
+    case NU_COLUMN_FLAG: set_field(row, column, &flag, sizeof flag); return json_is_boolean(value);
   }
   return false;
 }

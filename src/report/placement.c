@@ -1,5 +1,5 @@
-/* Where threads and memory live, as a drawing: a box a node with its cores, then, where pages have nodes, a bar a
- * buffer in its true proportions, coloured by node. SPDX-License-Identifier: MIT */
+/* Where threads and memory live, as a drawing: a box a node with its cores, then, where pages have
+ * nodes, a bar a buffer in its true proportions, coloured by node. SPDX-License-Identifier: MIT */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,16 +21,17 @@
 #define BAR_WIDTH 590
 #define BAR_STEP 22
 #define BAR_HEIGHT 15
-#define LAYERS_MOST 12   /* with a bar of their own for their weights */
+#define LAYERS_MOST 12 /* with a bar of their own for their weights */
 
 typedef struct picture {
   const numann_plan *plan;
   const numann_network *network;
   const nu_placement *placement;
   size_t data_bytes;
-  size_t boxes;   /* nodes that are drawn */
-  bool siblings;  /* threads sit on second hardware threads, too */
-  size_t *seated; /* [placement->n_processors] the thread of each processor, SIZE_MAX: none; owned */
+  size_t boxes;  /* nodes that are drawn */
+  bool siblings; /* threads sit on second hardware threads, too */
+  size_t
+      *seated; /* [placement->n_processors] the thread of each processor, SIZE_MAX: none; owned */
   nu_text *out;
 } picture;
 
@@ -50,7 +51,9 @@ static void find_threads(picture *p) {
 }
 
 /* A cell is a core or, where threads share cores, a hardware thread. */
-static bool has_cell(const picture *p, size_t i) { return p->siblings || p->placement->processors[i].sibling == 0; }
+static bool has_cell(const picture *p, size_t i) {
+  return p->siblings || p->placement->processors[i].sibling == 0;
+}
 
 static size_t cells_of(const picture *p, size_t node) {
   nu_range own = nu_placement_processors(p->placement, node);
@@ -65,7 +68,9 @@ typedef struct cells {
   bool numbered;
 } cells;
 
-static size_t boxes_in_row(const picture *p) { return p->boxes < BOXES_IN_ROW ? p->boxes : BOXES_IN_ROW; }
+static size_t boxes_in_row(const picture *p) {
+  return p->boxes < BOXES_IN_ROW ? p->boxes : BOXES_IN_ROW;
+}
 
 /* A lone node gets as much as two. */
 static int box_width(const picture *p) {
@@ -96,37 +101,44 @@ static void draw_cell(const picture *p, size_t i, size_t node, int x, int y, cel
   bool bound = p->placement->width != NU_BIND_NOT && p->seated[i] != SIZE_MAX;
   if (bound) nu_text_addf(p->out, "<rect class=\"seat on%zu\"", node % COLOURS);
   else nu_text_add(p->out, "<rect class=\"empty\"");
-  nu_text_addf(p->out, " x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>core %u, processor %u", x, y,
-               c.size, c.size, processor->core, processor->os);
+  nu_text_addf(
+      p->out, " x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"2\"><title>core %u, processor %u",
+      x, y, c.size, c.size, processor->core, processor->os);
   if (bound) nu_text_addf(p->out, ": thread %zu", p->seated[i]);
   nu_text_add(p->out, "</title></rect>");
   if (bound && c.numbered)
-    nu_text_addf(p->out, "<text text-anchor=\"middle\" x=\"%d\" y=\"%d\">%zu</text>", x + c.size / 2,
-                 y + c.size / 2 + 4, p->seated[i]);
+    nu_text_addf(p->out, "<text text-anchor=\"middle\" x=\"%d\" y=\"%d\">%zu</text>",
+                 x + c.size / 2, y + c.size / 2 + 4, p->seated[i]);
   nu_text_add(p->out, "\n");
 }
 
 static void draw_box(const picture *p, size_t node, int x, int y, cells c) {
   const nu_placement *q = p->placement;
   nu_range own = nu_placement_processors(q, node), threads = nu_plan_node_threads(p->plan, node);
-  nu_text_addf(p->out, "<rect class=\"node\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>", x, y,
+  nu_text_addf(p->out,
+               "<rect class=\"node\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"6\"/>", x, y,
                box_width(p), box_height(c));
-  nu_text_addf(p->out, "<text class=\"strong\" x=\"%d\" y=\"%d\">node %u</text>", x + MARGIN, y + 20, q->nodes[node].os);
+  nu_text_addf(p->out, "<text class=\"strong\" x=\"%d\" y=\"%d\">node %u</text>", x + MARGIN,
+               y + 20, q->nodes[node].os);
   nu_text_addf(p->out, "<text x=\"%d\" y=\"%d\">", x + MARGIN, y + 37);
   if (q->width == NU_BIND_NOT) nu_text_add(p->out, "threads not bound");
-  else if (nu_plan_nodes(p->plan) != q->n_nodes) nu_text_addf(p->out, "%zu cores", q->nodes[node].cores);
+  else if (nu_plan_nodes(p->plan) != q->n_nodes)
+    nu_text_addf(p->out, "%zu cores", q->nodes[node].cores);
   else if (threads.end - threads.begin == 1) nu_text_addf(p->out, "thread %zu", threads.begin);
   else nu_text_addf(p->out, "threads %zu-%zu", threads.begin, threads.end - 1);
   nu_text_add(p->out, "</text>\n");
   int at = 0;
   for (size_t i = own.begin; i < own.end; i++) {
     if (!has_cell(p, i)) continue;
-    draw_cell(p, i, node, x + MARGIN + at % c.in_row * (c.size + 2), y + HEAD + at / c.in_row * (c.size + 2), c);
+    draw_cell(p, i, node, x + MARGIN + at % c.in_row * (c.size + 2),
+              y + HEAD + at / c.in_row * (c.size + 2), c);
     at++;
   }
 }
 
-static int rows_of_boxes(const picture *p) { return (int)((p->boxes + BOXES_IN_ROW - 1) / BOXES_IN_ROW); }
+static int rows_of_boxes(const picture *p) {
+  return (int)((p->boxes + BOXES_IN_ROW - 1) / BOXES_IN_ROW);
+}
 
 static void draw_boxes(const picture *p, cells c) {
   for (size_t n = 0; n < p->boxes; n++) {
@@ -146,7 +158,7 @@ typedef struct row {
 
 typedef struct bars {
   picture *p;
-  row *list;   /* [capacity], owned */
+  row *list; /* [capacity], owned */
   size_t n, capacity;
   size_t drawn, done; /* the bar that is drawn, and bytes of it so far */
   int y;
@@ -178,16 +190,19 @@ static int place_x(const row *bar, size_t bytes) {
   return BAR_LEFT + (int)((double)bytes / (double)bar->bytes * BAR_WIDTH + 0.5);
 }
 
-/* The next part of the bar. Stripes too thin to be seen are left out: their neighbours are there. */
+/* The next part of the bar. Stripes too thin to be seen are left out: their neighbours are there.
+ */
 static void draw_buffer(const nu_buffer *buffer, void *arg) {
   bars *b = arg;
   const row *bar = &b->list[b->drawn];
   if (find_bar(b, buffer) != b->drawn) return;
   size_t n = nu_plan_stripes(b->p->plan, b->p->network, buffer, b->stripes, b->room);
   for (size_t i = 0; i < n; i++) {
-    int from = place_x(bar, b->done + b->stripes[i].begin), to = place_x(bar, b->done + b->stripes[i].end);
+    int from = place_x(bar, b->done + b->stripes[i].begin),
+        to = place_x(bar, b->done + b->stripes[i].end);
     if (to == from) continue;
-    nu_text_addf(b->p->out, "<rect class=\"part on%zu\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>",
+    nu_text_addf(b->p->out,
+                 "<rect class=\"part on%zu\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>",
                  b->stripes[i].node % COLOURS, from, b->y, to - from, BAR_HEIGHT);
   }
   b->done += buffer->bytes;
@@ -198,7 +213,8 @@ static void draw_bar(bars *b) {
   nu_text *out = b->p->out;
   nu_text_addf(out, "<text x=\"0\" y=\"%d\">%s", b->y + 12, nu_buffer_name(bar->kind));
   if (bar->layer != SIZE_MAX) nu_text_addf(out, " of layer %zu", bar->layer + 1);
-  if (bar->kind == NU_BUFFER_WEIGHTS && bar->copies > 1) nu_text_addf(out, ", %zu copies", bar->copies);
+  if (bar->kind == NU_BUFFER_WEIGHTS && bar->copies > 1)
+    nu_text_addf(out, ", %zu copies", bar->copies);
   nu_text_add(out, "</text>");
   b->done = 0;
   nu_plan_each_buffer(b->p->plan, b->p->network, b->p->data_bytes, draw_buffer, b);
@@ -223,12 +239,17 @@ static void find_bars(bars *b) {
 static void draw(bars *b, bool alone) {
   picture *p = b->p;
   cells c = cells_for(p);
-  int boxes = rows_of_boxes(p) * (box_height(c) + GAP) + (p->boxes < p->placement->n_nodes ? 20 : 0);
+  int boxes =
+      rows_of_boxes(p) * (box_height(c) + GAP) + (p->boxes < p->placement->n_nodes ? 20 : 0);
   int height = boxes + (int)b->n * BAR_STEP;
-  nu_text_addf(p->out, "<svg class=\"placement\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"threads and memory on "
-               "the nodes\"", WIDTH, height);
+  nu_text_addf(p->out,
+               "<svg class=\"placement\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"threads "
+               "and memory on "
+               "the nodes\"",
+               WIDTH, height);
   if (alone)
-    nu_text_addf(p->out, " xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"", WIDTH, height);
+    nu_text_addf(p->out, " xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\"", WIDTH,
+                 height);
   nu_text_add(p->out, ">\n");
   if (alone) nu_svg_style(p->out);
   draw_boxes(p, c);
@@ -240,11 +261,15 @@ static void draw(bars *b, bool alone) {
   nu_text_add(p->out, "</svg>\n");
 }
 
-bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes, bool alone,
-                          nu_text *out) {
+bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+                          bool alone, nu_text *out) {
   const nu_placement *placement = plan->placement;
   if (!placement) return false;
-  picture p = {.plan = plan, .network = network, .placement = placement, .data_bytes = data_bytes, .out = out,
+  picture p = {.plan = plan,
+               .network = network,
+               .placement = placement,
+               .data_bytes = data_bytes,
+               .out = out,
                .boxes = placement->n_nodes < BOXES_MOST ? placement->n_nodes : BOXES_MOST,
                .seated = nu_alloc(placement->n_processors, sizeof *p.seated)};
   bars b = {.p = &p, .capacity = NU_BUFFER_KINDS + LAYERS_MOST};

@@ -221,8 +221,8 @@ void nu_plot_draw(const nu_plot *plot, nu_text *out) {
   if (plot->n_epochs == 0 || !find_range(plot, &low, &high)) return;
   frame f = {.plot = plot, .out = out, .y = nu_axis_values(low, high, plot->may_log)};
   nu_axis_clip(&f.y, plot->least, plot->most);
-  f.x = nu_axis_counts((double)plot->epochs[0].epoch,
-                       (double)plot->epochs[plot->n_epochs - 1].epoch);
+  f.x =
+      nu_axis_counts((double)plot->epochs[0].epoch, (double)plot->epochs[plot->n_epochs - 1].epoch);
   nu_text_addf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", (int)WIDTH,
                (int)HEIGHT);
   nu_escape(out, plot->label);

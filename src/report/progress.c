@@ -25,12 +25,12 @@ struct nu_progress {
   bool pending; /* plain: an epoch is over that was not printed */
   bool stale;   /* the line knows more than was drawn */
   nu_line line;
-  double position;                 /* epochs done, with parts of epochs */
+  double position; /* epochs done, with parts of epochs */
   double start_time, start_position;
-  double drawn;                    /* time of the last output */
-  double rate_time;                /* from here on `rate_rows` are counted */
+  double drawn;     /* time of the last output */
+  double rate_time; /* from here on `rate_rows` are counted */
   uint64_t rate_epoch, rate_rows;
-  nu_text text;                    /* reused, so that drawing does not allocate for long */
+  nu_text text; /* reused, so that drawing does not allocate for long */
 };
 
 static bool environment_refuses_terminal(void) {
@@ -47,8 +47,12 @@ nu_progress *nu_progress_create(FILE *stream, bool quiet) {
   progress->terminal = isatty(fileno(stream)) && !environment_refuses_terminal();
   progress->utf8 = nu_utf8_wanted();
   progress->colour = !(no_color && *no_color);
-  progress->line = (nu_line){.loss = NAN, .validation_loss = NAN, .accuracy = NAN, .rmse = NAN,
-                             .rate = NAN, .seconds = NAN};
+  progress->line = (nu_line){.loss = NAN,
+                             .validation_loss = NAN,
+                             .accuracy = NAN,
+                             .rmse = NAN,
+                             .rate = NAN,
+                             .seconds = NAN};
   progress->drawn = -INFINITY;
   return progress;
 }
@@ -75,11 +79,10 @@ static void draw(nu_progress *progress, double now) {
                          .utf8 = progress->utf8,
                          .colour = progress->colour};
   double elapsed = now - progress->start_time;
-  progress->line.seconds = progress->line.ended
-                               ? elapsed
-                               : nu_line_remaining(elapsed, progress->start_position,
-                                                   progress->position,
-                                                   (double)progress->line.epochs);
+  progress->line.seconds =
+      progress->line.ended ? elapsed
+                           : nu_line_remaining(elapsed, progress->start_position,
+                                               progress->position, (double)progress->line.epochs);
   text->length = 0;
   if (progress->terminal) nu_text_add(text, "\r");
   nu_line_draw(&progress->line, style, text);

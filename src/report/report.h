@@ -39,10 +39,10 @@ void nu_metrics_close(nu_metrics *metrics);
 
 /* One run's facts, all borrowed; NULL or rows = 0 where there is none. */
 typedef struct nu_result {
-  const char *title;          /* "digits" */
-  const char *config_text;    /* effective YAML */
-  const char *machine_text;   /* a few lines: cpu, cores, threads, strategy, isa, versions */
-  const char *network_text;   /* "64 - 64 relu - 10 softmax, 4810 parameters" */
+  const char *title;        /* "digits" */
+  const char *config_text;  /* effective YAML */
+  const char *machine_text; /* a few lines: cpu, cores, threads, strategy, isa, versions */
+  const char *network_text; /* "64 - 64 relu - 10 softmax, 4810 parameters" */
   const char *weights_sha256;
   const nu_schema *schema;
   const numann_epoch *epochs; /* [n_epochs] */
@@ -51,8 +51,8 @@ typedef struct nu_result {
   double seconds;
   const numann_network *network; /* drawn in the report, as is the plan's placement */
   const numann_plan *plan;
-  size_t data_bytes;             /* of the training rows */
-  const char *placement_text;    /* "2 of 2 threads where planned; 553 pages asked about, ..." */
+  size_t data_bytes;          /* of the training rows */
+  const char *placement_text; /* "2 of 2 threads where planned; 553 pages asked about, ..." */
 } nu_result;
 
 /* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,

@@ -6,11 +6,11 @@
 #include "report/svg.h"
 
 /* Nodes: seven of the palette's colours and a grey. */
-#define PLACEMENT                                                                                 \
-  ".node{fill:none;stroke:var(--line)}.empty{fill:var(--faint);stroke:var(--line)}\n"             \
-  ".on0{--n:#0072b2}.on1{--n:#e69f00}.on2{--n:#009e73}.on3{--n:#cc79a7}\n"                        \
-  ".on4{--n:#56b4e9}.on5{--n:#d55e00}.on6{--n:#b3a600}.on7{--n:#8c8c8c}\n"                        \
-  ".seat{fill:var(--n);fill-opacity:.3;stroke:var(--n)}"                                          \
+#define PLACEMENT                                                                     \
+  ".node{fill:none;stroke:var(--line)}.empty{fill:var(--faint);stroke:var(--line)}\n" \
+  ".on0{--n:#0072b2}.on1{--n:#e69f00}.on2{--n:#009e73}.on3{--n:#cc79a7}\n"            \
+  ".on4{--n:#56b4e9}.on5{--n:#d55e00}.on6{--n:#b3a600}.on7{--n:#8c8c8c}\n"            \
+  ".seat{fill:var(--n);fill-opacity:.3;stroke:var(--n)}"                              \
   ".part{fill:var(--n);fill-opacity:.7}"
 
 static const char *const lines[] = {
@@ -102,10 +102,11 @@ void nu_page_style(nu_text *out) {
 }
 
 void nu_svg_style(nu_text *out) {
-  nu_text_add(out,
-              "<style>\n:root{--ink:#1a2027;--soft:#5a6572;--line:#c3cad2;--faint:#e9edf1}\n"
-              "@media (prefers-color-scheme:dark){:root{--ink:#e7ebef;--soft:#9ba7b4;--line:#48525d;"
-              "--faint:#262e36}}\n"
-              "text{font:12px system-ui,sans-serif;fill:var(--soft)}"
-              ".strong{font-size:13px;font-weight:650;fill:var(--ink)}\n" PLACEMENT "\n</style>\n");
+  nu_text_add(
+      out,
+      "<style>\n:root{--ink:#1a2027;--soft:#5a6572;--line:#c3cad2;--faint:#e9edf1}\n"
+      "@media (prefers-color-scheme:dark){:root{--ink:#e7ebef;--soft:#9ba7b4;--line:#48525d;"
+      "--faint:#262e36}}\n"
+      "text{font:12px system-ui,sans-serif;fill:var(--soft)}"
+      ".strong{font-size:13px;font-weight:650;fill:var(--ink)}\n" PLACEMENT "\n</style>\n");
 }

@@ -1,5 +1,5 @@
-/* Drawings for the page: curves, the network and the placement, as inline SVG coloured by the page's style.
- * SPDX-License-Identifier: MIT */
+/* Drawings for the page: curves, the network and the placement, as inline SVG coloured by the
+ * page's style. SPDX-License-Identifier: MIT */
 #ifndef NU_REPORT_SVG_H
 #define NU_REPORT_SVG_H
 
@@ -21,12 +21,12 @@ typedef struct nu_curve {
 typedef struct nu_plot {
   const numann_epoch *epochs; /* [n_epochs], borrowed */
   size_t n_epochs;
-  const nu_curve *curves;     /* [n_curves], borrowed */
+  const nu_curve *curves; /* [n_curves], borrowed */
   size_t n_curves;
-  const char *label;          /* says what is drawn, for those who cannot see it */
-  double factor;              /* values are shown times this: 100 for shares in per cent */
-  const char *unit;           /* behind the labels of the axis: "%" or "" */
-  double least, most;         /* no value can lie outside, so the axis does not either */
+  const char *label;  /* says what is drawn, for those who cannot see it */
+  double factor;      /* values are shown times this: 100 for shares in per cent */
+  const char *unit;   /* behind the labels of the axis: "%" or "" */
+  double least, most; /* no value can lie outside, so the axis does not either */
   bool may_log;
   const numann_epoch *marked; /* NULL, or an epoch to mark on the last curve */
   const char *mark;           /* its name: "best" */
@@ -39,11 +39,11 @@ void nu_plot_draw(const nu_plot *plot, nu_text *out);
 /* Columns of neurons; false and nothing for networks too deep to be read. */
 bool nu_network_draw(const numann_network *network, nu_text *out);
 
-/* Where threads and memory live: a box a node with its cores and their threads, then a bar a buffer, coloured by
- * node; `data_bytes` as nu_plan_each_buffer takes them. `alone`: a file of its own, style included. False and
- * nothing for a plan without placement. */
-bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes, bool alone,
-                          nu_text *out);
+/* Where threads and memory live: a box a node with its cores and their threads, then a bar a
+ * buffer, coloured by node; `data_bytes` as nu_plan_each_buffer takes them. `alone`: a file of its
+ * own, style included. False and nothing for a plan without placement. */
+bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+                          bool alone, nu_text *out);
 
 /* The style of a drawing that stands alone. */
 void nu_svg_style(nu_text *out);

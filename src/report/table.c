@@ -11,8 +11,8 @@
 #include "report/scores.h"
 
 #define COLUMNS 80
-#define NAME_MOST 16    /* columns of a class name in front of its row */
-#define CELL_LEAST 3    /* columns, so that a row of small numbers does not run together */
+#define NAME_MOST 16 /* columns of a class name in front of its row */
+#define CELL_LEAST 3 /* columns, so that a row of small numbers does not run together */
 #define CONFUSIONS 10
 #define CLASSES_MOST 50 /* of more classes only the weakest are listed */
 

@@ -36,7 +36,8 @@ static size_t layer_floats(const nu_engine *engine, const nu_engine_layer *layer
 
 /* A layer's parameters, or something of each of them. */
 static float *create_array(nu_engine *engine, nu_buffer_kind kind, size_t l, size_t of) {
-  return nu_engine_alloc(engine, kind, l, of, layer_floats(engine, &engine->layers[l]), sizeof(float));
+  return nu_engine_alloc(engine, kind, l, of, layer_floats(engine, &engine->layers[l]),
+                         sizeof(float));
 }
 
 static float *create_rows(nu_engine *engine, nu_buffer_kind kind, size_t l, size_t stride) {
@@ -98,7 +99,8 @@ static bool create_group(nu_engine *engine, size_t g, size_t n) {
   if (!group->roots) return false;
   group->n_roots = n;
   for (size_t r = 0; r < n; r++) {
-    group->roots[r] = nu_engine_alloc(engine, NU_BUFFER_ROOT, 0, g * n + r, engine->gradient_size, sizeof(float));
+    group->roots[r] =
+        nu_engine_alloc(engine, NU_BUFFER_ROOT, 0, g * n + r, engine->gradient_size, sizeof(float));
     if (!group->roots[r]) return false;
   }
   return true;
@@ -122,10 +124,12 @@ static bool create_groups(nu_engine *engine) {
 }
 
 static bool create_gradient(nu_engine *engine, bool several) {
-  for (size_t l = 0; l < engine->n_layers; l++) engine->gradient_size += layer_floats(engine, &engine->layers[l]);
+  for (size_t l = 0; l < engine->n_layers; l++)
+    engine->gradient_size += layer_floats(engine, &engine->layers[l]);
   if (several && !create_groups(engine)) return false;
   if (!several)
-    engine->gradient = nu_engine_alloc(engine, NU_BUFFER_GRADIENT, 0, 0, engine->gradient_size, sizeof(float));
+    engine->gradient =
+        nu_engine_alloc(engine, NU_BUFFER_GRADIENT, 0, 0, engine->gradient_size, sizeof(float));
   float *next = engine->gradient;
   for (size_t l = 0; l < engine->n_layers && next; l++) {
     engine->layers[l].array[NU_GRADIENT] = next;
@@ -139,7 +143,8 @@ static bool create_threads(nu_engine *engine, nu_engine_use use) {
   engine->threads = nu_alloc(engine->plan->threads, sizeof *engine->threads);
   if (!engine->threads) return false;
   for (size_t t = 0; t < engine->plan->threads; t++) {
-    engine->threads[t].scratch = nu_engine_alloc(engine, NU_BUFFER_SCRATCH, 0, t, size, sizeof(float));
+    engine->threads[t].scratch =
+        nu_engine_alloc(engine, NU_BUFFER_SCRATCH, 0, t, size, sizeof(float));
     if (!engine->threads[t].scratch) return false;
   }
   return true;
@@ -149,8 +154,8 @@ static bool create(nu_engine *engine, const numann_network *network, nu_engine_u
   bool several = engine->plan->groups > 1 || nu_plan_chunks(engine->plan, engine->plan->batch) > 1;
   bool trains = use > NU_ENGINE_PREDICT, gradient = trains && (use != NU_ENGINE_FUSED || several);
   return nu_engine_seat(engine) && create_layers(engine, network, use) && create_batch(engine) &&
-         create_threads(engine, use) && nu_create_pairs(engine) && (!trains || nu_create_packed(engine)) &&
-         (!gradient || create_gradient(engine, several));
+         create_threads(engine, use) && nu_create_pairs(engine) &&
+         (!trains || nu_create_packed(engine)) && (!gradient || create_gradient(engine, several));
 }
 
 /* Bytes of the largest arrays, for the message when memory is refused. */
@@ -171,9 +176,10 @@ numann_status nu_engine_create(nu_engine *engine, const numann_network *network,
                         .replicas = nu_plan_replicas(plan),
                         .outputs = network->layers[network->n_layers - 1].neurons};
   NU_TRY(nu_kernels_choose(&engine->kernels, err));
-  numann_status status = create(engine, network, use)
-                             ? nu_engine_touch(engine, err)
-                             : nu_fail_memory(err, rough_size(engine, network), "the batch and its gradients");
+  numann_status status =
+      create(engine, network, use)
+          ? nu_engine_touch(engine, err)
+          : nu_fail_memory(err, rough_size(engine, network), "the batch and its gradients");
   if (status != NUMANN_OK) {
     nu_engine_clear(engine);
     return status;
@@ -189,14 +195,17 @@ void nu_engine_lend(nu_engine *to, const nu_engine *from) {
   for (size_t l = 0; l < to->n_layers; l++) {
     nu_engine_layer *layer = &to->layers[l];
     if (from) layer->panel_size = from->layers[l].panel_size;
-    for (size_t r = 0; r < to->replicas; r++) layer->replicas[r] = from ? from->layers[l].replicas[r] : NULL;
+    for (size_t r = 0; r < to->replicas; r++)
+      layer->replicas[r] = from ? from->layers[l].replicas[r] : NULL;
     layer->array[NU_WEIGHTS] = layer->replicas[0];
   }
 }
 
 void nu_engine_clear(nu_engine *engine) {
-  for (size_t l = 0; engine->layers && l < engine->n_layers; l++) free(engine->layers[l].panel_norms);
-  for (size_t t = 0; engine->threads && t < engine->plan->threads; t++) free(engine->threads[t].merges);
+  for (size_t l = 0; engine->layers && l < engine->n_layers; l++)
+    free(engine->layers[l].panel_norms);
+  for (size_t t = 0; engine->threads && t < engine->plan->threads; t++)
+    free(engine->threads[t].merges);
   for (size_t g = 0; engine->groups && g < engine->plan->groups; g++) free(engine->groups[g].roots);
   nu_engine_free(engine);
   free(engine->groups);
@@ -212,7 +221,8 @@ numann_status nu_engine_add(nu_engine *engine, nu_array array, numann_error *err
     nu_engine_layer *layer = &engine->layers[l];
     layer->array[array] = create_array(engine, kind, l, 0);
     if (!layer->array[array])
-      return nu_fail_memory(err, layer_floats(engine, layer) * sizeof(float), "the optimiser's state");
+      return nu_fail_memory(err, layer_floats(engine, layer) * sizeof(float),
+                            "the optimiser's state");
   }
   return nu_engine_touch(engine, err);
 }
@@ -221,7 +231,8 @@ void nu_engine_load(nu_engine *engine, nu_array array, const float *block) {
   for (size_t l = 0; l < engine->n_layers; l++) {
     nu_engine_layer *layer = &engine->layers[l];
     const float *biases = block + layer->neurons * layer->inputs;
-    nu_to_engine(layer->inputs, layer->neurons, layer->panel_size, block, biases, layer->array[array]);
+    nu_to_engine(layer->inputs, layer->neurons, layer->panel_size, block, biases,
+                 layer->array[array]);
     block = biases + layer->neurons;
   }
   if (array == NU_WEIGHTS) nu_publish_all_weights(engine);
@@ -231,7 +242,8 @@ void nu_engine_store(const nu_engine *engine, nu_array array, float *block) {
   for (size_t l = 0; l < engine->n_layers; l++) {
     const nu_engine_layer *layer = &engine->layers[l];
     float *biases = block + layer->neurons * layer->inputs;
-    nu_from_engine(layer->inputs, layer->neurons, layer->panel_size, layer->array[array], block, biases);
+    nu_from_engine(layer->inputs, layer->neurons, layer->panel_size, layer->array[array], block,
+                   biases);
     block = biases + layer->neurons;
   }
 }

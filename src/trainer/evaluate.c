@@ -22,7 +22,8 @@ typedef struct forward_job {
   double *row_loss; /* [rows]; only when targets */
 } forward_job;
 
-static void keep_answers(const forward_job *job, size_t thread, size_t first, const nu_chunk *chunk) {
+static void keep_answers(const forward_job *job, size_t thread, size_t first,
+                         const nu_chunk *chunk) {
   const nu_engine *engine = job->engine;
   const nu_engine_layer *last = &engine->layers[engine->n_layers - 1];
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
@@ -50,8 +51,8 @@ static void forward_worker(nu_team *team, size_t thread, void *arg) {
   }
 }
 
-/* The plan of an evaluation: batches of rows, a grain for each thread. Which rows meet in a batch does
- * not enter a row's numbers. */
+/* The plan of an evaluation: batches of rows, a grain for each thread. Which rows meet in a batch
+ * does not enter a row's numbers. */
 static numann_plan forward_plan(size_t threads, size_t rows) {
   threads = threads ? threads : 1;
   size_t batch = rows < ROWS * threads ? rows : ROWS * threads;
@@ -65,7 +66,8 @@ static numann_status forward_rows(const numann_network *network, const nu_engine
   numann_plan plan = forward_plan(threads, job->data->rows);
   nu_engine engine;
   if (weights && weights->plan->threads == plan.threads) plan.placement = weights->plan->placement;
-  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_ENGINE_BORROW : NU_ENGINE_PREDICT, err));
+  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_ENGINE_BORROW : NU_ENGINE_PREDICT,
+                          err));
   if (weights) nu_engine_lend(&engine, weights);
   job->engine = &engine;
   numann_status status = nu_engine_run(&engine, forward_worker, job, err);
@@ -143,7 +145,8 @@ numann_status nu_evaluate_engine(nu_evaluation *out, const nu_engine *engine,
                                  const numann_network *network, const nu_rows *rows,
                                  const nu_schema *schema, size_t threads, numann_error *err) {
   size_t n = numann_network_outputs(network), classes = rows->labels ? schema->classes : 0;
-  *out = (nu_evaluation){.rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
+  *out = (nu_evaluation){
+      .rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
   if (rows->rows == 0) return NUMANN_OK;
   float *outputs = nu_alloc(rows->rows * n, sizeof *outputs);
   double *row_loss = nu_alloc(rows->rows, sizeof *row_loss);
@@ -175,12 +178,15 @@ void nu_evaluation_clear(nu_evaluation *evaluation) {
 
 double nu_precision(const nu_evaluation *evaluation, size_t c) {
   uint64_t answered = 0;
-  for (size_t k = 0; k < evaluation->classes; k++) answered += evaluation->confusion[k * evaluation->classes + c];
-  return answered ? (double)evaluation->confusion[c * evaluation->classes + c] / (double)answered : NAN;
+  for (size_t k = 0; k < evaluation->classes; k++)
+    answered += evaluation->confusion[k * evaluation->classes + c];
+  return answered ? (double)evaluation->confusion[c * evaluation->classes + c] / (double)answered
+                  : NAN;
 }
 
 double nu_recall(const nu_evaluation *evaluation, size_t c) {
   uint64_t there = 0;
-  for (size_t k = 0; k < evaluation->classes; k++) there += evaluation->confusion[c * evaluation->classes + k];
+  for (size_t k = 0; k < evaluation->classes; k++)
+    there += evaluation->confusion[c * evaluation->classes + k];
   return there ? (double)evaluation->confusion[c * evaluation->classes + c] / (double)there : NAN;
 }

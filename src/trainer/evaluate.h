@@ -10,11 +10,12 @@
 
 typedef struct nu_evaluation {
   size_t rows;
-  double loss;         /* mean over rows, in the units of training */
-  size_t classes;      /* 0 for regression */
-  double accuracy;     /* share of rows whose answer is right; NaN for regression */
-  double rmse;         /* root mean square error in the target's own unit; NaN for classes */
-  uint64_t *confusion; /* [classes][classes], row = truth, column = answer; owned; NULL: regression */
+  double loss;     /* mean over rows, in the units of training */
+  size_t classes;  /* 0 for regression */
+  double accuracy; /* share of rows whose answer is right; NaN for regression */
+  double rmse;     /* root mean square error in the target's own unit; NaN for classes */
+  uint64_t
+      *confusion; /* [classes][classes], row = truth, column = answer; owned; NULL: regression */
 } nu_evaluation;
 
 /* numann_predict for rows of any kind. */
@@ -35,7 +36,8 @@ void nu_evaluation_clear(nu_evaluation *evaluation);
 double nu_precision(const nu_evaluation *evaluation, size_t c);
 double nu_recall(const nu_evaluation *evaluation, size_t c);
 
-/* The class that outputs [n_L] name: the largest (the first of equals), or y > 1/2 for one output. */
+/* The class that outputs [n_L] name: the largest (the first of equals), or y > 1/2 for one output.
+ */
 size_t nu_answer(const float *outputs, size_t n_outputs);
 
 #endif

@@ -96,12 +96,14 @@ static numann_status gather(source *from, size_t rows, const numann_config *conf
   return NUMANN_OK;
 }
 
-/* The proof of the bound counts roundings of 2^-24, and no step of differences could see through 2^-8. */
+/* The proof of the bound counts roundings of 2^-24, and no step of differences could see through
+ * 2^-8. */
 static numann_status refuse_bf16(const numann_config *config, numann_error *err) {
   if (strcmp(nu_config_string(config, "train.precision"), "bf16") != 0) return NUMANN_OK;
-  return nu_config_fail(config, "train.precision", err,
-                        "bf16: gradcheck proves its bounds for fp32 only; add --set train.precision=fp32 "
-                        "to check the same equations");
+  return nu_config_fail(
+      config, "train.precision", err,
+      "bf16: gradcheck proves its bounds for fp32 only; add --set train.precision=fp32 "
+      "to check the same equations");
 }
 
 static numann_status run(nu_gradcheck *out, source *from, const numann_config *config,

@@ -30,8 +30,8 @@ double nu_naive_forward(nu_naive *naive, const float *input, const float *target
 /* (4.1) and (4.3) for the row that went forward last: fills delta. */
 void nu_naive_backward(nu_naive *naive, const float *target);
 
-/* Over a batch, inputs [rows][n_0] and targets [rows][n_L]: dE/dw of the sum of the rows' losses, in
- * the layout of the parameters. */
+/* Over a batch, inputs [rows][n_0] and targets [rows][n_L]: dE/dw of the sum of the rows' losses,
+ * in the layout of the parameters. */
 void nu_naive_gradient(nu_naive *naive, size_t rows, const float *inputs, const float *targets,
                        double *gradient);
 

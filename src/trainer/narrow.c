@@ -1,11 +1,11 @@
 /* What the matrix products of a step read: floats as they are, or pairs of bf16 made from them.
  * SPDX-License-Identifier: MIT
  *
- * Under train.precision bf16 every operand of a product is rounded to bf16 (docs/numerics.md), and chains
- * run over pairs: of features along a row for (3.8) and (4.3), of rows of a grain down a column for (4.12)
- * (pack.c), of inputs in the weights of (3.8), of neurons in their transposed stripes for (4.3). Everything is formed
- * in float as without it - sums, activations, deltas, gradients, weights - and rounded where it is
- * complete, while it is still in a near cache. */
+ * Under train.precision bf16 every operand of a product is rounded to bf16 (docs/numerics.md), and
+ * chains run over pairs: of features along a row for (3.8) and (4.3), of rows of a grain down a
+ * column for (4.12) (pack.c), of inputs in the weights of (3.8), of neurons in their transposed
+ * stripes for (4.3). Everything is formed in float as without it - sums, activations, deltas,
+ * gradients, weights - and rounded where it is complete, while it is still in a near cache. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -23,7 +23,8 @@ nu_operands nu_below(const nu_engine *engine, size_t l) {
   size_t stride;
   const float *floats = nu_activations_below(engine, l, &stride);
   if (!engine->pairs) return (nu_operands){floats, stride};
-  return (nu_operands){l ? engine->layers[l - 1].activation_pairs : engine->input_pairs, stride / 2};
+  return (nu_operands){l ? engine->layers[l - 1].activation_pairs : engine->input_pairs,
+                       stride / 2};
 }
 
 nu_operands nu_deltas(const nu_engine *engine, size_t l) {
@@ -43,36 +44,42 @@ static size_t replica_of(const nu_engine *engine, size_t thread) {
 nu_operands nu_weights(const nu_engine *engine, size_t l, size_t thread) {
   const nu_engine_layer *layer = &engine->layers[l];
   size_t r = replica_of(engine, thread);
-  return (nu_operands){engine->pairs ? layer->weight_pairs[r] : layer->replicas[r], panel_words(engine, layer)};
+  return (nu_operands){engine->pairs ? layer->weight_pairs[r] : layer->replicas[r],
+                       panel_words(engine, layer)};
 }
 
-void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_t stride, nu_range rows,
-                    nu_range columns) {
+void nu_narrow_rows(const nu_engine *engine, const float *from, float *to, size_t stride,
+                    nu_range rows, nu_range columns) {
   if (!engine->pairs || !to) return;
   engine->kernels->narrow(rows.end - rows.begin, nu_round_up(columns.end - columns.begin, P),
                           from + rows.begin * stride + columns.begin, stride,
                           to + (rows.begin * stride + columns.begin) / 2, stride / 2);
 }
 
-/* A pair that lies across the end of one range and the start of the next is rounded with the latter. */
-static void narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t replica, size_t panel,
-                           nu_range inputs) {
-  size_t width = nu_panel_width(layer->neurons, panel), begin = inputs.begin / 2 * 2, end = inputs.end;
+/* A pair that lies across the end of one range and the start of the next is rounded with the
+ * latter. */
+static void narrow_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t replica,
+                           size_t panel, nu_range inputs) {
+  size_t width = nu_panel_width(layer->neurons, panel), begin = inputs.begin / 2 * 2,
+         end = inputs.end;
   if (end <= layer->inputs) end = end / 2 * 2;
   if (begin >= end) return;
-  engine->kernels->pair(end - begin, width,
-                        layer->array[NU_WEIGHTS] + panel * layer->panel_size + begin * width, width,
-                        layer->weight_pairs[replica] + panel * panel_words(engine, layer) + begin / 2 * width,
-                        width);
+  engine->kernels->pair(
+      end - begin, width, layer->array[NU_WEIGHTS] + panel * layer->panel_size + begin * width,
+      width, layer->weight_pairs[replica] + panel * panel_words(engine, layer) + begin / 2 * width,
+      width);
 }
 
-void nu_publish_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel, nu_range inputs) {
-  size_t width = nu_panel_width(layer->neurons, panel), at = panel * layer->panel_size + inputs.begin * width;
+void nu_publish_weights(const nu_engine *engine, const nu_engine_layer *layer, size_t panel,
+                        nu_range inputs) {
+  size_t width = nu_panel_width(layer->neurons, panel),
+         at = panel * layer->panel_size + inputs.begin * width;
   for (size_t r = 1; r < engine->replicas; r++) {
     memcpy(layer->replicas[r] + at, layer->array[NU_WEIGHTS] + at,
            (inputs.end - inputs.begin) * width * sizeof(float));
   }
-  for (size_t r = 0; r < engine->replicas && engine->pairs; r++) narrow_weights(engine, layer, r, panel, inputs);
+  for (size_t r = 0; r < engine->replicas && engine->pairs; r++)
+    narrow_weights(engine, layer, r, panel, inputs);
 }
 
 void nu_publish_all_weights(const nu_engine *engine) {
@@ -86,10 +93,11 @@ void nu_publish_all_weights(const nu_engine *engine) {
 
 /* ---- stripes of (4.3) */
 
-void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t thread, size_t panel,
-                        size_t input, size_t columns, float *to) {
+void nu_transpose_panel(const nu_engine *engine, const nu_engine_layer *layer, size_t thread,
+                        size_t panel, size_t input, size_t columns, float *to) {
   size_t width = nu_panel_width(layer->neurons, panel);
-  const float *from = layer->replicas[replica_of(engine, thread)] + panel * layer->panel_size + input * width;
+  const float *from =
+      layer->replicas[replica_of(engine, thread)] + panel * layer->panel_size + input * width;
   if (!engine->pairs) {
     engine->kernels->transpose(width, columns, from, width, to, P);
     return;
@@ -108,8 +116,9 @@ static float *create_rows(nu_engine *engine, nu_buffer_kind kind, size_t l, size
 static bool create_layer(nu_engine *engine, size_t l) {
   nu_engine_layer *layer = &engine->layers[l];
   for (size_t r = 0; r < engine->replicas; r++) {
-    layer->weight_pairs[r] = nu_engine_alloc(engine, NU_BUFFER_WEIGHT_PAIRS, l, r,
-                                             layer->panels * panel_words(engine, layer), sizeof(float));
+    layer->weight_pairs[r] =
+        nu_engine_alloc(engine, NU_BUFFER_WEIGHT_PAIRS, l, r,
+                        layer->panels * panel_words(engine, layer), sizeof(float));
     if (!layer->weight_pairs[r]) return false;
   }
   bool last = l + 1 == engine->n_layers;

@@ -5,9 +5,9 @@
 
 static const struct {
   bool moment1, moment2;
-} needs[NU_RULES] = {[NU_SGD] = {false, false},     [NU_MOMENTUM] = {true, false},
-                     [NU_NESTEROV] = {true, false}, [NU_RMSPROP] = {true, false},
-                     [NU_ADAM] = {true, true},      [NU_ADAMW] = {true, true}};
+} needs[NU_RULES] = {
+    [NU_SGD] = {false, false},    [NU_MOMENTUM] = {true, false}, [NU_NESTEROV] = {true, false},
+    [NU_RMSPROP] = {true, false}, [NU_ADAM] = {true, true},      [NU_ADAMW] = {true, true}};
 
 static const char *const names[NU_RULES] = {
     [NU_SGD] = "sgd",         [NU_MOMENTUM] = "momentum", [NU_NESTEROV] = "nesterov",
@@ -28,8 +28,12 @@ numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config
   return nu_schedule_create(&out->schedule, config, batches, err);
 }
 
-bool nu_optimizer_has_moment1(const nu_optimizer *optimizer) { return needs[optimizer->rule].moment1; }
-bool nu_optimizer_has_moment2(const nu_optimizer *optimizer) { return needs[optimizer->rule].moment2; }
+bool nu_optimizer_has_moment1(const nu_optimizer *optimizer) {
+  return needs[optimizer->rule].moment1;
+}
+bool nu_optimizer_has_moment2(const nu_optimizer *optimizer) {
+  return needs[optimizer->rule].moment2;
+}
 
 /* 1 / (1 - beta^t) of Adam's bias correction. */
 static double correction(double beta, uint64_t t) { return 1.0 / (1.0 - nu_real_power(beta, t)); }
@@ -41,14 +45,13 @@ nu_update nu_optimizer_step(const nu_optimizer *optimizer, uint64_t step, size_t
   if (optimizer->clip_norm > 0.0 && norm > optimizer->clip_norm) {
     factor *= optimizer->clip_norm / norm;
   }
-  return (nu_update){
-      .rule = optimizer->rule,
-      .factor = (float)factor,
-      .learning_rate = (float)nu_schedule_rate(&optimizer->schedule, step),
-      .decay = (float)optimizer->decay,
-      .momentum = (float)(adam ? optimizer->beta1 : optimizer->momentum),
-      .smoothing = (float)(adam ? optimizer->beta2 : optimizer->smoothing),
-      .epsilon = (float)optimizer->epsilon,
-      .correction1 = adam ? (float)correction(optimizer->beta1, step + 1) : 1.0f,
-      .correction2 = adam ? (float)correction(optimizer->beta2, step + 1) : 1.0f};
+  return (nu_update){.rule = optimizer->rule,
+                     .factor = (float)factor,
+                     .learning_rate = (float)nu_schedule_rate(&optimizer->schedule, step),
+                     .decay = (float)optimizer->decay,
+                     .momentum = (float)(adam ? optimizer->beta1 : optimizer->momentum),
+                     .smoothing = (float)(adam ? optimizer->beta2 : optimizer->smoothing),
+                     .epsilon = (float)optimizer->epsilon,
+                     .correction1 = adam ? (float)correction(optimizer->beta1, step + 1) : 1.0f,
+                     .correction2 = adam ? (float)correction(optimizer->beta2, step + 1) : 1.0f};
 }

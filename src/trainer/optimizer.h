@@ -1,9 +1,8 @@
 /* Optimisers: from train.optimizer to one step of the update kernel. SPDX-License-Identifier: MIT
  *
- * g is the mean gradient dE/dw over the batch plus L2 decay * w (weights only, never biases); eta the
- * learning rate of the step, t the step counted from 1.
- *   sgd       w -= eta g                                   (4.5), (4.8); Robbins and Monro 1951
- *   momentum  v = mu v + g, w -= eta v                     Polyak 1964
+ * g is the mean gradient dE/dw over the batch plus L2 decay * w (weights only, never biases); eta
+ * the learning rate of the step, t the step counted from 1. sgd       w -= eta g (4.5), (4.8);
+ * Robbins and Monro 1951 momentum  v = mu v + g, w -= eta v                     Polyak 1964
  *   nesterov  v = mu v + g, w -= eta (g + mu v)            Nesterov 1983; Sutskever et al. 2013
  *   rmsprop   s = rho s + (1 - rho) g^2,
  *             w -= eta g / (sqrt s + eps)                  Tieleman and Hinton 2012
@@ -12,8 +11,8 @@
  *             m' = m / (1 - b1^t), v' = v / (1 - b2^t)     Kingma and Ba 2015
  *   adamw     w -= eta decay w first, then adam without
  *             decay in g                                   Loshchilov and Hutter 2019
- * Gradient clipping by norm (Pascanu et al. 2013) scales the mean gradient, before decay, so that its
- * norm is at most train.clip_norm. */
+ * Gradient clipping by norm (Pascanu et al. 2013) scales the mean gradient, before decay, so that
+ * its norm is at most train.clip_norm. */
 #ifndef NU_TRAINER_OPTIMIZER_H
 #define NU_TRAINER_OPTIMIZER_H
 

@@ -1,10 +1,10 @@
 /* What the gradient reads, packed into a near cache. SPDX-License-Identifier: MIT
  *
- * The chains of (4.12) run down the rows of a grain: a few inputs, and the deltas of one panel, of each row.
- * Where rows lie a page of memory or more apart no hardware looks ahead, and every link waits (the wide row
- * of the benchmarks: 0.60 of the peak, packed 0.80); so a thread copies its deltas once a layer, and the
- * inputs of a few regions before its panels pass them. Under bf16 all layers are packed: chains run over
- * pairs of rows, which exist nowhere else. */
+ * The chains of (4.12) run down the rows of a grain: a few inputs, and the deltas of one panel, of
+ * each row. Where rows lie a page of memory or more apart no hardware looks ahead, and every link
+ * waits (the wide row of the benchmarks: 0.60 of the peak, packed 0.80); so a thread copies its
+ * deltas once a layer, and the inputs of a few regions before its panels pass them. Under bf16 all
+ * layers are packed: chains run over pairs of rows, which exist nowhere else. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -38,8 +38,8 @@ static size_t input_words(const nu_engine *engine) {
   return chunk_grains(engine->plan) * grain_words(engine) * region_columns(engine);
 }
 
-/* So many that their inputs stay in the second-level cache: the deltas of a panel come from further away,
- * once for all of them. */
+/* So many that their inputs stay in the second-level cache: the deltas of a panel come from further
+ * away, once for all of them. */
 size_t nu_regions_together(const nu_engine *engine, const nu_engine_layer *layer) {
   if (!packs(engine, layer)) return 1;
   size_t fit = engine->plan->blocks.packed / (input_words(engine) * sizeof(float));
@@ -47,8 +47,8 @@ size_t nu_regions_together(const nu_engine *engine, const nu_engine_layer *layer
 }
 
 /* `rows` rows of n floats, or of the pairs that they make, `tostride` words apart. */
-static void pack(const nu_engine *engine, size_t rows, size_t n, const float *from, size_t fromstride,
-                 float *to, size_t tostride) {
+static void pack(const nu_engine *engine, size_t rows, size_t n, const float *from,
+                 size_t fromstride, float *to, size_t tostride) {
   if (engine->pairs) {
     engine->kernels->pair(rows, nu_padded(n), from, fromstride, to, tostride);
     return;
@@ -62,8 +62,10 @@ static void pack(const nu_engine *engine, size_t rows, size_t n, const float *fr
 
 void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *g, nu_chain *chain) {
   const nu_engine_layer *layer = &engine->layers[g->l];
-  size_t below_stride, rows = g->held.end - g->held.begin, width = nu_panel_width(layer->neurons, g->panel);
-  const float *below = nu_activations_below(engine, g->l, &below_stride) + g->held.begin * below_stride;
+  size_t below_stride, rows = g->held.end - g->held.begin,
+                       width = nu_panel_width(layer->neurons, g->panel);
+  const float *below =
+      nu_activations_below(engine, g->l, &below_stride) + g->held.begin * below_stride;
   const float *deltas = layer->deltas + g->held.begin * layer->stride + g->panel * P;
   chain->k = nu_words(engine, rows);
   chain->x = below + g->inputs.begin;
@@ -76,7 +78,8 @@ void nu_grain_operands(const nu_engine *engine, size_t thread, const nu_grain *g
              g->in_chunk * grain_words(engine) * columns;
   float *y = engine->threads[thread].packed + NU_REGIONS_TOGETHER * input_words(engine) +
              g->my_panel * delta_words(engine) + g->in_chunk * grain_words(engine) * P;
-  if (g->my_panel == 0) pack(engine, rows, g->inputs.end - first, below + first, below_stride, x, columns);
+  if (g->my_panel == 0)
+    pack(engine, rows, g->inputs.end - first, below + first, below_stride, x, columns);
   if (g->first) pack(engine, rows, width, deltas, layer->stride, y, P);
   chain->x = x + g->inputs.begin - first;
   chain->xcol = columns;
@@ -99,7 +102,8 @@ bool nu_create_packed(nu_engine *engine) {
   if (panels == 0) return true;
   size_t words = NU_REGIONS_TOGETHER * input_words(engine) + panels * delta_words(engine);
   for (size_t t = 0; t < engine->plan->threads; t++) {
-    engine->threads[t].packed = nu_engine_alloc(engine, NU_BUFFER_PACKED, 0, t, words, sizeof(float));
+    engine->threads[t].packed =
+        nu_engine_alloc(engine, NU_BUFFER_PACKED, 0, t, words, sizeof(float));
     if (!engine->threads[t].packed) return false;
   }
   return true;

@@ -14,12 +14,14 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 /* ---- allocations */
 
 static bool remember(nu_memory_list *list, void *at, const nu_buffer *what) {
-  if (!at || !nu_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items)) return false;
+  if (!at || !nu_grow(&list->items, &list->capacity, list->n + 1, sizeof *list->items))
+    return false;
   list->items[list->n++] = (nu_placed){at, *what};
   return true;
 }
 
-void *nu_engine_alloc(nu_engine *engine, nu_buffer_kind kind, size_t layer, size_t of, size_t count, size_t size) {
+void *nu_engine_alloc(nu_engine *engine, nu_buffer_kind kind, size_t layer, size_t of, size_t count,
+                      size_t size) {
   nu_buffer what = {.kind = kind, .layer = layer, .of = of};
   bool placed = nu_plan_places_memory(engine->plan);
   if (!nu_size_mul(count, size, &what.bytes)) return NULL;
@@ -49,7 +51,8 @@ void nu_engine_free(nu_engine *engine) {
 
 typedef void stripe_fn(nu_engine *engine, char *at, const nu_stripe *stripe, void *arg);
 
-/* fn for each stripe of an allocation. A buffer that is not placed is one stripe of the first node. */
+/* fn for each stripe of an allocation. A buffer that is not placed is one stripe of the first node.
+ */
 static bool for_each_stripe(nu_engine *engine, const nu_placed *item, stripe_fn *fn, void *arg) {
   size_t n = nu_plan_stripes(engine->plan, engine->network, &item->what, NULL, 0);
   nu_stripe *stripes = nu_alloc(n, sizeof *stripes);
@@ -73,8 +76,8 @@ static void write_pages(nu_engine *engine, char *at, const nu_stripe *stripe, vo
   size_t thread = *(const size_t *)arg;
   if (nu_plan_node(engine->plan, thread) != stripe->node) return;
   nu_range threads = nu_plan_node_threads(engine->plan, stripe->node);
-  nu_range pages = nu_share((whole_pages(stripe->end) - stripe->begin) / NU_PAGE, threads.end - threads.begin,
-                            thread - threads.begin);
+  nu_range pages = nu_share((whole_pages(stripe->end) - stripe->begin) / NU_PAGE,
+                            threads.end - threads.begin, thread - threads.begin);
   for (size_t p = pages.begin; p < pages.end; p++) {
     volatile char *page = at + stripe->begin + p * NU_PAGE;
     *page = 0;
@@ -91,7 +94,8 @@ static void touch(nu_team *team, size_t thread, void *arg) {
   touch_job *job = arg;
   const nu_memory_list *memory = &job->engine->memory;
   for (size_t i = memory->touched; i < memory->n; i++) {
-    if (!for_each_stripe(job->engine, &memory->items[i], write_pages, &thread)) atomic_store(&job->refused, true);
+    if (!for_each_stripe(job->engine, &memory->items[i], write_pages, &thread))
+      atomic_store(&job->refused, true);
   }
 }
 
@@ -101,11 +105,14 @@ numann_status nu_engine_touch(nu_engine *engine, numann_error *err) {
   touch_job job = {.engine = engine};
   bool move = false;
   for (size_t i = memory->touched; i < memory->n; i++) {
-    if (!for_each_stripe(engine, &memory->items[i], ask_for, &move)) atomic_store(&job.refused, true);
+    if (!for_each_stripe(engine, &memory->items[i], ask_for, &move))
+      atomic_store(&job.refused, true);
   }
   NU_TRY(nu_engine_run(engine, touch, &job, err));
   memory->touched = memory->n;
-  return atomic_load(&job.refused) ? nu_fail_memory(err, sizeof(nu_stripe), "the stripes of a buffer") : NUMANN_OK;
+  return atomic_load(&job.refused)
+             ? nu_fail_memory(err, sizeof(nu_stripe), "the stripes of a buffer")
+             : NUMANN_OK;
 }
 
 /* ---- training rows */
@@ -127,7 +134,8 @@ static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed 
       char *at;
     } u = {arrays[i].at}; /* their pages move; not a byte of them changes */
     size_t into = (size_t)(uintptr_t)u.at % NU_PAGE;
-    items[n++] = (nu_placed){u.at - into, {.kind = NU_BUFFER_DATA, .bytes = arrays[i].bytes + into}};
+    items[n++] =
+        (nu_placed){u.at - into, {.kind = NU_BUFFER_DATA, .bytes = arrays[i].bytes + into}};
   }
   return n;
 }
@@ -148,7 +156,8 @@ bool nu_engine_seat(nu_engine *engine) {
   if (!p || (p->width != NU_BIND_CORE && p->width != NU_BIND_NODE)) return true;
   bool alone = p->width == NU_BIND_CORE;
   engine->cpus = nu_alloc(p->n_threads, sizeof *engine->cpus);
-  engine->cpu_numbers = nu_alloc(alone ? p->n_threads : p->n_processors, sizeof *engine->cpu_numbers);
+  engine->cpu_numbers =
+      nu_alloc(alone ? p->n_threads : p->n_processors, sizeof *engine->cpu_numbers);
   if (!engine->cpus || !engine->cpu_numbers) return false;
   for (size_t i = 0; i < (alone ? p->n_threads : p->n_processors); i++)
     engine->cpu_numbers[i] = alone ? p->seats[i].processor.os : p->processors[i].os;
@@ -161,7 +170,8 @@ bool nu_engine_seat(nu_engine *engine) {
 }
 
 numann_status nu_engine_run(nu_engine *engine, nu_team_fn *fn, void *arg, numann_error *err) {
-  return nu_team_run_bound(numann_plan_threads(engine->plan), engine->plan->threads, &engine->binding, fn, arg, err);
+  return nu_team_run_bound(numann_plan_threads(engine->plan), engine->plan->threads,
+                           &engine->binding, fn, arg, err);
 }
 
 /* ---- is it so? */
@@ -179,7 +189,8 @@ static void ask_about(nu_engine *engine, char *at, const nu_stripe *stripe, void
   enum { MOST = 256 };
   nu_place_report *report = arg;
   unsigned planned = engine->plan->placement->nodes[stripe->node].os;
-  uintptr_t first = nu_round_up((uintptr_t)at + stripe->begin, NU_PAGE), end = (uintptr_t)at + stripe->end;
+  uintptr_t first = nu_round_up((uintptr_t)at + stripe->begin, NU_PAGE),
+            end = (uintptr_t)at + stripe->end;
   const char *page = at + (first - (uintptr_t)at);
   size_t n = first < end ? (end - first + NU_PAGE - 1) / NU_PAGE : 0;
   for (size_t done = 0; done < n; done += MOST) {
@@ -202,7 +213,8 @@ static void look_where_i_am(nu_team *team, size_t thread, void *arg) {
   if (nu_team_is_on(&job->engine->cpus[thread])) atomic_fetch_add(&job->right, 1);
 }
 
-static numann_status look_at_threads(nu_engine *engine, nu_place_report *report, numann_error *err) {
+static numann_status look_at_threads(nu_engine *engine, nu_place_report *report,
+                                     numann_error *err) {
   if (!engine->cpus) return NUMANN_OK;
   look_job job = {.engine = engine};
   NU_TRY(nu_engine_run(engine, look_where_i_am, &job, err));
@@ -217,12 +229,13 @@ static numann_status look_at_pages(nu_engine *engine, const nu_rows *rows, nu_pl
   size_t n_data = list_data(engine, rows, data), n = engine->memory.n;
   bool listed = true;
   for (size_t i = 0; i < n + n_data; i++)
-    listed &= for_each_stripe(engine, i < n ? &engine->memory.items[i] : &data[i - n], ask_about, report);
+    listed &=
+        for_each_stripe(engine, i < n ? &engine->memory.items[i] : &data[i - n], ask_about, report);
   return listed ? NUMANN_OK : nu_fail_memory(err, sizeof(nu_stripe), "the stripes of a buffer");
 }
 
-numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, bool pages, nu_place_report *report,
-                               numann_error *err) {
+numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, bool pages,
+                               nu_place_report *report, numann_error *err) {
   *report = (nu_place_report){.memory_refusal = engine->memory.refusal};
   if (!engine->plan->placement) return NUMANN_OK;
   if (pages) NU_TRY(look_at_pages(engine, rows, report, err));

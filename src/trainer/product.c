@@ -1,9 +1,10 @@
 /* The matrix products of forward (3.8) and delta (4.3), blocked for the caches.
  * SPDX-License-Identifier: MIT
  *
- * Blocks (plan/plan.h) from the outside in: a few panels, links of the chain, rows. So a block of weights
- * stays in the second-level cache while all rows pass it, a tile's rows stay in the first-level cache
- * while all panels of the block pass them, and a row gets its activation while it is still near. */
+ * Blocks (plan/plan.h) from the outside in: a few panels, links of the chain, rows. So a block of
+ * weights stays in the second-level cache while all rows pass it, a tile's rows stay in the
+ * first-level cache while all panels of the block pass them, and a row gets its activation while it
+ * is still near. */
 #include "trainer/step.h"
 
 #define P NU_PANEL
@@ -41,12 +42,14 @@ static size_t links_in_block(const nu_engine *engine, size_t links) {
 /* ---- forward */
 
 /* A(l) = f(Z(l)) in place; the last panel gets back the 1 that its padding held. */
-static void activate_block(const nu_engine *engine, const product *b, nu_range rows, bool last_layer) {
+static void activate_block(const nu_engine *engine, const product *b, nu_range rows,
+                           bool last_layer) {
   const nu_engine_layer *layer = b->layer;
   float *at = layer->activations + rows.begin * layer->stride;
   size_t n = b->panels * b->width;
   if (last_layer) return; /* nu_engine_output's business */
-  engine->kernels->activate(layer->activation, rows.end - rows.begin, n, at + b->panel * P, layer->stride);
+  engine->kernels->activate(layer->activation, rows.end - rows.begin, n, at + b->panel * P,
+                            layer->stride);
   if (b->panel * P + n > layer->neurons) {
     for (size_t i = rows.begin; i < rows.end; i++, at += layer->stride) at[layer->neurons] = 1.0f;
   }
@@ -56,15 +59,22 @@ static void activate_block(const nu_engine *engine, const product *b, nu_range r
 
 /* Z(l) = [A(l-1) 1] [W(l) b(l)]^T for links [k.begin, k.end) of a block of panels.
  *        [rows x panels] += [rows x links] [links x panels] */
-static void forward_links(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k) {
+static void forward_links(const nu_engine *engine, size_t l, size_t thread, const product *b,
+                          nu_range k) {
   const nu_engine_layer *layer = b->layer;
   size_t step = engine->plan->blocks.rows, from = nu_words(engine, k.begin);
   nu_operands below = nu_below(engine, l), weights = nu_weights(engine, l, thread);
-  nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
-                    .xrow = below.stride, .xcol = 1,
+  nu_chain chain = {.k = nu_words(engine, k.end - k.begin),
+                    .panels = b->panels,
+                    .width = b->width,
+                    .xrow = below.stride,
+                    .xcol = 1,
                     .y = weights.at + b->panel * weights.stride + from * b->width,
-                    .yrow = b->width, .ypanel = weights.stride,
-                    .outrow = layer->stride, .fresh = k.begin == 0, .pairs = engine->pairs};
+                    .yrow = b->width,
+                    .ypanel = weights.stride,
+                    .outrow = layer->stride,
+                    .fresh = k.begin == 0,
+                    .pairs = engine->pairs};
   for (size_t i = b->rows.begin; i < b->rows.end; i += step) {
     nu_range rows = {i, least(i + step, b->rows.end)};
     chain.m = rows.end - rows.begin;
@@ -94,9 +104,10 @@ void nu_forward_layer(const nu_engine *engine, size_t l, size_t thread, const nu
 
 /* ---- delta */
 
-/* A panel of layer l is a stripe of inputs of layer l + 1: stripe[q][j][c] = w(k.begin + j, panel's c). */
-static void transpose_stripes(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k,
-                              float *stripes) {
+/* A panel of layer l is a stripe of inputs of layer l + 1: stripe[q][j][c] = w(k.begin + j, panel's
+ * c). */
+static void transpose_stripes(const nu_engine *engine, size_t l, size_t thread, const product *b,
+                              nu_range k, float *stripes) {
   const nu_engine_layer *above = &engine->layers[l + 1];
   for (size_t q = 0; q < b->panels; q++) {
     size_t input = (b->panel + q) * P, columns = least(b->width, above->inputs - input);
@@ -109,17 +120,25 @@ static void transpose_stripes(const nu_engine *engine, size_t l, size_t thread, 
 
 /* D(l) = (D(l+1) W(l+1)) * f'(Z(l)) for the neurons [k.begin, k.end) above.
  *        [rows x panels] += [rows x links] [links x panels] */
-static void delta_links(const nu_engine *engine, size_t l, size_t thread, const product *b, nu_range k) {
+static void delta_links(const nu_engine *engine, size_t l, size_t thread, const product *b,
+                        nu_range k) {
   float *stripes = engine->threads[thread].scratch;
   const nu_engine_layer *layer = b->layer;
   nu_operands above = nu_deltas(engine, l + 1);
   size_t stride = layer->stride, step = engine->plan->blocks.rows, n = b->panels * b->width;
   nu_range padded = {k.begin, (k.end + P - 1) / P * P};
   transpose_stripes(engine, l, thread, b, padded, stripes);
-  nu_chain chain = {.k = nu_words(engine, k.end - k.begin), .panels = b->panels, .width = b->width,
-                    .xrow = above.stride, .xcol = 1,
-                    .y = stripes, .yrow = P, .ypanel = nu_words(engine, padded.end - padded.begin) * P,
-                    .outrow = stride, .fresh = k.begin == 0, .pairs = engine->pairs};
+  nu_chain chain = {.k = nu_words(engine, k.end - k.begin),
+                    .panels = b->panels,
+                    .width = b->width,
+                    .xrow = above.stride,
+                    .xcol = 1,
+                    .y = stripes,
+                    .yrow = P,
+                    .ypanel = nu_words(engine, padded.end - padded.begin) * P,
+                    .outrow = stride,
+                    .fresh = k.begin == 0,
+                    .pairs = engine->pairs};
   for (size_t i = b->rows.begin; i < b->rows.end; i += step) {
     size_t at = i * stride + b->panel * P;
     chain.m = least(step, b->rows.end - i);
@@ -127,8 +146,8 @@ static void delta_links(const nu_engine *engine, size_t l, size_t thread, const 
     chain.out = layer->deltas + at;
     engine->kernels->chain(&chain);
     if (k.end < b->links) continue;
-    engine->kernels->derive(layer->activation, chain.m, n, layer->activations + at, layer->deltas + at,
-                            stride);
+    engine->kernels->derive(layer->activation, chain.m, n, layer->activations + at,
+                            layer->deltas + at, stride);
     nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, stride, (nu_range){i, i + chain.m},
                    (nu_range){b->panel * P, b->panel * P + n});
   }

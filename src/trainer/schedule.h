@@ -1,12 +1,10 @@
 /* Learning-rate schedules. SPDX-License-Identifier: MIT
  *
- * With eta = train.optimizer.learning_rate, e the epoch counted from 0, t the step counted from 0 and
- * T all steps of the training (train.epochs):
- *   constant     eta
- *   step         eta factor^floor(e / every)
- *   exponential  eta factor^e
- *   cosine       eta (final + (1 - final) (1 + cos(pi t / T)) / 2)    Loshchilov and Hutter 2017
- * Linear warm-up multiplies the first `warmup` epochs by (t + 1) / warm-up steps (Goyal et al. 2017). */
+ * With eta = train.optimizer.learning_rate, e the epoch counted from 0, t the step counted from 0
+ * and T all steps of the training (train.epochs): constant     eta step         eta factor^floor(e
+ * / every) exponential  eta factor^e cosine       eta (final + (1 - final) (1 + cos(pi t / T)) / 2)
+ * Loshchilov and Hutter 2017 Linear warm-up multiplies the first `warmup` epochs by (t + 1) /
+ * warm-up steps (Goyal et al. 2017). */
 #ifndef NU_TRAINER_SCHEDULE_H
 #define NU_TRAINER_SCHEDULE_H
 
@@ -24,11 +22,11 @@ typedef enum nu_schedule_name {
 
 typedef struct nu_schedule {
   nu_schedule_name name;
-  double rate;           /* eta */
+  double rate; /* eta */
   double factor, final;
-  uint64_t every;        /* epochs */
-  uint64_t batches;      /* steps in an epoch */
-  uint64_t steps;        /* of the whole training */
+  uint64_t every;   /* epochs */
+  uint64_t batches; /* steps in an epoch */
+  uint64_t steps;   /* of the whole training */
   uint64_t warmup_steps;
 } nu_schedule;
 

@@ -11,7 +11,8 @@ numann_status nu_state_allocate(nu_state *state, size_t n_parameters, bool momen
 
 numann_status nu_state_borrow(nu_state *state, float *weights, size_t n_parameters, bool moment1,
                               bool moment2, bool best, numann_error *err) {
-  *state = (nu_state){.n_parameters = n_parameters, .weights = weights, .borrowed = weights != NULL};
+  *state =
+      (nu_state){.n_parameters = n_parameters, .weights = weights, .borrowed = weights != NULL};
   struct {
     bool needed;
     float **block;

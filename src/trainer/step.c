@@ -41,14 +41,17 @@ static size_t row_bytes(const nu_engine *engine, const nu_rows *data) {
   return engine->features * (data->bytes ? 1 : sizeof(float));
 }
 
-/* Shuffled rows lie where no hardware looks ahead: row i of the batch, or of those after it, is sent for.
- * Always inline: gcc 12 takes a function that only prefetches for one without effects, and drops its calls. */
-static inline __attribute__((always_inline)) void fetch_row(const nu_engine *engine, const nu_batch *batch, size_t i) {
+/* Shuffled rows lie where no hardware looks ahead: row i of the batch, or of those after it, is
+ * sent for. Always inline: gcc 12 takes a function that only prefetches for one without effects,
+ * and drops its calls. */
+static inline __attribute__((always_inline)) void fetch_row(const nu_engine *engine,
+                                                            const nu_batch *batch, size_t i) {
   const nu_rows *data = batch->data;
   if (batch->first + i >= data->rows) return;
   size_t row = row_of(batch, i);
   size_t bytes = row_bytes(engine, data);
-  const char *at = (data->bytes ? (const char *)data->bytes : (const char *)data->inputs) + row * bytes;
+  const char *at =
+      (data->bytes ? (const char *)data->bytes : (const char *)data->inputs) + row * bytes;
   for (size_t j = 0; j < bytes; j += 64) __builtin_prefetch(at + j);
   if (data->labels) __builtin_prefetch(data->labels + row);
   if (data->targets) __builtin_prefetch(data->targets + row * engine->outputs);
@@ -57,23 +60,27 @@ static inline __attribute__((always_inline)) void fetch_row(const nu_engine *eng
 static void put_inputs(const nu_engine *engine, const nu_rows *data, size_t row, float *to) {
   size_t n = engine->features;
   if (data->inputs) memcpy(to, data->inputs + row * n, n * sizeof *to);
-  else engine->kernels->scale(n, data->bytes + row * n, data->scaling.shift, data->scaling.scale, to);
+  else
+    engine->kernels->scale(n, data->bytes + row * n, data->scaling.shift, data->scaling.scale, to);
 }
 
-/* While a row is copied, the one some 4 KB after it is on its way; where this share of the chunk ends
- * before that, the same row of the next chunk, which comes while this one trains. */
-void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch, const nu_chunk *chunk) {
+/* While a row is copied, the one some 4 KB after it is on its way; where this share of the chunk
+ * ends before that, the same row of the next chunk, which comes while this one trains. */
+void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batch,
+                    const nu_chunk *chunk) {
   const nu_rows *data = batch->data;
   nu_range mine = nu_plan_my_own(engine->plan, chunk->held, thread);
   size_t first = chunk->rows.begin - chunk->held.begin, ahead = 1 + 4096 / row_bytes(engine, data);
-  size_t next_chunk = chunk->rows.end - chunk->rows.begin, target_stride = nu_padded(engine->outputs);
+  size_t next_chunk = chunk->rows.end - chunk->rows.begin,
+         target_stride = nu_padded(engine->outputs);
   for (size_t i = mine.begin; i < mine.end; i++) {
     size_t row = row_of(batch, first + i);
     fetch_row(engine, batch, first + i + (i + ahead < mine.end ? ahead : next_chunk));
     put_inputs(engine, data, row, engine->inputs + i * engine->input_stride);
-    nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride, (nu_range){i, i + 1},
-                   (nu_range){0, engine->input_stride});
-    if (data->labels || data->targets) put_target(engine, data, row, engine->targets + i * target_stride);
+    nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride,
+                   (nu_range){i, i + 1}, (nu_range){0, engine->input_stride});
+    if (data->labels || data->targets)
+      put_target(engine, data, row, engine->targets + i * target_stride);
   }
 }
 
@@ -93,7 +100,8 @@ void nu_output_rows(const nu_engine *engine, size_t thread, const nu_chunk *chun
       .target = targets ? engine->targets + mine.begin * nu_padded(layer->neurons) : NULL,
       .row_loss = engine->row_loss + chunk->rows.begin + mine.begin - chunk->held.begin,
       .scratch = engine->threads[thread].scratch});
-  nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, mine, (nu_range){0, layer->stride});
+  nu_narrow_rows(engine, layer->deltas, layer->delta_pairs, layer->stride, mine,
+                 (nu_range){0, layer->stride});
 }
 
 /* ---- the phases */
@@ -113,28 +121,31 @@ void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu
   }
 }
 
-void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk, bool targets) {
+void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
+                      bool targets) {
   nu_output_rows(engine, thread, chunk, targets);
   if (!engine->layers[engine->n_layers - 1].deltas) return;
   if (chunk->last) nu_team_barrier(team);
   else nu_meet_on_rows(engine, team);
 }
 
-/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when all threads
- * that read them have it, the gradient of layer l, which may change those weights. */
+/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when
+ * all threads that read them have it, the gradient of layer l, which may change those weights. */
 void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
                         const nu_update *update) {
   engine->threads[thread].not_finite = false;
   for (size_t l = engine->n_layers; l-- > 0;) {
     if (l > 0) {
       nu_delta_layer(engine, l - 1, thread, chunk);
-      if (nu_plan_meets_after_delta(engine->plan, engine->layers[l - 1].panels, engine->layers[l].panels, l == 1))
+      if (nu_plan_meets_after_delta(engine->plan, engine->layers[l - 1].panels,
+                                    engine->layers[l].panels, l == 1))
         nu_meet_on_rows(engine, team);
     }
     nu_gradient_layer(engine, l, thread, chunk, update);
   }
   if (!chunk->last) {
-    nu_meet_on_rows(engine, team); /* before the next chunk's rows overwrite what others still read */
+    nu_meet_on_rows(engine,
+                    team); /* before the next chunk's rows overwrite what others still read */
     return;
   }
   if (engine->plan->groups > 1) {

@@ -22,14 +22,14 @@ struct numann_trainer {
   const numann_data *data; /* borrowed */
   nu_engine engine;
   nu_optimizer optimizer;
-  bool fused;          /* the optimiser runs where the gradient is formed */
-  nu_state state;      /* blocks are up to date only after store_state; the counters always */
-  uint32_t *order;     /* [rows]: the rows of the running epoch in order */
+  bool fused;      /* the optimiser runs where the gradient is formed */
+  nu_state state;  /* blocks are up to date only after store_state; the counters always */
+  uint32_t *order; /* [rows]: the rows of the running epoch in order */
   uint64_t seed;
-  uint64_t epochs;     /* to train in all */
-  uint64_t batches;    /* in an epoch */
+  uint64_t epochs;  /* to train in all */
+  uint64_t batches; /* in an epoch */
   bool shuffle;
-  uint64_t patience;   /* early stopping: 0 = off */
+  uint64_t patience; /* early stopping: 0 = off */
   double min_improvement;
   const numann_observer *observer; /* of the running numann_trainer_run */
   numann_action action;            /* what the observer asked for at the last step */
@@ -38,8 +38,8 @@ struct numann_trainer {
 
 /* ---- creation */
 
-static numann_status check_early_stopping(const numann_trainer *trainer, const numann_config *config,
-                                          numann_error *err) {
+static numann_status check_early_stopping(const numann_trainer *trainer,
+                                          const numann_config *config, numann_error *err) {
   if (trainer->patience && trainer->data->validation.rows == 0) {
     return nu_config_fail(config, "train.early_stopping.patience", err,
                           "early stopping without validation rows; set data.validation.fraction");
@@ -49,7 +49,8 @@ static numann_status check_early_stopping(const numann_trainer *trainer, const n
 
 static numann_status check_targets(const numann_trainer *trainer, numann_error *err) {
   const nu_schema *schema = &trainer->data->schema;
-  size_t inputs = numann_network_inputs(trainer->network), n = numann_network_outputs(trainer->network);
+  size_t inputs = numann_network_inputs(trainer->network),
+         n = numann_network_outputs(trainer->network);
   size_t targets = schema->classes ? schema->classes : schema->targets;
   bool shared = schema->classes == 2 && n == 1;
   if (inputs != schema->features || (n != targets && !shared)) {
@@ -73,13 +74,15 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   nu_engine_place_data(&trainer->engine, &trainer->data->train);
   trainer->order = nu_alloc(rows, sizeof *trainer->order);
   if (!trainer->order) return nu_fail_memory(err, rows * sizeof *trainer->order, "the row order");
-  /* With early stopping the network ends with the best weights, and a checkpoint still wants the last. */
+  /* With early stopping the network ends with the best weights, and a checkpoint still wants the
+   * last. */
   bool best = trainer->patience > 0;
   return nu_state_borrow(&trainer->state, best ? NULL : trainer->network->parameters,
                          trainer->network->n_parameters, moment1, moment2, best, err);
 }
 
-static numann_status create(numann_trainer *trainer, const numann_config *config, numann_error *err) {
+static numann_status create(numann_trainer *trainer, const numann_config *config,
+                            numann_error *err) {
   size_t rows = trainer->data->train.rows, batch = trainer->plan->batch;
   trainer->seed = nu_config_count(config, "train.seed");
   trainer->epochs = nu_config_count(config, "train.epochs");
@@ -116,8 +119,8 @@ void numann_trainer_destroy(numann_trainer *trainer) {
   free(trainer);
 }
 
-numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages, nu_place_report *report,
-                                          numann_error *err) {
+numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
+                                          nu_place_report *report, numann_error *err) {
   return nu_engine_report(&trainer->engine, &trainer->data->train, pages, report, err);
 }
 
@@ -149,7 +152,8 @@ static void copy_block(float *to, const float *from, size_t n) {
   if (to && to != from) memcpy(to, from, n * sizeof *to);
 }
 
-numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err) {
+numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
+                                 numann_error *err) {
   nu_state *mine = &trainer->state;
   if (state->n_parameters != mine->n_parameters || !state->moment1 != !mine->moment1 ||
       !state->moment2 != !mine->moment2 || !state->best != !mine->best) {
@@ -219,8 +223,8 @@ static void close_step(numann_trainer *trainer, double loss_sum, double learning
   trainer->action = observer->on_step(observer->arg, &progress);
 }
 
-/* (4.12), then (4.5) and (4.8); fused unless clipping needs the whole gradient first. In all chunks but
- * the last only the gradient. Returns eta. */
+/* (4.12), then (4.5) and (4.8); fused unless clipping needs the whole gradient first. In all chunks
+ * but the last only the gradient. Returns eta. */
 static double descend(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at,
                       const nu_chunk *chunk) {
   nu_engine *engine = &trainer->engine;
@@ -238,8 +242,8 @@ static double descend(numann_trainer *trainer, nu_team *team, size_t thread, uin
 }
 
 /* One step; false when the losses of the batch are not finite, the weights then untouched. */
-static bool step(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at, uint64_t number,
-                 double *loss_sum) {
+static bool step(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at,
+                 uint64_t number, double *loss_sum) {
   nu_engine *engine = &trainer->engine;
   nu_batch batch = {&trainer->data->train, trainer->order, batch_first(trainer, number)};
   size_t rows = batch_rows(trainer, number), chunks = nu_plan_chunks(trainer->plan, rows);
@@ -277,11 +281,11 @@ static void epoch_worker(nu_team *team, size_t thread, void *arg) {
 /* ---- between epochs */
 
 static numann_status diverged(const numann_trainer *trainer, numann_error *err) {
-  return nu_fail(err, NUMANN_ERR_DIVERGED,
-                 "epoch %llu, step %llu: the loss or a weight is not finite; lower "
-                 "train.optimizer.learning_rate, set train.clip_norm, or scale the data (data.scale)",
-                 (unsigned long long)trainer->state.epoch + 1,
-                 (unsigned long long)trainer->state.step + 1);
+  return nu_fail(
+      err, NUMANN_ERR_DIVERGED,
+      "epoch %llu, step %llu: the loss or a weight is not finite; lower "
+      "train.optimizer.learning_rate, set train.clip_norm, or scale the data (data.scale)",
+      (unsigned long long)trainer->state.epoch + 1, (unsigned long long)trainer->state.step + 1);
 }
 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
@@ -300,7 +304,8 @@ static numann_status act(numann_trainer *trainer, numann_action action, numann_e
                  (unsigned long long)trainer->state.step);
 }
 
-/* Early stopping (Prechelt 1998): keep the best weights, end after `patience` epochs without better. */
+/* Early stopping (Prechelt 1998): keep the best weights, end after `patience` epochs without
+ * better. */
 static void judge(numann_trainer *trainer, numann_epoch *epoch) {
   nu_state *state = &trainer->state;
   nu_float_env env = nu_float_env_enter();
@@ -334,15 +339,16 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
 static numann_epoch epoch_of(const numann_trainer *trainer, double trained, size_t rows_trained) {
   const nu_state *state = &trainer->state;
   nu_float_env env = nu_float_env_enter();
-  numann_epoch epoch = {.epoch = state->epoch + 1,
-                        .epochs = trainer->epochs,
-                        .step = state->step,
-                        .train_loss = state->epoch_loss / (double)trainer->data->train.rows,
-                        .learning_rate = (float)nu_schedule_rate(&trainer->optimizer.schedule, state->step - 1),
-                        .validation_loss = NAN,
-                        .validation_accuracy = NAN,
-                        .validation_rmse = NAN,
-                        .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
+  numann_epoch epoch = {
+      .epoch = state->epoch + 1,
+      .epochs = trainer->epochs,
+      .step = state->step,
+      .train_loss = state->epoch_loss / (double)trainer->data->train.rows,
+      .learning_rate = (float)nu_schedule_rate(&trainer->optimizer.schedule, state->step - 1),
+      .validation_loss = NAN,
+      .validation_accuracy = NAN,
+      .validation_rmse = NAN,
+      .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
   nu_float_env_leave(&env);
   return epoch;
 }

@@ -4,7 +4,8 @@
  * Node (level, i) covers grains [i 2^level, (i+1) 2^level) and is left + right, its children being
  * (level-1, 2i) and (level-1, 2i+1); where there is no right child it is the left one, unchanged.
  * Whoever owns the consecutive grains [a, b) can form the maximal complete subtrees inside them, at
- * most 2 log2(b - a) + 1 of them; joined in order with those of the neighbours they give the root. */
+ * most 2 log2(b - a) + 1 of them; joined in order with those of the neighbours they give the root.
+ */
 #ifndef NU_TRAINER_TREE_H
 #define NU_TRAINER_TREE_H
 
@@ -32,9 +33,11 @@ typedef struct nu_merge {
   size_t left, right;
 } nu_merge;
 
-/* Only as many nodes as there are: a stack has room for far more than a batch of one grain needs. */
+/* Only as many nodes as there are: a stack has room for far more than a batch of one grain needs.
+ */
 void nu_tree_copy(nu_tree *to, const nu_tree *from);
-/* Push the node right of all others. Then call nu_tree_merge until it gives false, adding as it says. */
+/* Push the node right of all others. Then call nu_tree_merge until it gives false, adding as it
+ * says. */
 void nu_tree_push(nu_tree *tree, nu_node node);
 /* If the top two are children of one node: replace them by it, say what to add, true. */
 bool nu_tree_merge(nu_tree *tree, nu_merge *merge);

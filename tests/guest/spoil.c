@@ -1,6 +1,7 @@
-/* Loaded before the C library by the negative controls of tests/numa_guest.sh: what placement asks for seems to
- * be granted, and nothing happens. SPOIL=pages: mbind does nothing, and fresh memory is written at once by the
- * thread that maps it; SPOIL=threads: no thread is bound. SPDX-License-Identifier: MIT */
+/* Loaded before the C library by the negative controls of tests/numa_guest.sh: what placement asks
+ * for seems to be granted, and nothing happens. SPOIL=pages: mbind does nothing, and fresh memory
+ * is written at once by the thread that maps it; SPOIL=threads: no thread is bound.
+ * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -34,7 +35,8 @@ void *mmap(void *at, size_t bytes, int protection, int flags, int file, off_t of
   map_fn *map;
   *(void **)&map = dlsym(RTLD_NEXT, "mmap");
   char *memory = map(at, bytes, protection, flags, file, offset);
-  if (memory != MAP_FAILED && (flags & MAP_ANONYMOUS) && (protection & PROT_WRITE) && spoils("pages"))
+  if (memory != MAP_FAILED && (flags & MAP_ANONYMOUS) && (protection & PROT_WRITE) &&
+      spoils("pages"))
     for (size_t i = 0; i < bytes; i += 4096) memory[i] = 0;
   return memory;
 }
