@@ -405,7 +405,7 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
       m1[i] = fabsf(m1[i]);
       m2[i] = fabsf(m2[i]);
     }
-    ck_assert(k->update(&u, N, w, G, m1, m2));
+    ck_assert(k->update(&u, N, w, G, (float *[]){m1, m2, NULL}));
     memcpy(bits + used, w, sizeof w);
     memcpy(bits + used + N, m1, sizeof m1);
     memcpy(bits + used + 2 * N, m2, sizeof m2);

@@ -23,9 +23,10 @@ START_TEST(update_reports_what_is_not_finite) {
   if (!kernels) return;
   nu_update u = {.rule = NU_SGD, .factor = 1.0f, .learning_rate = 1.0f};
   float w[P] = {0}, G[P] = {0};
-  ck_assert(kernels->update(&u, P, w, G, NULL, NULL));
+  float *const none[NU_MOST_ARRAYS] = {NULL};
+  ck_assert(kernels->update(&u, P, w, G, none));
   G[P - 1] = INFINITY;
-  ck_assert(!kernels->update(&u, P, w, G, NULL, NULL));
+  ck_assert(!kernels->update(&u, P, w, G, none));
 }
 END_TEST
 
@@ -33,8 +34,9 @@ END_TEST
  * row alone (k 1), which has no subtrees. */
 static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size_t width,
                          size_t yrow, size_t k) {
-  enum { M = 29, K = 7 };
-  static float x[K * M], y[K * 2048], left[M * P], G[M * P], want[3][M * P], got[3][M * P];
+  enum { M = 29, K = 7, ARRAYS = 1 + NU_MOST_ARRAYS };
+  static float x[K * M], y[K * 2048], left[M * P], G[M * P], want[ARRAYS][M * P],
+      got[ARRAYS][M * P];
   size_t n = m * width;
   const float *lefts[] = {left};
   nu_update u = {rule, 0.3f, 0.01f, 1e-3f, 0.9f, 0.999f, 1e-8f, 1.7f, 2.3f};
@@ -42,12 +44,12 @@ static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size
   fill(x, K * M, 41);
   fill(y, K * 2048, 42);
   fill(left, M * P, 43);
-  for (uint32_t i = 0; i < 3; i++) {
+  for (uint32_t i = 0; i < ARRAYS; i++) {
     fill(want[i], M * P, 44 + i);
     for (size_t j = 0; j < M * P && i > 0; j++) want[i][j] = fabsf(want[i][j]);
   }
   memcpy(got, want, sizeof want);
-  nu_target target = {&u, got[0], got[1], got[2], &not_finite};
+  nu_target target = {&u, got[0], {got[1], got[2], got[3]}, &not_finite};
   nu_chain c = {.m = m,
                 .k = k,
                 .panels = 1,
@@ -63,7 +65,7 @@ static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size
                 .n_left = k > 1,
                 .left = lefts};
   kernels->chain(&c);
-  kernels->update(&u, n, want[0], G, want[1], want[2]);
+  kernels->update(&u, n, want[0], G, (float *[]){want[1], want[2], want[3]});
   c.out = NULL;
   c.target = &target;
   kernels->chain(&c);

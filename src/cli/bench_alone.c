@@ -34,7 +34,7 @@ static void call_derive(const probe *p) {
 }
 
 static void call_update(const probe *p) {
-  p->bench->engine.kernels->update(&p->update, p->n, p->a, p->b, p->c, p->d);
+  p->bench->engine.kernels->update(&p->update, p->n, p->a, p->b, (float *[]){p->c, p->d, NULL});
 }
 
 /* On the engine's own rows, as the last step left them. */

@@ -73,7 +73,8 @@ static void call_update(const workspace *w, int variant) {
                       .epsilon = 1e-8f,
                       .correction1 = 1.0f,
                       .correction2 = 1.0f};
-  w->kernels->update(&update, ROWS * WIDTH, w->out, w->x, w->moment1, w->moment2);
+  w->kernels->update(&update, ROWS * WIDTH, w->out, w->x,
+                     (float *[]){w->moment1, w->moment2, NULL});
 }
 
 static double measure(const workspace *w, call *fn, int variant) {

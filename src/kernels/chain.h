@@ -46,7 +46,7 @@ INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_c
     NU_UNROLL
     for (size_t v = 0; v < vectors; v++) {
       size_t at = out + i * outrow + v * NU_LANES;
-      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->m1, t->m2, at);
+      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->arrays, at);
       v_store(t->w + at, next);
       bad |= v_not_finite(next);
     }
@@ -81,8 +81,10 @@ INLINE void fetch_target(size_t rows, size_t vectors, const nu_chain *c, size_t 
                          size_t out) {
   if (c->k < SHORT) return;
   fetch(rows, vectors, c->target->w + out, outrow);
-  if (c->target->m1) fetch(rows, vectors, c->target->m1 + out, outrow);
-  if (c->target->m2) fetch(rows, vectors, c->target->m2 + out, outrow);
+  NU_UNROLL
+  for (size_t a = 0; a < NU_MOST_ARRAYS; a++) {
+    if (c->target->arrays[a]) fetch(rows, vectors, c->target->arrays[a] + out, outrow);
+  }
 }
 
 /* `rows` x `vectors` vectors of out in registers through the whole chain; both are constants

@@ -53,6 +53,9 @@ typedef enum nu_rule {
   NU_RULES
 } nu_rule;
 
+/* Arrays beside the weights, and laid out as they are, that an element-wise rule may keep. */
+enum { NU_MOST_ARRAYS = 3 };
+
 /* One optimiser step as the kernel sees it; the formulas stand in trainer/optimizer.h. */
 typedef struct nu_update {
   nu_rule rule;
@@ -82,8 +85,9 @@ typedef struct nu_update {
  * odd number of operands ends in a pair whose second ones are +0. Strides count words. */
 typedef struct nu_target { /* laid out as out: rows P or, in a half panel, P/2 apart */
   const nu_update *update;
-  float *w, *m1, *m2; /* m1, m2: NULL where the rule has none */
-  bool *not_finite;   /* set when a new w is not finite */
+  float *w;
+  float *arrays[NU_MOST_ARRAYS]; /* of the rule; NULL where it has none */
+  bool *not_finite;              /* set when a new w is not finite */
 } nu_target;
 
 typedef struct nu_chain {
@@ -149,9 +153,10 @@ typedef struct nu_kernels {
   /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P/2. */
   void (*add)(size_t n, float *left, const float *right);
 
-  /* w, m1, m2 <- one optimiser step with summed gradient G (= -B dE/dw). m1, m2 may be NULL where
-   * the rule has none. n a multiple of P/2. False when a new w is not finite. */
-  bool (*update)(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2);
+  /* w, arrays <- one optimiser step with summed gradient G (= -B dE/dw). Entries of arrays are NULL
+   * where the rule has none. n a multiple of P/2. False when a new w is not finite. */
+  bool (*update)(const nu_update *u, size_t n, float *w, const float *G,
+                 float *const arrays[NU_MOST_ARRAYS]);
 
   /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
   double (*square_sum)(size_t n, const float *G);

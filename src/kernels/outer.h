@@ -5,7 +5,6 @@
 #ifndef NU_KERNELS_OUTER_H
 #define NU_KERNELS_OUTER_H
 
-/* Moments may be NULL where the rule has none. */
 INLINE void outer_as(nu_rule rule, size_t vectors, const nu_chain *c) {
   const nu_target t = *c->target;
   const update_lanes u = spread(t.update);
@@ -21,7 +20,7 @@ INLINE void outer_as(nu_rule rule, size_t vectors, const nu_chain *c) {
     for (size_t v = 0; v < vectors; v++) {
       size_t at = i * row + v * NU_LANES;
       vec G = v_fma(left, y[v], v_set(0.0f));
-      vec next = update_lane(rule, &u, G, v_load(t.w + at), t.m1, t.m2, at);
+      vec next = update_lane(rule, &u, G, v_load(t.w + at), t.arrays, at);
       v_store(t.w + at, next);
       bad |= v_not_finite(next);
     }

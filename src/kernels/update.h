@@ -24,59 +24,62 @@ INLINE update_lanes spread(const nu_update *u) {
                         .correction2 = v_set(u->correction2)};
 }
 
-/* The new w, with its moments at m1_from[at], m2_from[at], which are NULL where the rule has none;
- * the formulas and their sources stand in trainer/optimizer.h. */
-INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w, float *m1_from,
-                       float *m2_from, size_t at) {
+/* The new w, with what the rule keeps at arrays[..][at]; the formulas and their sources stand in
+ * trainer/optimizer.h. */
+INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w,
+                       float *const arrays[NU_MOST_ARRAYS], size_t at) {
   vec g = G * u->mean, m1, m2;
   if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
   else g = v_fma(u->decay, w, g);
   switch (rule) {
     case NU_MOMENTUM:
-      m1 = v_fma(u->momentum, v_load(m1_from + at), g);
+      m1 = v_fma(u->momentum, v_load(arrays[0] + at), g);
       w = v_fma(u->minus_eta, m1, w);
       break;
     case NU_NESTEROV:
-      m1 = v_fma(u->momentum, v_load(m1_from + at), g);
+      m1 = v_fma(u->momentum, v_load(arrays[0] + at), g);
       w = v_fma(u->minus_eta, v_fma(u->momentum, m1, g), w);
       break;
     case NU_RMSPROP:
-      m1 = v_fma(u->smoothing, v_load(m1_from + at), g * g * u->smoothing_rest);
+      m1 = v_fma(u->smoothing, v_load(arrays[0] + at), g * g * u->smoothing_rest);
       w = v_fma(u->minus_eta, g / (v_sqrt(m1) + u->epsilon), w);
       break;
     case NU_ADAM:
     case NU_ADAMW:
-      m1 = v_fma(u->momentum, v_load(m1_from + at), g * u->momentum_rest);
-      m2 = v_fma(u->smoothing, v_load(m2_from + at), g * g * u->smoothing_rest);
+      m1 = v_fma(u->momentum, v_load(arrays[0] + at), g * u->momentum_rest);
+      m2 = v_fma(u->smoothing, v_load(arrays[1] + at), g * g * u->smoothing_rest);
       w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
-      v_store(m2_from + at, m2);
+      v_store(arrays[1] + at, m2);
       break;
     default: /* NU_SGD: (4.5), (4.8) */ return v_fma(u->step, G, v_fma(u->shrink, w, w));
   }
-  v_store(m1_from + at, m1);
+  v_store(arrays[0] + at, m1);
   return w;
 }
 
 INLINE bool update_as(nu_rule rule, const nu_update *update, size_t n, float *w, const float *G,
-                      float *m1, float *m2) {
+                      float *const arrays[NU_MOST_ARRAYS]) {
   update_lanes u = spread(update);
+  /* A copy, which no store to w can change: the pointers stay in registers. */
+  float *const own[NU_MOST_ARRAYS] = {arrays[0], arrays[1], arrays[2]};
   ivec bad = {0};
   for (size_t i = 0; i < n; i += NU_LANES) {
-    vec next = update_lane(rule, &u, v_load(G + i), v_load(w + i), m1, m2, i);
+    vec next = update_lane(rule, &u, v_load(G + i), v_load(w + i), own, i);
     v_store(w + i, next);
     bad |= v_not_finite(next);
   }
   return !v_any(bad < 0);
 }
 
-static bool update(const nu_update *u, size_t n, float *w, const float *G, float *m1, float *m2) {
+static bool update(const nu_update *u, size_t n, float *w, const float *G,
+                   float *const arrays[NU_MOST_ARRAYS]) {
   switch (u->rule) {
-    case NU_MOMENTUM: return update_as(NU_MOMENTUM, u, n, w, G, m1, NULL);
-    case NU_NESTEROV: return update_as(NU_NESTEROV, u, n, w, G, m1, NULL);
-    case NU_RMSPROP: return update_as(NU_RMSPROP, u, n, w, G, m1, NULL);
-    case NU_ADAM: return update_as(NU_ADAM, u, n, w, G, m1, m2);
-    case NU_ADAMW: return update_as(NU_ADAMW, u, n, w, G, m1, m2);
-    default: return update_as(NU_SGD, u, n, w, G, NULL, NULL);
+    case NU_MOMENTUM: return update_as(NU_MOMENTUM, u, n, w, G, arrays);
+    case NU_NESTEROV: return update_as(NU_NESTEROV, u, n, w, G, arrays);
+    case NU_RMSPROP: return update_as(NU_RMSPROP, u, n, w, G, arrays);
+    case NU_ADAM: return update_as(NU_ADAM, u, n, w, G, arrays);
+    case NU_ADAMW: return update_as(NU_ADAMW, u, n, w, G, arrays);
+    default: return update_as(NU_SGD, u, n, w, G, arrays);
   }
 }
 

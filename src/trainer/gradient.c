@@ -45,9 +45,9 @@ static float *moment_at(const region *at, nu_array array) {
 static void update_region(const nu_engine *engine, size_t thread, const region *at, const float *G,
                           const nu_update *update) {
   nu_update own = update_of(at, update);
-  bool is_finite =
-      engine->kernels->update(&own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
-                              moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2));
+  bool is_finite = engine->kernels->update(
+      &own, size_of(at), at->layer->array[NU_WEIGHTS] + offset_of(at), G,
+      (float *[]){moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2), NULL});
   nu_publish_weights(engine, at->layer, at->panel, at->inputs);
   engine->threads[thread].not_finite |= !is_finite;
 }
@@ -193,8 +193,10 @@ static void gradient_region(const nu_engine *engine, size_t thread, const region
   nu_tree tree;
   nu_tree_copy(&tree, job->before);
   nu_update update = job->update ? update_of(at, job->update) : (nu_update){0};
-  nu_target target = {&update, layer->array[NU_WEIGHTS] + offset_of(at), moment_at(at, NU_MOMENT1),
-                      moment_at(at, NU_MOMENT2), &engine->threads[thread].not_finite};
+  nu_target target = {&update,
+                      layer->array[NU_WEIGHTS] + offset_of(at),
+                      {moment_at(at, NU_MOMENT1), moment_at(at, NU_MOMENT2), NULL},
+                      &engine->threads[thread].not_finite};
   nu_chain chain = {.m = at->inputs.end - at->inputs.begin,
                     .panels = 1,
                     .width = at->width,
