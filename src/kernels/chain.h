@@ -56,14 +56,13 @@ INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_c
 
 INLINE void update_tile(size_t rows, size_t vectors, const nu_chain *c, size_t outrow,
                         tile_sums sum, size_t out) {
+#define TILE_AS(rule) \
+  case rule: update_tile_as(rule, rows, vectors, c, outrow, sum, out); break;
   switch (c->target->update->rule) {
-    case NU_MOMENTUM: update_tile_as(NU_MOMENTUM, rows, vectors, c, outrow, sum, out); break;
-    case NU_NESTEROV: update_tile_as(NU_NESTEROV, rows, vectors, c, outrow, sum, out); break;
-    case NU_RMSPROP: update_tile_as(NU_RMSPROP, rows, vectors, c, outrow, sum, out); break;
-    case NU_ADAM: update_tile_as(NU_ADAM, rows, vectors, c, outrow, sum, out); break;
-    case NU_ADAMW: update_tile_as(NU_ADAMW, rows, vectors, c, outrow, sum, out); break;
-    default: update_tile_as(NU_SGD, rows, vectors, c, outrow, sum, out); break;
+    NU_EACH_RULE(TILE_AS)
+    case NU_RULES: break;
   }
+#undef TILE_AS
 }
 
 INLINE void fetch(size_t rows, size_t vectors, const float *at, size_t outrow) {

@@ -29,14 +29,13 @@ INLINE void outer_as(nu_rule rule, size_t vectors, const nu_chain *c) {
 }
 
 INLINE void outer(size_t vectors, const nu_chain *c) {
+#define OUTER_AS(rule) \
+  case rule: outer_as(rule, vectors, c); break;
   switch (c->target->update->rule) {
-    case NU_MOMENTUM: outer_as(NU_MOMENTUM, vectors, c); break;
-    case NU_NESTEROV: outer_as(NU_NESTEROV, vectors, c); break;
-    case NU_RMSPROP: outer_as(NU_RMSPROP, vectors, c); break;
-    case NU_ADAM: outer_as(NU_ADAM, vectors, c); break;
-    case NU_ADAMW: outer_as(NU_ADAMW, vectors, c); break;
-    default: outer_as(NU_SGD, vectors, c); break;
+    NU_EACH_RULE(OUTER_AS)
+    case NU_RULES: break;
   }
+#undef OUTER_AS
 }
 
 /* Is it one? Panels then are dense, as in a chain with a target they always are. */

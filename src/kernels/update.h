@@ -3,6 +3,11 @@
 #ifndef NU_KERNELS_UPDATE_H
 #define NU_KERNELS_UPDATE_H
 
+/* Every rule: DO stands for the case that makes code of its own for it. The switches have no
+ * default, so that the compiler tells of a rule that is missing here. */
+#define NU_EACH_RULE(DO) \
+  DO(NU_SGD) DO(NU_MOMENTUM) DO(NU_NESTEROV) DO(NU_RMSPROP) DO(NU_ADAM) DO(NU_ADAMW)
+
 /* An nu_update in all lanes. */
 typedef struct update_lanes {
   vec step, mean, minus_eta, shrink, decay, momentum, momentum_rest, smoothing, smoothing_rest,
@@ -32,6 +37,7 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w,
   if (rule == NU_ADAMW) w = v_fma(u->shrink, w, w);
   else g = v_fma(u->decay, w, g);
   switch (rule) {
+    case NU_SGD: return v_fma(u->step, G, v_fma(u->shrink, w, w)); /* (4.5), (4.8) */
     case NU_MOMENTUM:
       m1 = v_fma(u->momentum, v_load(arrays[0] + at), g);
       w = v_fma(u->minus_eta, m1, w);
@@ -51,7 +57,7 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w,
       w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       v_store(arrays[1] + at, m2);
       break;
-    default: /* NU_SGD: (4.5), (4.8) */ return v_fma(u->step, G, v_fma(u->shrink, w, w));
+    case NU_RULES: return w;
   }
   v_store(arrays[0] + at, m1);
   return w;
@@ -73,14 +79,14 @@ INLINE bool update_as(nu_rule rule, const nu_update *update, size_t n, float *w,
 
 static bool update(const nu_update *u, size_t n, float *w, const float *G,
                    float *const arrays[NU_MOST_ARRAYS]) {
+#define UPDATE_AS(rule) \
+  case rule: return update_as(rule, u, n, w, G, arrays);
   switch (u->rule) {
-    case NU_MOMENTUM: return update_as(NU_MOMENTUM, u, n, w, G, arrays);
-    case NU_NESTEROV: return update_as(NU_NESTEROV, u, n, w, G, arrays);
-    case NU_RMSPROP: return update_as(NU_RMSPROP, u, n, w, G, arrays);
-    case NU_ADAM: return update_as(NU_ADAM, u, n, w, G, arrays);
-    case NU_ADAMW: return update_as(NU_ADAMW, u, n, w, G, arrays);
-    default: return update_as(NU_SGD, u, n, w, G, arrays);
+    NU_EACH_RULE(UPDATE_AS)
+    case NU_RULES: break;
   }
+#undef UPDATE_AS
+  return false;
 }
 
 #endif
