@@ -68,7 +68,8 @@ static void forward(scalar_step *s, size_t l) {
       a[j] = chain(layer->inputs + 1, s->a[l] + r * WIDTH, 1, w + j * WIDTH, 1);
     }
     if (l + 1 < s->network->n_layers) {
-      nu_kernels_named("base")->activate(layer->activation, 1, nu_padded(layer->neurons), a, WIDTH);
+      nu_kernels_named("base")->activate(layer->activation, 1, nu_padded(layer->neurons), a, a,
+                                         WIDTH);
     }
     a[layer->neurons] = 1.0f;
   }

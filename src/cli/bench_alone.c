@@ -26,7 +26,7 @@ typedef struct probe {
 typedef void call(const probe *p);
 
 static void call_activate(const probe *p) {
-  p->bench->engine.kernels->activate(p->layer->activation, p->rows, p->n, p->a, p->n);
+  p->bench->engine.kernels->activate(p->layer->activation, p->rows, p->n, p->a, p->a, p->n);
 }
 
 static void call_derive(const probe *p) {

@@ -61,7 +61,7 @@ static void call_transpose(const workspace *w, int variant) {
 }
 
 static void call_activate(const workspace *w, int variant) {
-  w->kernels->activate((nu_activation)variant, ROWS, WIDTH, w->out, WIDTH);
+  w->kernels->activate((nu_activation)variant, ROWS, WIDTH, w->out, w->out, WIDTH);
 }
 
 static void call_update(const workspace *w, int variant) {

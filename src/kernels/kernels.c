@@ -16,69 +16,7 @@
 #include "kernels/chain.h"
 #include "kernels/pairs.h"
 #include "kernels/peak.h"
-
-/* ---- activations */
-
-INLINE vec activation(nu_activation f, vec z) {
-  switch (f) {
-    case NU_STEP: return v_choose(z > 0.0f, v_set(1.0f), v_choose(z == z, v_set(0.0f), z));
-    case NU_SIGMOID: return v_sigmoid(z);
-    case NU_TANH: return v_tanh(z);
-    case NU_RELU: return v_choose(z < 0.0f, v_set(0.0f), z); /* keeps NaN, which max would hide */
-    case NU_LEAKY_RELU: return v_choose(z < 0.0f, z * NU_LEAKY_SLOPE, z);
-    default: return z;
-  }
-}
-
-/* f'(z) from a = f(z); (1.4) for the sigmoid. */
-INLINE vec derivative(nu_activation f, vec a) {
-  switch (f) {
-    case NU_SIGMOID: return a * (1.0f - a);
-    case NU_TANH: return v_fma(-a, a, v_set(1.0f));
-    case NU_RELU: return v_choose(a > 0.0f, v_set(1.0f), v_set(0.0f));
-    case NU_LEAKY_RELU: return v_choose(a > 0.0f, v_set(1.0f), v_set(NU_LEAKY_SLOPE));
-    default: return v_set(1.0f);
-  }
-}
-
-INLINE void activate_as(nu_activation f, size_t rows, size_t n, float *a, size_t stride) {
-  for (; rows > 0; rows--, a += stride) {
-    for (size_t i = 0; i < n; i += NU_LANES) v_store(a + i, activation(f, v_load(a + i)));
-  }
-}
-
-INLINE void derive_as(nu_activation f, size_t rows, size_t n, const float *a, float *d,
-                      size_t stride) {
-  for (; rows > 0; rows--, a += stride, d += stride) {
-    for (size_t i = 0; i < n; i += NU_LANES) {
-      v_store(d + i, v_load(d + i) * derivative(f, v_load(a + i)));
-    }
-  }
-}
-
-/* The switch stands outside the loops: each case is a loop of its own. */
-static void activate(nu_activation f, size_t rows, size_t n, float *a, size_t stride) {
-  switch (f) {
-    case NU_STEP: activate_as(NU_STEP, rows, n, a, stride); break;
-    case NU_SIGMOID: activate_as(NU_SIGMOID, rows, n, a, stride); break;
-    case NU_TANH: activate_as(NU_TANH, rows, n, a, stride); break;
-    case NU_RELU: activate_as(NU_RELU, rows, n, a, stride); break;
-    case NU_LEAKY_RELU: activate_as(NU_LEAKY_RELU, rows, n, a, stride); break;
-    default: break;
-  }
-}
-
-static void derive(nu_activation f, size_t rows, size_t n, const float *a, float *d,
-                   size_t stride) {
-  switch (f) {
-    case NU_SIGMOID: derive_as(NU_SIGMOID, rows, n, a, d, stride); break;
-    case NU_TANH: derive_as(NU_TANH, rows, n, a, d, stride); break;
-    case NU_RELU: derive_as(NU_RELU, rows, n, a, d, stride); break;
-    case NU_LEAKY_RELU: derive_as(NU_LEAKY_RELU, rows, n, a, d, stride); break;
-    default: break;
-  }
-}
-
+#include "kernels/activation.h"
 #include "kernels/output.h"
 
 /* ---- rows of bytes */

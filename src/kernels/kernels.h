@@ -138,12 +138,14 @@ typedef struct nu_kernels {
   void (*pair)(size_t rows, size_t n, const float *from, size_t fromstride, float *to,
                size_t tostride);
 
-  /* a[i][0..n) = f(a[i][0..n)), rows i `stride` apart; n a multiple of P/2. Not for softmax, which
-   * is a whole row's business. */
-  void (*activate)(nu_activation f, size_t rows, size_t n, float *a, size_t stride);
+  /* a[i][0..n) = f(z[i][0..n)), rows i `stride` apart in both; z may be a. n a multiple of P/2. Not
+   * for softmax, which is a whole row's business. */
+  void (*activate)(nu_activation f, size_t rows, size_t n, const float *z, float *a, size_t stride);
 
-  /* d[i][0..n) *= f'(z) with f' computed from a = f(z): (1.4), (4.3); as activate, and a as d. */
-  void (*derive)(nu_activation f, size_t rows, size_t n, const float *a, float *d, size_t stride);
+  /* d[i][0..n) *= f'(z): (1.4), (4.3); as activate. `from` holds z where nu_keeps_z(f), else f(z).
+   */
+  void (*derive)(nu_activation f, size_t rows, size_t n, const float *from, float *d,
+                 size_t stride);
 
   void (*output)(const nu_output *output);
 
@@ -165,6 +167,9 @@ typedef struct nu_kernels {
    * the flops done; *result depends on all of them. */
   double (*peak)(bool pairs, size_t rounds, float *result);
 } nu_kernels;
+
+/* Is f' formed from z, which then must outlive a = f(z)? Else it is formed from a. */
+bool nu_keeps_z(nu_activation f);
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
 size_t nu_stride(size_t features);

@@ -87,7 +87,8 @@ static void squared_error(const block *b, double loss[NU_LANES]) {
 static void delta_block(const nu_output *o, const block *b) {
   for (size_t i = 0; i < b->n; i++) put(b->t, i, at(b->t, i) - at(b->y, i));
   for (size_t i = b->n; i < b->padded; i++) put(b->t, i, v_set(0.0f));
-  if (o->loss == NU_SQUARED_ERROR) derive(o->activation, 1, b->n * NU_LANES, b->y, b->t, 0);
+  const float *from = nu_keeps_z(o->activation) ? b->z : b->y;
+  if (o->loss == NU_SQUARED_ERROR) derive(o->activation, 1, b->n * NU_LANES, from, b->t, 0);
 }
 
 static void output_block(const nu_output *o, const block *b, size_t row) {
@@ -97,8 +98,7 @@ static void output_block(const nu_output *o, const block *b, size_t row) {
   if (o->activation == NU_SOFTMAX) {
     sum = softmax(b);
   } else {
-    memcpy(b->y, b->z, b->n * NU_LANES * sizeof *b->y);
-    activate(o->activation, 1, b->n * NU_LANES, b->y, 0);
+    activate(o->activation, 1, b->n * NU_LANES, b->z, b->y, 0);
   }
   if (o->target) turn(b, o->target + row * b->padded, b->padded, b->t);
   if (o->target && o->loss == NU_CROSS_ENTROPY) cross_entropy(b, sum, loss);

@@ -53,7 +53,7 @@ static double activation_seconds(const nu_kernels *kernels, nu_activation f, flo
   for (size_t i = 0; i < PASSES; i++) {
     for (size_t j = 0; j < ROWS * NU_PANEL; j++) a[j] = 0.01f * (float)(j % 400) - 2.0f;
     double start = nu_clock_seconds();
-    kernels->activate(f, ROWS, NU_PANEL, a, NU_PANEL);
+    kernels->activate(f, ROWS, NU_PANEL, a, a, NU_PANEL);
     best = smaller(best, nu_clock_seconds() - start);
   }
   return best / (ROWS * NU_PANEL);

@@ -47,8 +47,9 @@ static void activate_block(const nu_engine *engine, const product *b, nu_range r
   const nu_engine_layer *layer = b->layer;
   float *at = layer->activations + rows.begin * layer->stride;
   size_t n = b->panels * b->width;
+  float *block = at + b->panel * P;
   if (last_layer) return; /* nu_engine_output's business */
-  engine->kernels->activate(layer->activation, rows.end - rows.begin, n, at + b->panel * P,
+  engine->kernels->activate(layer->activation, rows.end - rows.begin, n, block, block,
                             layer->stride);
   if (b->panel * P + n > layer->neurons) {
     for (size_t i = rows.begin; i < rows.end; i++, at += layer->stride) at[layer->neurons] = 1.0f;
