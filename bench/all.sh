@@ -6,6 +6,7 @@
 #   FREE    it, built with CPPFLAGS=-DNU_FREE_ORDER (default: build-free/numann, brought up to date)
 #   PYTHON  Python with torch and scikit-learn   (default: python3)
 #   MNIST   the folder with MNIST's four files   (default: configs/data/mnist)
+#   DIGITS  optdigits.tra of the UCI repository  (default: configs/data/optdigits.tra)
 #   FANN    the folder with FANN's sources       (default: only the system's library takes part)
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -50,6 +51,7 @@ part threads.py --numann "$numann" --runs "$runs"
 part placement.py --numann "$numann" --runs "$runs"
 part startup.py --numann "$numann"
 part time_to_accuracy.py --numann "$numann" --python "$python" --data "$mnist"
+part lbfgs.py "$numann" ${DIGITS:+"$DIGITS"}
 part peers.py --numann "$numann" --python "$python" --runs "$runs" ${FANN:+--fann-source "$FANN"}
 part plot.py
 rm "$series"

@@ -420,6 +420,16 @@ def median_text(lines, key):
     return f"{digits(statistics.median(values))} ({digits(min(values))} to {digits(max(values))})"
 
 
+def lbfgs_block(results):
+    lines = []
+    for row in read(results / "lbfgs.csv"):
+        ratio = int(row["numann_gradients"]) / int(row["scipy_gradients"])
+        lines.append([row["problem"], row["iterations"], row["scipy_objective"], row["scipy_gradients"],
+                      row["numann_objective"], row["numann_gradients"], f"{ratio:.2f}"])
+    head = ["problem", "iterations of SciPy", "SciPy", "gradients", "numann", "gradients", "numann / SciPy"]
+    return table(head, lines)
+
+
 BLOCKS = {  # name in README.md: function, files that it reads
     "machine": (machine_block, ["peers.json"]),
     "fractions": (fractions_block, ["fractions.csv"]),
@@ -430,6 +440,7 @@ BLOCKS = {  # name in README.md: function, files that it reads
     "peers": (peers_block, ["peers.csv", "peers.json"]),
     "variants": (variants_block, ["variants.csv", "peers.json"]),
     "time-to-accuracy": (accuracy_block, ["time_to_accuracy.csv"]),
+    "lbfgs": (lbfgs_block, ["lbfgs.csv"]),
 }
 
 

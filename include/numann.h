@@ -2,14 +2,14 @@
  * SPDX-License-Identifier: MIT
  *
  * The flow, one header per stage:
- *   config -> data -> network -> plan -> trainer -> checkpoint
- * tests/xor.c is a complete program of under 60 lines. */
+ *   config -> data -> network -> plan -> trainer -> model
+ * tests/xor.c trains, tests/answer.c asks a saved model: complete programs of under 60 lines. */
 #ifndef NUMANN_H
 #define NUMANN_H
 
-#include <numann/checkpoint.h>
 #include <numann/config.h>
 #include <numann/data.h>
+#include <numann/model.h>
 #include <numann/network.h>
 #include <numann/plan.h>
 #include <numann/status.h>

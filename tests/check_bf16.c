@@ -167,7 +167,7 @@ static const struct {
 };
 #define CASES (int)(sizeof cases / sizeof *cases)
 
-static void compare(const numann_network *network, const oracle_rows *rows, const numann_plan *plan,
+static void compare(const numann_network *network, const oracle_rows *rows, const nu_plan *plan,
                     const float *want, const char *what) {
   size_t n = network->n_parameters;
   float *got = nu_alloc(n, sizeof *got);
@@ -193,9 +193,9 @@ START_TEST(the_gradient_is_as_defined) {
     if (!nu_kernels_named(nu_isa_names[isa])) continue;
     setenv("NUMANN_ISA", nu_isa_names[isa], 1);
     for (size_t threads = 1; threads <= 5; threads++) {
-      numann_plan plan = nu_plan_of(threads, (nu_strategy)(threads % NU_STRATEGIES), 2, rows.rows,
-                                    cases[_i].grain);
-      plan.precision = NU_BF16;
+      nu_plan plan = nu_plan_of(threads, (nu_strategy)(threads % NU_STRATEGIES), 2, rows.rows,
+                                cases[_i].grain);
+      plan.problem.precision = NU_BF16;
       if (threads % 2 == 0) plan.blocks = (nu_blocks){32, 2, 7, 9, 1 << 16};
       if (threads == 3) plan.chunk = 2;
       compare(network, &rows, &plan, want, nu_isa_names[isa]);
@@ -216,8 +216,8 @@ START_TEST(bf16_is_near_fp32_and_not_the_same) {
   float *gradient[2];
   double square = 0.0, off = 0.0;
   for (int precision = NU_FP32; precision <= NU_BF16; precision++) {
-    numann_plan plan = nu_plan_of(1, NU_NEURONS, 1, rows.rows, 8);
-    plan.precision = (nu_format)precision;
+    nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, rows.rows, 8);
+    plan.problem.precision = (nu_precision)precision;
     gradient[precision] = nu_alloc(network->n_parameters, sizeof(float));
     training_must(nu_engine_gradient(network, &plan, rows.rows, rows.inputs, rows.targets,
                                      gradient[precision], &training_error));

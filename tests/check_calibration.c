@@ -9,8 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "plan/calibration.h"
-#include "plan/cost.h"
+#include "plan/from_config.h"
 #include "training.h"
 
 static char folder[256];
@@ -187,17 +186,20 @@ END_TEST
 
 /* ---- the choice */
 
-static numann_plan plan_with(const nu_rates *rates, size_t batch) {
+static nu_plan plan_with(const nu_rates *rates, size_t batch) {
   static const size_t sizes[] = {784, 512, 512, 10};
   static const nu_activation activations[] = {NU_RELU, NU_RELU, NU_SOFTMAX};
   numann_network *network;
-  nu_plan_request request = {
-      .strategy = NU_STRATEGIES, .batch = batch, .fuse = true, .rates = rates};
+  nu_plan_request request = {.problem = nu_problem_of(batch, batch, 0, NU_FP32, 0),
+                             .strategy = NU_STRATEGIES,
+                             .fuse = true,
+                             .rates = rates};
   ck_assert_int_eq(nu_network_allocate(&network, 3, sizes, activations, NU_CROSS_ENTROPY, &err),
                    NUMANN_OK);
-  numann_plan plan = nu_plan_make(&request, network, &machine);
+  numann_plan plan;
+  nu_plan_choose(&plan, &request, network, &machine);
   numann_network_destroy(network);
-  return plan;
+  return plan.plan;
 }
 
 START_TEST(rates_decide) {
@@ -250,7 +252,7 @@ START_TEST(off_means_the_shipped_rates) {
   c = used(&plan, "auto", "3", 0);
   ck_assert_int_eq(c.origin, NU_RATES_KEPT);
   ck_assert_double_eq(c.rates.shared_bytes, 1e7);
-  ck_assert_uint_eq(plan.threads, 1);
+  ck_assert_uint_eq(plan.plan.threads, 1);
 }
 END_TEST
 
@@ -330,9 +332,11 @@ START_TEST(rates_never_change_a_bit) {
   for (size_t i = 0; i < 2; i++) {
     keep(&extremes[i]);
     ck_assert_int_eq(used(&plans[i], "auto", "3", 0).origin, NU_RATES_KEPT);
-    training_hash_planned("train.batch=97", &plans[i], hash[i]);
+    training_hash_planned("train.batch=97", &plans[i].plan, hash[i]);
+    nu_plan_clear(&plans[i]);
   }
-  ck_assert_uint_ne(plans[0].threads, plans[1].threads); /* else this would compare nothing */
+  ck_assert_uint_ne(plans[0].plan.threads,
+                    plans[1].plan.threads); /* else this would compare nothing */
   ck_assert_str_eq(hash[0], hash[1]);
 }
 END_TEST

@@ -94,6 +94,8 @@ typedef struct journey {
   size_t epochs;
   double log[EPOCHS][4];
   float weights[WEIGHTS], answers[ROWS * CLASSES], loaded_answers[ROWS * CLASSES];
+  float raw_answers[ROWS * CLASSES];
+  double raw_doubles[ROWS * CLASSES];
   unsigned char file[FILE_BYTES];
 } journey;
 
@@ -173,15 +175,21 @@ static void keep_file(journey *j, const char *path) {
 static void save_and_load(journey *j, const numann_network *network, const numann_data *data,
                           const numann_config *config, const float *inputs) {
   char path[192];
+  double wide[ROWS * FEATURES];
   numann_error err;
-  numann_network *loaded = NULL;
+  numann_model *model = NULL, *loaded = NULL;
   path_of(path, j, "model.safetensors");
-  if (CALL(numann_model_save(path, network, data, config, &err)) &&
-      CALL(numann_model_load(&loaded, path, &err)) &&
-      CALL(numann_predict(loaded, 3, ROWS, inputs, j->loaded_answers, &err))) {
+  for (int i = 0; i < ROWS * FEATURES; i++) wide[i] = (double)inputs[i];
+  if (CALL(numann_model_create(&model, network, data, config, &err)) &&
+      CALL(numann_model_save(model, path, &err)) && CALL(numann_model_load(&loaded, path, &err)) &&
+      CALL(numann_predict(numann_model_network_view(loaded), 3, ROWS, inputs, j->loaded_answers,
+                          &err)) &&
+      CALL(numann_model_predict(loaded, 3, ROWS, wide, j->raw_doubles, &err)) &&
+      CALL(numann_model_predict_float(loaded, 2, ROWS, inputs, j->raw_answers, &err))) {
     keep_file(j, path);
   }
-  numann_network_destroy(loaded);
+  numann_model_destroy(model);
+  numann_model_destroy(loaded);
 }
 
 /* Every public entry that returns a status, in the order of the flow. */
@@ -258,6 +266,9 @@ static void same_numbers(const journey *a, const journey *b) {
   ck_assert_mem_eq(a->weights, b->weights, sizeof a->weights);
   ck_assert_mem_eq(a->answers, b->answers, sizeof a->answers);
   ck_assert_mem_eq(a->answers, b->loaded_answers, sizeof a->answers);
+  ck_assert_mem_eq(a->raw_answers, b->raw_answers, sizeof a->raw_answers);
+  ck_assert_mem_eq(a->raw_doubles, b->raw_doubles, sizeof a->raw_doubles);
+  ck_assert_mem_ne(a->answers, a->raw_answers, sizeof a->answers); /* the inputs were scaled */
   ck_assert_mem_eq(a->file, b->file, sizeof a->file);
 }
 

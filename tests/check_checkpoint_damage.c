@@ -194,8 +194,9 @@ static const struct {
     {"metadata not a string", "\"kind\":\"model\"", "\"kind\":7", 0, "kind is not a string"},
     {"no metadata", "__metadata__", "__metadato__", 0, "not a file of numann"},
     {"no format", "numann_format", "others_format", 0, "numann_format"},
-    {"newer format", "\"numann_format\":\"1\"", "\"numann_format\":\"2\"", 0, "format is '2'"},
-    {"count with zeros", "\"numann_format\":\"1\"", "\"numann_format\":\"01\"", 0, "a count"},
+    {"newer format", "\"numann_format\":\"2\"", "\"numann_format\":\"3\"", 0, "format is '3'"},
+    {"no format ever", "\"numann_format\":\"2\"", "\"numann_format\":\"0\"", 0, "format is '0'"},
+    {"count with zeros", "\"numann_format\":\"2\"", "\"numann_format\":\"02\"", 0, "a count"},
     {"other numerics", "\"numerics_version\":\"3\"", "\"numerics_version\":\"1\"", 0,
      "numerics version 1"},
     {"unknown kind", "\"kind\":\"model\"", "\"kind\":\"muddle\"", 0, "kind is 'muddle'"},
@@ -211,6 +212,12 @@ static const struct {
     {"no neurons", "[2,2,1]", "[2,0,1]", 0, "that numann knows"},
     {"fewer layers", "[2,2,1]", "[2,1]", 0, "that numann knows"},
     {"sizes as text", "[2,2,1]", "[2,null,1]", 0, "that numann knows"},
+    {"unknown layer", "\\\"dense\\\"", "\\\"dance\\\"", 0, "that numann knows"},
+    {"layers without kinds", "\\\"kinds\\\":[", "\\\"kinds\\\":[],\\\"x\\\":[", 0,
+     "that numann knows"},
+    {"kinds no list", "\\\"kinds\\\":[", "\\\"kinds\\\":{},\\\"x\\\":[", 0, "that numann knows"},
+    {"dense with a rate", "[null,", "[\\\"0.5\\\",", 0, "that numann knows"},
+    {"rate as a number", "[null,", "[5,", 0, "that numann knows"},
     {"unknown activation", "tanh", "tang", 0, "that numann knows"},
     {"unknown loss", "squared_error", "cubed_error", 0, "that numann knows"},
     {"no layers at all", "[2,2,1],\\\"activations\\\":[\\\"tanh\\\",\\\"tanh\\\"]",
@@ -244,13 +251,47 @@ static const struct {
     {"\"epoch_loss\":\"40", "\"epoch_loss\":\"0x", "16 hexadecimal"},
     {"\"epoch_loss\":\"40", "\"epoch_loss\":\"4", "16 hexadecimal"},
     {"\"finished\":\"true\"", "\"finished\":\"yes\"", "finished is 'yes'"},
-    {"optimizer.moment2.layers.0.weight\":{", "optimizer.moment3.layers.0.weight\":{", "fill"},
+    {"optimizer.moment2.layers.0.weight\":{", "optimizer.moment3.layers.0.weight\":{",
+     "was expected here"},
+    {"\"optimizer\":\"adam\"", "\"optimizer\":\"adem\"", "optimizer is 'adem'"},
+    {"\"optimizer\":\"adam\"", "\"optimizer\":\"momentum\"", "fill"},
+    {"\"optimizer_numbers\":\"", "\"optimizer_numbers\":\"0123456789abcdef", "16 hexadecimal"},
 };
 
 START_TEST(crafted_progress_is_refused) {
   make_file(SAMPLE_CHECKPOINT, 3, large);
   craft_replaced(progress[_i].from, progress[_i].to, 0);
   expect_refusal(progress[_i].from, progress[_i].reason);
+}
+END_TEST
+
+/* A file of format 1, which numann 0.1 wrote: layers without kinds and rates, all of them dense, and
+ * an optimiser without a name, known by its arrays. */
+static void make_older(sample_kind kind) {
+  static const char *const newer[][2] = {
+      {"\"numann_format\":\"2\"", "\"numann_format\":\"1\""},
+      {"\\\"kinds\\\":[\\\"dense\\\",\\\"dense\\\",\\\"dense\\\"],", ""},
+      {"\\\"rates\\\":[null,null,null],", ""},
+      {"\"optimizer\":\"adam\",", ""},
+      {"\"optimizer_numbers\":\"\",", ""}};
+  make_file(kind, 3, large);
+  size_t changes = kind == SAMPLE_CHECKPOINT ? 5 : 3;
+  for (size_t i = 0; i < changes; i++) {
+    craft_replaced(newer[i][0], newer[i][1], 0);
+    free(bytes);
+    bytes = sample_read(path, &size);
+  }
+}
+
+START_TEST(older_files_are_read) {
+  static const sample_kind kinds[] = {SAMPLE_MODEL, SAMPLE_CHECKPOINT};
+  nu_saved want = sample_create(kinds[_i], 3, large, 5), got;
+  numann_error err;
+  make_older(kinds[_i]);
+  ck_assert_msg(nu_saved_read(&got, path, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert(sample_equal(&want, &got));
+  nu_saved_clear(&got);
+  nu_saved_clear(&want);
 }
 END_TEST
 
@@ -364,6 +405,7 @@ int main(void) {
   tcase_add_test(cases, every_flipped_bit_is_refused);
   tcase_add_test(cases, random_flipped_bits_are_refused);
   tcase_add_loop_test(cases, crafted_headers_are_refused, 0, ROWS(crafted));
+  tcase_add_loop_test(cases, older_files_are_read, 0, 2);
   tcase_add_loop_test(cases, crafted_progress_is_refused, 0, ROWS(progress));
   tcase_add_loop_test(cases, raw_files_are_refused, 0, ROWS(raw));
   tcase_add_test(cases, header_limit_holds);

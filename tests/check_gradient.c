@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/naive.h"
+#include "layers/rounding.h"
 #include "numann/config.h"
 #include "oracle.h"
-#include "trainer/naive.h"
-#include "trainer/rounding.h"
 
 static numann_error error;
 
@@ -40,13 +40,18 @@ static nu_gradcheck check_shape(const oracle_shape *shape, size_t rows, size_t g
 static const struct {
   nu_activation output;
   nu_loss loss;
-} pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY},   {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
-             {NU_SIGMOID, NU_SQUARED_ERROR},   {NU_IDENTITY, NU_SQUARED_ERROR},
-             {NU_TANH, NU_SQUARED_ERROR},      {NU_RELU, NU_SQUARED_ERROR},
-             {NU_LEAKY_RELU, NU_SQUARED_ERROR}};
+} pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY},    {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
+             {NU_SIGMOID, NU_SQUARED_ERROR},    {NU_IDENTITY, NU_SQUARED_ERROR},
+             {NU_TANH, NU_SQUARED_ERROR},       {NU_RELU, NU_SQUARED_ERROR},
+             {NU_LEAKY_RELU, NU_SQUARED_ERROR}, {NU_GELU, NU_SQUARED_ERROR},
+             {NU_SILU, NU_SQUARED_ERROR},       {NU_ELU, NU_SQUARED_ERROR},
+             {NU_SELU, NU_SQUARED_ERROR},       {NU_MISH, NU_SQUARED_ERROR},
+             {NU_SOFTPLUS, NU_SQUARED_ERROR}};
 #define PAIRS ((int)(sizeof pairs / sizeof *pairs))
 
-static const nu_activation hidden[] = {NU_IDENTITY, NU_SIGMOID, NU_TANH, NU_RELU, NU_LEAKY_RELU};
+static const nu_activation hidden[] = {NU_IDENTITY,   NU_SIGMOID, NU_TANH,    NU_RELU,
+                                       NU_LEAKY_RELU, NU_ELU,     NU_SELU,    NU_GELU,
+                                       NU_SILU,       NU_MISH,    NU_SOFTPLUS};
 #define HIDDEN (sizeof hidden / sizeof *hidden)
 #define MIXED HIDDEN /* one after the other */
 #define DEEPEST 4
@@ -87,7 +92,8 @@ START_TEST(every_pair_has_right_gradients_at_every_depth) {
       expect_passed(&shape, &result);
       bool kinked = false;
       for (size_t l = 0; l < depth; l++) {
-        kinked |= shape.activations[l] == NU_RELU || shape.activations[l] == NU_LEAKY_RELU;
+        nu_activation f = shape.activations[l];
+        kinked |= f == NU_RELU || f == NU_LEAKY_RELU || f == NU_ELU || f == NU_SELU;
       }
       ck_assert_double_eq(result.difference_bound, kinked ? 1e-5 : 1e-6);
       nu_gradcheck_clear(&result);
@@ -194,8 +200,13 @@ END_TEST
 
 /* Each bound by itself: just inside passes, just outside and NaN do not. */
 START_TEST(every_bound_is_judged) {
-  static const nu_gradcheck_layer good = {
-      .checked = 95, .skipped = 5, .alive = 10, .difference = 1e-6, .share = 1.0, .norm = 1e-5};
+  static const nu_gradcheck_layer good = {.parameters = 100,
+                                          .checked = 95,
+                                          .skipped = 5,
+                                          .alive = 10,
+                                          .difference = 1e-6,
+                                          .share = 1.0,
+                                          .norm = 1e-5};
   nu_gradcheck_layer layers[] = {good, good, good, good, good, good, good, good, good};
   layers[1].skipped = 6;
   layers[2].alive = 9;

@@ -275,18 +275,21 @@ static void check_activation(const nu_kernels *kernels, nu_activation f, double 
                 kernels->isa, f, worst, bound);
 }
 
+/* In ulp; what is exact is bounded by less than one, as 0 means that an entry is missing. NAN:
+ * softmax is no function of one z, the others are held in check_curves.c. */
+static const double bounds[NU_ACTIVATIONS] = {
+    [NU_STEP] = 0.1,   [NU_IDENTITY] = 0.1,   [NU_SIGMOID] = 2.7, [NU_TANH] = 2.7,
+    [NU_RELU] = 0.1,   [NU_LEAKY_RELU] = 0.5, [NU_GELU] = NAN,    [NU_SILU] = NAN,
+    [NU_ELU] = NAN,    [NU_SELU] = NAN,       [NU_MISH] = NAN,    [NU_SOFTPLUS] = NAN,
+    [NU_SOFTMAX] = NAN};
+
 START_TEST(activations_are_within_their_bounds) {
-  /* Softmax is no function of one z; exact ones are bounded by less than an ulp, as 0 means that
-   * an entry is missing. */
-  static const double bounds[NU_ACTIVATIONS] = {
-      [NU_STEP] = 0.1, [NU_IDENTITY] = 0.1,   [NU_SIGMOID] = 2.7, [NU_TANH] = 2.7,
-      [NU_RELU] = 0.1, [NU_LEAKY_RELU] = 0.5, [NU_SOFTMAX] = NAN};
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   nu_float_env env = nu_float_env_enter();
   for (nu_activation f = 0; f < NU_ACTIVATIONS; f++) {
     ck_assert_msg(bounds[f] != 0.0, "activation %d has no bound", f);
-    if (f != NU_SOFTMAX) check_activation(kernels, f, bounds[f]);
+    if (!isnan(bounds[f])) check_activation(kernels, f, bounds[f]);
   }
   nu_float_env_leave(&env);
 }
@@ -370,6 +373,7 @@ START_TEST(derivatives_match_the_functions) {
   const nu_kernels *kernels = nu_kernels_select();
   for (nu_activation f = NU_IDENTITY; f < NU_SOFTMAX; f++) {
     float z[P], a[P], d[P];
+    if (isnan(bounds[f])) continue;
     for (size_t i = 0; i < P; i++) z[i] = 0.37f * ((float)i - 15.7f);
     kernels->activate(f, 1, P, z, a, P);
     for (size_t i = 0; i < P; i++) d[i] = 2.0f;
@@ -386,7 +390,7 @@ END_TEST
 
 static void run_all(const nu_kernels *k, float *bits, size_t n) {
   enum { N = 4 * P };
-  float x[N], a[N], d[N], w[N], G[N], m1[N], m2[N], z[64], target[40] = {0};
+  float x[N], a[N], d[N], w[N], G[N], m1[N], m2[N], m3[N], z[64], target[40] = {0};
   size_t used = 0;
   for (nu_activation f = NU_STEP; f < NU_SOFTMAX; f++) {
     fill(x, N, 11);
@@ -403,15 +407,17 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
     fill(G, N, 14);
     fill(m1, N, 15);
     fill(m2, N, 16);
+    fill(m3, N, 16);
     for (size_t i = 0; i < N; i++) {
       m1[i] = fabsf(m1[i]);
       m2[i] = fabsf(m2[i]);
     }
-    ck_assert(k->update(&u, N, w, G, (float *[]){m1, m2, NULL}));
+    ck_assert(k->update(&u, N, w, G, (float *[]){m1, m2, m3}));
     memcpy(bits + used, w, sizeof w);
     memcpy(bits + used + N, m1, sizeof m1);
     memcpy(bits + used + 2 * N, m2, sizeof m2);
-    used += 3 * N;
+    memcpy(bits + used + 3 * N, m3, sizeof m3);
+    used += 4 * N;
   }
   for (uint32_t trial = 0; trial < 8 * NU_LOSSES; trial++) {
     nu_loss loss = (nu_loss)(trial % NU_LOSSES);
@@ -423,7 +429,7 @@ static void run_all(const nu_kernels *k, float *bits, size_t n) {
     memcpy(bits + used + 40, &value, sizeof value);
     used += 42;
   }
-  double norm = k->square_sum(N, G);
+  double norm = k->dot(N, G, G);
   memcpy(bits + used, &norm, sizeof norm);
   ck_assert(used + 2 <= n);
 }

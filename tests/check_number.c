@@ -332,6 +332,31 @@ START_TEST(exponential_is_within_4_ulp) {
 }
 END_TEST
 
+START_TEST(near_one_and_zero_nothing_cancels) {
+  for (uint64_t i = 0; i < 100000; i++) {
+    double u = nu_random_uniform(stream_of(7), i), x = i % 2 ? u : ldexp(u, -(int)(i % 900));
+    double y = i % 2 ? -700.0 * u * u * u : -x;
+    double log_error = fabs((double)((long double)nu_real_log1p(x) - log1pl(x)));
+    double exp_error = fabs((double)((long double)nu_real_expm1(y) - expm1l(y)));
+    ck_assert_msg(log_error <= 8.0 * ulp(log1p(x)), "log1p(%a) is off by %g", x, log_error);
+    ck_assert_msg(exp_error <= 8.0 * ulp(expm1(y)), "expm1(%a) is off by %g", y, exp_error);
+  }
+}
+END_TEST
+
+START_TEST(complement_of_the_error_function_is_within_its_bound) {
+  for (uint64_t i = 0; i < 100000; i++) {
+    double x = (nu_random_uniform(stream_of(8), i) - 0.1) * (i % 2 ? 28.0 : 4.0);
+    long double wanted = x < 26.0 ? erfcl((long double)x) : 0.0L;
+    double error = fabs((double)((long double)nu_real_erfc(x) - wanted));
+    ck_assert_msg(error <= 0x1p-46 * (double)wanted, "erfc(%a) is off by %g of it", x,
+                  error / (double)wanted);
+  }
+  ck_assert(nu_real_erfc(0.0) == 1.0 && nu_real_erfc(-(double)INFINITY) == 2.0);
+  ck_assert(isnan(nu_real_erfc((double)NAN)));
+}
+END_TEST
+
 START_TEST(cosine_of_pi_is_within_its_bound) {
   const long double pi = 3.14159265358979323846264338327950288L;
   for (uint64_t i = 0; i < 200000; i++) {
@@ -368,6 +393,8 @@ int main(void) {
                                 the_locale_changes_nothing,
                                 logarithm_is_within_4_ulp,
                                 exponential_is_within_4_ulp,
+                                near_one_and_zero_nothing_cancels,
+                                complement_of_the_error_function_is_within_its_bound,
                                 cosine_of_pi_is_within_its_bound,
                                 power_multiplies};
   Suite *suite = suite_create("number");

@@ -18,7 +18,10 @@ START_TEST(output_rows_have_loss_delta_and_clean_padding) {
     nu_loss loss;
   } pairs[] = {{NU_SOFTMAX, NU_CROSS_ENTROPY},  {NU_SIGMOID, NU_BINARY_CROSS_ENTROPY},
                {NU_SIGMOID, NU_SQUARED_ERROR},  {NU_TANH, NU_SQUARED_ERROR},
-               {NU_IDENTITY, NU_SQUARED_ERROR}, {NU_RELU, NU_SQUARED_ERROR}};
+               {NU_IDENTITY, NU_SQUARED_ERROR}, {NU_RELU, NU_SQUARED_ERROR},
+               {NU_GELU, NU_SQUARED_ERROR},     {NU_SILU, NU_SQUARED_ERROR},
+               {NU_ELU, NU_SQUARED_ERROR},      {NU_MISH, NU_SQUARED_ERROR},
+               {NU_SOFTPLUS, NU_SQUARED_ERROR}};
   const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
   if (!kernels) return;
   for (size_t c = 0; c < sizeof pairs / sizeof *pairs; c++) {

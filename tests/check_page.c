@@ -155,7 +155,7 @@ END_TEST
 
 static void expect_table(const nu_result *result, bool colour, const char *expected) {
   nu_text out = {0};
-  nu_table(result, colour, &out);
+  nu_result_table(result, colour, &out);
   ck_assert_str_eq(nu_text_view(&out), expected);
   nu_text_clear(&out);
 }
@@ -207,7 +207,7 @@ START_TEST(table_colours_the_diagonal) {
   nu_schema schema = {.classes = 2, .class_names = letters};
   nu_result result = {.schema = &schema, .test = &test};
   nu_text out = {0};
-  nu_table(&result, true, &out);
+  nu_result_table(&result, true, &out);
   ck_assert_ptr_nonnull(strstr(nu_text_view(&out),
                                "\na \x1b[32m  2\x1b[0m \x1b[33m  1\x1b[0m\n"
                                "b \x1b[2m  .\x1b[0m \x1b[32m  3\x1b[0m\n"));
@@ -222,7 +222,7 @@ START_TEST(table_of_many_classes_lists_confusions) {
   nu_schema schema = {.classes = 26, .class_names = letters};
   nu_result result = {.schema = &schema, .test = &test};
   nu_text out = {0};
-  nu_table(&result, false, &out);
+  nu_result_table(&result, false, &out);
   const char *list = strstr(nu_text_view(&out),
                             "test rows, most frequent confusions\n"
                             "truth   answer    rows   of class\n"
@@ -244,7 +244,7 @@ START_TEST(table_fits_80_columns) {
     nu_schema schema = {.classes = classes, .class_names = letters};
     nu_result result = {.schema = &schema, .test = &test};
     nu_text out = {0};
-    nu_table(&result, false, &out);
+    nu_result_table(&result, false, &out);
     for (char *p = out.data; *p; p += strcspn(p, "\n") + 1) ck_assert_uint_le(strcspn(p, "\n"), 80);
     nu_text_clear(&out);
   }

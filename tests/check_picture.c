@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fake_machine.h"
+#include "plan/ledger.h"
 #include "report/svg.h"
 #include "well_formed.h"
 
@@ -70,7 +71,7 @@ static void look_at_bars(const fake_subject *s) {
   char *svg = draw(s), text[64];
   ck_assert_ptr_nonnull(bytes);
   must(s, nu_plan_places_memory(&s->plan) || !strstr(svg, "class=\"part"));
-  for (size_t kind = NU_BUFFER_MOMENT1; nu_plan_places_memory(&s->plan) && kind < NU_BUFFER_KINDS;
+  for (size_t kind = NU_BUFFER_ARRAY; nu_plan_places_memory(&s->plan) && kind < NU_BUFFER_KINDS;
        kind++) {
     size_t all = 0;
     int widths[COLOURS], parts;

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "machine/team.h"
 #include "plan/placement.h"
-#include "trainer/place.h"
+#include "trainer/memory.h"
 #include "trainer/trainer.h"
 #include "training.h"
 
@@ -35,8 +35,8 @@ static void list_processors(nu_processor *processors, size_t n_nodes) {
 }
 
 /* node_os: the system's number of every node. */
-static nu_placement *place_on(const numann_plan *plan, const numann_network *network,
-                              size_t n_nodes, unsigned node_os) {
+static nu_placement *place_on(const nu_plan *plan, const numann_network *network, size_t n_nodes,
+                              unsigned node_os) {
   nu_processor processors[PROCESSORS];
   nu_numa_node nodes[PROCESSORS];
   list_processors(processors, n_nodes);
@@ -67,15 +67,13 @@ typedef struct way {
 
 static training_job start_on(const way *w, unsigned node_os) {
   training_job shape = training_start(w->settings, 1, NU_NEURONS);
-  numann_plan plan = *shape.plan;
-  plan = nu_plan_of(w->threads, w->strategy, w->groups, plan.batch, plan.grain);
+  const nu_problem *problem = &shape.plan->plan.problem;
+  nu_plan plan = nu_plan_of(w->threads, w->strategy, w->groups, problem->batch, problem->grain);
   if (w->chunk) plan.chunk = w->chunk;
-  plan.fuse = shape.plan->fuse;
-  plan.moments = shape.plan->moments;
-  plan.last_batch = shape.plan->last_batch;
-  plan.placement = place_on(&plan, shape.network, w->nodes, node_os);
+  plan.fuse = shape.plan->plan.fuse;
+  nu_placement *placement = place_on(&plan, shape.network, w->nodes, node_os);
   training_end(&shape);
-  return training_start_planned(w->settings, &plan);
+  return training_start_planned(w->settings, &plan, placement);
 }
 
 #define ADAM "train.optimizer.name=adam train.optimizer.learning_rate=0.01"
@@ -102,9 +100,9 @@ START_TEST(weights_do_not_depend_on_where_they_lie) {
   char want[65], got[65];
   training_hash(ways[_i].settings, 1, NU_NEURONS, want);
   training_job j = start_on(&ways[_i], 0);
-  ck_assert(nu_plan_places_memory(j.plan));
-  ck_assert_uint_eq(nu_plan_nodes(j.plan), ways[_i].nodes);
-  ck_assert_uint_eq(nu_plan_replicas(j.plan), j.plan->groups > 1 ? ways[_i].nodes : 1);
+  ck_assert(nu_plan_places_memory(&j.plan->plan));
+  ck_assert_uint_eq(nu_plan_nodes(&j.plan->plan), ways[_i].nodes);
+  ck_assert_uint_eq(nu_plan_replicas(&j.plan->plan), j.plan->plan.groups > 1 ? ways[_i].nodes : 1);
   training_must(numann_trainer_run(j.trainer, NULL, &training_error));
   nu_network_sha256(j.network, got);
   ck_assert_str_eq(want, got);

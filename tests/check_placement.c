@@ -10,8 +10,7 @@
 #include "base/memory.h"
 #include "fake_machine.h"
 #include "kernels/kernels.h"
-#include "trainer/place.h"
-#include "trainer/step.h"
+#include "plan/ledger.h"
 
 #define P NU_PANEL
 
@@ -131,7 +130,7 @@ static void look_at_width(const fake_subject *s) {
   bool none = s->request.placing == NU_PLACE_NONE, chosen = threads >= m->cores;
   bool follows = s->given && !ordered && !none, refused = s->request.omp_unbound && !ordered;
   bool not =
-      none || threads > nu_plan_slots(m) || refused || (!ordered && !chosen && m->numa_nodes == 1);
+      none || threads > nu_machine_slots(m) || refused || (!ordered && !chosen && m->numa_nodes == 1);
   must(s, p->width == (follows             ? NU_BIND_OMP
                        : not               ? NU_BIND_NOT
                        : ordered || chosen ? NU_BIND_CORE
@@ -262,11 +261,11 @@ static void look_at_part(const cut *c, size_t base, const nu_layer *layer, size_
 }
 
 static size_t panel_bytes(const fake_subject *s, const nu_layer *layer, bool pairs) {
-  return sizeof(float) * (pairs ? nu_plan_pair_panel_words(&s->plan, layer->inputs)
-                                : nu_plan_panel_floats(&s->plan, layer->inputs));
+  return sizeof(float) * (pairs ? nu_plan_pair_panel_words(&s->plan, layer)
+                                : nu_plan_panel_floats(&s->plan, layer));
 }
 
-/* Shared among all threads: weights, moments. */
+/* Shared among all threads: weights, arrays of the optimiser. */
 static void look_at_layer(const cut *c) {
   const fake_subject *s = c->s;
   const nu_layer *layer = &s->network->layers[c->buffer->layer];
@@ -284,32 +283,35 @@ static void look_at_layer(const cut *c) {
 
 static void look_at_gradient(const cut *c) {
   const fake_subject *s = c->s;
-  const numann_plan *plan = &s->plan;
+  const nu_plan *plan = &s->plan;
   bool root = c->buffer->kind == NU_BUFFER_ROOT;
   size_t group = root ? c->buffer->of / nu_plan_roots_of_group(plan) : 0;
   nu_range all = root ? nu_plan_members(plan, group) : (nu_range){0, plan->threads};
   for (size_t l = 0, base = 0; l < s->network->n_layers; l++) {
     const nu_layer *layer = &s->network->layers[l];
     size_t panels = nu_panels(layer->neurons), panel = panel_bytes(s, layer, false);
-    bool thin = root ? nu_plan_is_thin(plan, panels) : panels < plan->threads;
+    bool thin = panels < (root ? nu_plan_members(plan, 0).end : plan->threads);
     for (size_t t = all.begin; t < all.end; t++)
       look_at_part(c, base, layer, panel, 1, thin, all.end - all.begin, t - all.begin, t);
-    base += nu_plan_layer_floats(plan, layer->inputs, layer->neurons) * sizeof(float);
+    base += nu_plan_layer_floats(plan, layer) * sizeof(float);
     if (l + 1 == s->network->n_layers) must(s, base == c->buffer->bytes);
   }
 }
 
 static void look_at_rows(const cut *c) {
-  const numann_plan *plan = &c->s->plan;
-  size_t row = c->buffer->bytes / nu_plan_held(plan, plan->batch);
-  must(c->s, row * nu_plan_held(plan, plan->batch) == c->buffer->bytes);
+  const nu_plan *plan = &c->s->plan;
+  size_t row = c->buffer->bytes / nu_plan_held(plan, plan->problem.batch);
+  must(c->s, row * nu_plan_held(plan, plan->problem.batch) == c->buffer->bytes);
   for (size_t t = 0; t < plan->threads; t++) {
-    nu_range mine = nu_plan_my_own(plan, nu_plan_chunk(plan, plan->batch, t, 0).held, t);
+    nu_range mine = nu_plan_my_own(plan, nu_plan_chunk(plan, plan->problem.batch, t, 0).held, t);
     if (mine.begin < mine.end) pages(c, mine.begin * row, mine.end * row, t);
   }
 }
 
 static void look_at_own(const cut *c) { whole(c, 0, c->buffer->bytes, c->buffer->of); }
+
+/* Small, and read by all. */
+static void look_at_shared(const cut *c) { whole(c, 0, c->buffer->bytes, 0); }
 
 static void look_at_data(const cut *c) {
   size_t threads = c->s->plan.threads, next = 0;
@@ -324,8 +326,9 @@ static void look_at_data(const cut *c) {
 }
 
 static void (*const looks[NU_BUFFER_KINDS])(const cut *) = {
-    [NU_BUFFER_WEIGHTS] = look_at_layer,     [NU_BUFFER_MOMENT1] = look_at_layer,
-    [NU_BUFFER_MOMENT2] = look_at_layer,     [NU_BUFFER_WEIGHT_PAIRS] = look_at_layer,
+    [NU_BUFFER_WEIGHTS] = look_at_layer,     [NU_BUFFER_ARRAY] = look_at_layer,
+    [NU_BUFFER_NETS] = look_at_rows,         [NU_BUFFER_WEIGHT_PAIRS] = look_at_layer,
+    [NU_BUFFER_LOSSES] = look_at_shared,     [NU_BUFFER_NORMS] = look_at_shared,
     [NU_BUFFER_GRADIENT] = look_at_gradient, [NU_BUFFER_ROOT] = look_at_gradient,
     [NU_BUFFER_INPUTS] = look_at_rows,       [NU_BUFFER_TARGETS] = look_at_rows,
     [NU_BUFFER_ACTIVATIONS] = look_at_rows,  [NU_BUFFER_DELTAS] = look_at_rows,
@@ -333,23 +336,38 @@ static void (*const looks[NU_BUFFER_KINDS])(const cut *) = {
     [NU_BUFFER_DELTA_PAIRS] = look_at_rows,  [NU_BUFFER_SCRATCH] = look_at_own,
     [NU_BUFFER_PACKED] = look_at_own,        [NU_BUFFER_DATA] = look_at_data};
 
+typedef struct buffers {
+  nu_buffer *items; /* [n], owned */
+  size_t n, capacity;
+} buffers;
+
+static void collect(const nu_buffer *buffer, void *arg) {
+  buffers *all = arg;
+  ck_assert(nu_grow(&all->items, &all->capacity, all->n + 1, sizeof *all->items));
+  all->items[all->n++] = *buffer;
+}
+
+static buffers buffers_of(const fake_subject *s, size_t data_bytes) {
+  buffers all = {.n = 0};
+  nu_ledger_walk_training(&s->plan, s->network, data_bytes, collect, &all);
+  return all;
+}
+
 /* Of many alike, such as the roots of 500 groups, a few will do. */
 static void look_at_memory(const fake_subject *s) {
-  size_t data = roll(&(dice){s->seed}, 1, 5000000),
-         n = nu_plan_buffers(&s->plan, s->network, data, NULL, 0);
-  nu_buffer *buffers = nu_alloc(n, sizeof *buffers);
-  ck_assert_ptr_nonnull(buffers);
-  must(s, nu_plan_buffers(&s->plan, s->network, data, buffers, n) == n);
-  must(s, buffers[n - 1].kind == NU_BUFFER_DATA && buffers[n - 1].bytes == data);
-  for (size_t b = 0, alike = 0; b < n; b++) {
-    alike = b && buffers[b].kind == buffers[b - 1].kind ? alike + 1 : 0;
+  size_t data = roll(&(dice){s->seed}, 1, 5000000);
+  buffers all = buffers_of(s, data);
+  must(s, all.items[all.n - 1].kind == NU_BUFFER_DATA && all.items[all.n - 1].bytes == data);
+  for (size_t b = 0, alike = 0; b < all.n; b++) {
+    const nu_buffer *buffer = &all.items[b];
+    alike = b && buffer->kind == buffer[-1].kind ? alike + 1 : 0;
     if (alike > 6 && alike % 37) continue;
-    cut c = cut_of(s, &buffers[b]);
+    cut c = cut_of(s, buffer);
     look_at_stripes(&c);
-    if (nu_plan_places_memory(&s->plan)) looks[buffers[b].kind](&c);
+    if (nu_plan_places_memory(&s->plan)) looks[buffer->kind](&c);
     free(c.stripes);
   }
-  free(buffers);
+  free(all.items);
 }
 
 START_TEST(every_byte_is_on_the_node_of_its_thread) { for_each_fake(_i, look_at_memory); }
@@ -373,15 +391,16 @@ END_TEST
 
 static void look_at_text(const fake_subject *s) {
   nu_text once = {0}, again = {0};
-  numann_plan other = s->plan;
-  other.placement = fake_placement_of(s);
+  nu_plan other = s->plan;
+  nu_placement *placement = fake_placement_of(s);
+  other.placement = placement;
   nu_placement_draw(&s->plan, s->network, s->seed % 2 * 1000000, &once);
   nu_placement_draw(&other, s->network, s->seed % 2 * 1000000, &again);
   must(s,
        once.length > 0 && !once.failed && strcmp(nu_text_view(&once), nu_text_view(&again)) == 0);
   nu_text_clear(&once);
   nu_text_clear(&again);
-  nu_plan_clear(&other);
+  nu_placement_destroy(placement);
 }
 
 START_TEST(the_same_input_gives_the_same_text) { for_each_fake(_i, look_at_text); }
@@ -403,59 +422,56 @@ START_TEST(described_machines_have_the_same_properties) {
     s.network = fake_network_of(&d);
     s.plan = fake_plan_of(&d, s.machine);
     s.request = (nu_placement_request){.placing = NU_PLACE_SCATTER, .ordered = true};
-    s.placement = s.plan.placement = fake_placement_of(&s);
+    s.plan.placement = s.placement = fake_placement_of(&s);
     must(&s, s.machine->foreign && s.machine->all_cores == words.cores);
     look_at_counts(&s);
     look_at_threads(&s);
     look_at_memory(&s);
-    nu_plan_clear(&s.plan);
+    nu_placement_destroy(s.placement);
     numann_network_destroy(s.network);
     nu_machine_clear(&s.fake.machine);
   }
 }
 END_TEST
 
-/* ---- the engine allocates what the plan says */
+/* ---- the ledger as a whole; check_ledger.c counts its bytes */
 
 static int by_what(const void *a, const void *b) {
   const nu_buffer *x = a, *y = b;
   if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
   if (x->layer != y->layer) return x->layer < y->layer ? -1 : 1;
-  if (x->of != y->of) return x->of < y->of ? -1 : 1;
-  return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
+  return x->of < y->of ? -1 : x->of > y->of;
 }
 
-static void compare_with_engine(const fake_subject *s) {
-  nu_engine engine;
-  numann_error err;
-  nu_engine_use use = s->plan.fuse ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT;
-  ck_assert_int_eq(nu_engine_create(&engine, s->network, &s->plan, use, &err), NUMANN_OK);
-  if (s->plan.moments > 0) ck_assert_int_eq(nu_engine_add(&engine, NU_MOMENT1, &err), NUMANN_OK);
-  if (s->plan.moments > 1) ck_assert_int_eq(nu_engine_add(&engine, NU_MOMENT2, &err), NUMANN_OK);
-  size_t n = nu_plan_buffers(&s->plan, s->network, 0, NULL, 0);
-  nu_buffer *planned = nu_alloc(n, sizeof *planned), *found = nu_alloc(n, sizeof *found);
-  ck_assert(planned && found);
-  nu_plan_buffers(&s->plan, s->network, 0, planned, n);
-  must(s, engine.memory.n == n);
-  for (size_t i = 0; i < n; i++) found[i] = engine.memory.items[i].what;
-  qsort(planned, n, sizeof *planned, by_what);
-  qsort(found, n, sizeof *found, by_what);
-  for (size_t i = 0; i < n; i++) {
-    ck_assert_msg(by_what(&planned[i], &found[i]) == 0,
-                  "seed %zu: %s %zu %zu: %zu bytes planned; %s: %zu bytes", s->seed,
-                  nu_buffer_name(planned[i].kind), planned[i].layer, planned[i].of,
-                  planned[i].bytes, nu_buffer_name(found[i].kind), found[i].bytes);
+/* No buffer is booked twice, none is empty; sums by kind, by node and over all are those of the walk. */
+static void look_at_ledger(const fake_subject *s) {
+  const size_t data = s->seed % 3 * 100000, nodes = nu_plan_nodes(&s->plan);
+  buffers all = buffers_of(s, data);
+  size_t kinds[NU_BUFFER_KINDS] = {0}, whole = 0;
+  size_t *by_node = nu_plan_bytes_by_node(&s->plan, s->network, data);
+  nu_use use = s->plan.fuse ? NU_USE_FUSED : NU_USE_GRADIENT;
+  ck_assert_ptr_nonnull(by_node);
+  qsort(all.items, all.n, sizeof *all.items, by_what);
+  for (size_t i = 0; i < all.n; i++) {
+    const nu_buffer *buffer = &all.items[i];
+    must(s, buffer->bytes > 0 && buffer->kind < NU_BUFFER_KINDS);
+    must(s, i == 0 || by_what(buffer - 1, buffer) < 0);
+    kinds[buffer->kind] += buffer->bytes;
+    if (buffer->kind != NU_BUFFER_DATA) whole += buffer->bytes;
   }
-  free(planned);
-  free(found);
-  nu_engine_clear(&engine);
+  for (size_t kind = 0; kind < NU_BUFFER_KINDS; kind++) {
+    size_t on_nodes = 0;
+    for (size_t n = 0; n < nodes; n++) on_nodes += by_node[kind * nodes + n];
+    must(s, on_nodes == kinds[kind]);
+    if (kind == NU_BUFFER_DATA) must(s, kinds[kind] == data);
+    else must(s, nu_ledger_bytes(&s->plan, s->network, use, (nu_buffer_kind)kind) == kinds[kind]);
+  }
+  must(s, nu_ledger_bytes(&s->plan, s->network, use, NU_BUFFER_KINDS) == whole);
+  free(by_node);
+  free(all.items);
 }
 
-static void look_at_engine(const fake_subject *s) {
-  if (s->plan.threads <= 6) compare_with_engine(s);
-}
-
-START_TEST(the_engine_allocates_what_the_plan_says) { for_each_fake(_i, look_at_engine); }
+START_TEST(every_buffer_is_booked_once) { for_each_fake(_i, look_at_ledger); }
 END_TEST
 
 static Suite *placement_suite(void) {
@@ -470,7 +486,7 @@ static Suite *placement_suite(void) {
   tcase_add_loop_test(tests, small_weights_of_several_groups_are_copied, 0, FAKE_PARTS);
   tcase_add_loop_test(tests, the_same_input_gives_the_same_text, 0, FAKE_PARTS);
   tcase_add_test(tests, described_machines_have_the_same_properties);
-  tcase_add_loop_test(tests, the_engine_allocates_what_the_plan_says, 0, FAKE_PARTS);
+  tcase_add_loop_test(tests, every_buffer_is_booked_once, 0, FAKE_PARTS);
   suite_add_tcase(suite, tests);
   return suite;
 }

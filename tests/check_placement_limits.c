@@ -16,13 +16,14 @@ static void plan_on(fake_subject *s, const char *words, size_t threads, size_t p
   s->fake.machine.page_bytes = page_bytes;
   if (all_cores) s->fake.machine.all_cores = all_cores;
   s->plan = nu_plan_of(threads, NU_SAMPLES, threads, 64 * threads, 64);
-  ck_assert_int_eq(nu_placement_create(&s->plan.placement, &request, &s->plan, s->network,
-                                       &s->fake.machine, NULL),
-                   NUMANN_OK);
+  ck_assert_int_eq(
+      nu_placement_create(&s->placement, &request, &s->plan, s->network, &s->fake.machine, NULL),
+      NUMANN_OK);
+  s->plan.placement = s->placement;
 }
 
 static void clear(fake_subject *s) {
-  nu_plan_clear(&s->plan);
+  nu_placement_destroy(s->placement);
   numann_network_destroy(s->network);
   nu_machine_clear(&s->fake.machine);
 }

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "report/format.h"
-#include "report/line.h"
+#include "report/progress_line.h"
 #include "report/report.h"
 
 /* ---- numbers and names */

@@ -10,22 +10,22 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/data.h"
+#include "layers/naive.h"
 #include "network/network.h"
 #include "oracle.h"
-#include "trainer/naive.h"
 #include "trainer/step.h"
 #include "training.h"
 
 /* ---- optimisers: the formulas of trainer/optimizer.h again, in double, on the naive gradient */
 
-typedef enum formula { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW } formula;
+typedef enum formula { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW, AMSGRAD, IRPROP } formula;
 
 typedef struct reference {
   formula rule;
   double rate, decay, clip;
   nu_naive naive;
-  double *gradient, *m, *v; /* [n_parameters] */
-  bool *is_weight;          /* [n_parameters]: decay is for weights, not for biases */
+  double *gradient, *m, *v, *u; /* [n_parameters] */
+  bool *is_weight;              /* [n_parameters]: decay is for weights, not for biases */
   size_t n;
   int t;
 } reference;
@@ -38,6 +38,7 @@ static reference reference_start(const numann_network *network, formula rule, do
   r.gradient = nu_alloc(n, sizeof(double));
   r.m = nu_alloc(n, sizeof(double));
   r.v = nu_alloc(n, sizeof(double));
+  r.u = nu_alloc(n, sizeof(double));
   r.is_weight = nu_alloc(n, sizeof(bool));
   for (size_t l = 0, at = 0; l < network->n_layers; l++) {
     size_t weights = network->layers[l].inputs * network->layers[l].neurons;
@@ -52,17 +53,36 @@ static void reference_end(reference *r) {
   free(r->gradient);
   free(r->m);
   free(r->v);
+  free(r->u);
   free(r->is_weight);
+}
+
+/* The algorithm of the paper, with the products of its gradients. */
+static double irprop(double *size, double *last, double rate, double w, double g) {
+  if (*size == 0.0) *size = rate;
+  if (*last * g > 0.0) *size = fmin(*size * 1.2, 50.0);
+  if (*last * g < 0.0) {
+    *size = fmax(*size * 0.5, 1e-6);
+    g = 0.0;
+  }
+  *last = g;
+  return w - (g > 0.0 ? *size : g < 0.0 ? -*size : 0.0);
 }
 
 /* w from the mean gradient g, which has the L2 term already where the rule wants it there. */
 static double updated(reference *r, size_t i, double w, double g) {
-  double *m = &r->m[i], *v = &r->v[i];
+  double *m = &r->m[i], *v = &r->v[i], *u = &r->u[i];
   switch (r->rule) {
     case SGD: return w - r->rate * g;
     case MOMENTUM: *m = 0.9 * *m + g; return w - r->rate * *m;
     case NESTEROV: *m = 0.9 * *m + g; return w - r->rate * (g + 0.9 * *m);
     case RMSPROP: *v = 0.9 * *v + 0.1 * g * g; return w - r->rate * g / (sqrt(*v) + 1e-8);
+    case IRPROP: return irprop(m, v, r->rate, w, g);
+    case AMSGRAD:
+      *m = 0.9 * *m + 0.1 * g;
+      *v = 0.5 * *v + 0.5 * g * g;
+      *u = fmax(*u, *v);
+      return w - r->rate * *m / (1.0 - pow(0.9, r->t)) / (sqrt(*u / (1.0 - pow(0.5, r->t))) + 1e-8);
     default:
       *m = 0.9 * *m + 0.1 * g;
       *v = 0.999 * *v + 0.001 * g * g;
@@ -73,7 +93,7 @@ static double updated(reference *r, size_t i, double w, double g) {
 
 static void reference_step(reference *r, size_t rows, const float *inputs, const float *targets) {
   double norm = 0.0, *w = r->naive.parameters;
-  nu_naive_gradient(&r->naive, rows, inputs, targets, r->gradient);
+  nu_naive_gradient(&r->naive, rows, inputs, targets, NULL, r->gradient);
   for (size_t i = 0; i < r->n; i++) {
     r->gradient[i] /= (double)rows;
     norm += r->gradient[i] * r->gradient[i];
@@ -92,16 +112,20 @@ static const struct {
   const char *settings;
   formula rule;
   double rate, decay, clip;
-} optimizers[] = {{"name=sgd", SGD, 0.05, 0, 0},
-                  {"name=sgd", SGD, 0.05, 0.1, 0.05},
-                  {"name=momentum", MOMENTUM, 0.05, 0.1, 0},
-                  {"name=nesterov", NESTEROV, 0.05, 0.1, 0},
-                  {"name=rmsprop", RMSPROP, 0.01, 0.1, 0},
-                  {"name=adam", ADAM, 0.01, 0, 0},
-                  {"name=adam", ADAM, 0.01, 0.1, 0.05},
-                  {"name=adamw", ADAMW, 0.01, 0.1, 0}};
+  size_t batch; /* 0: 97 */
+} optimizers[] = {
+    {"name=sgd", SGD, 0.05, 0, 0, 0},
+    {"name=sgd", SGD, 0.05, 0.1, 0.05, 0},
+    {"name=momentum", MOMENTUM, 0.05, 0.1, 0, 0},
+    {"name=nesterov", NESTEROV, 0.05, 0.1, 0, 0},
+    {"name=rmsprop", RMSPROP, 0.01, 0.1, 0, 0},
+    {"name=adam", ADAM, 0.01, 0, 0, 0},
+    {"name=adam", ADAM, 0.01, 0.1, 0.05, 0},
+    {"name=adamw", ADAMW, 0.01, 0.1, 0, 0},
+    {"beta2=0.5 train.optimizer.name=amsgrad", AMSGRAD, 0.01, 0.1, 0, 0},
+    {"name=irprop train.batch=full train.epochs=12", IRPROP, 0.01, 0.1, 0, TRAINING_ROWS}};
 
-/* Batches of 97, 97 and 9 rows, twice, without shuffling. tanh throughout: no kinks, so that float
+/* Batches of 97, 97 and 9 rows, twice, or all rows twelve times, without shuffling. tanh throughout: no kinks, so that float
  * and double stay on one path. */
 START_TEST(optimizers_follow_their_formulas) {
   char settings[512];
@@ -118,9 +142,10 @@ START_TEST(optimizers_follow_their_formulas) {
   double largest = 0.0, tolerance = optimizers[_i].rule >= RMSPROP ? 2e-3 : 2e-6;
   for (size_t i = 0; i < rows->rows; i++)
     targets[i * TRAINING_CLASSES + (size_t)rows->labels[i]] = 1;
-  for (size_t epoch = 0; epoch < 2; epoch++) {
-    for (size_t first = 0; first < rows->rows; first += 97) {
-      size_t n = rows->rows - first < 97 ? rows->rows - first : 97;
+  size_t batch = optimizers[_i].batch ? optimizers[_i].batch : 97;
+  for (size_t epoch = 0; epoch < (batch == 97 ? 2 : 12); epoch++) {
+    for (size_t first = 0; first < rows->rows; first += batch) {
+      size_t n = rows->rows - first < batch ? rows->rows - first : batch;
       reference_step(&r, n, rows->inputs + first * TRAINING_FEATURES,
                      targets + first * TRAINING_CLASSES);
     }
@@ -176,7 +201,7 @@ START_TEST(gradients_keep_their_value_and_not_their_bits) {
   oracle_rows rows = oracle_draw_rows(&shape, BATCH, 4);
   size_t n = network->n_parameters;
   float *a = nu_alloc(n, sizeof *a), *b = nu_alloc(n, sizeof *b);
-  numann_plan plan = nu_plan_of(2, NU_SAMPLES, 0, BATCH, 8);
+  nu_plan plan = nu_plan_of(2, NU_SAMPLES, 0, BATCH, 8);
   nu_data_order(order, BATCH, 5, 0, true);
   permute(inputs, rows.inputs, 70, order);
   permute(targets, rows.targets, 9, order);

@@ -8,12 +8,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/methods.h"
 #include "numann.h"
+#include "plan/tree.h"
 #include "training.h"
 #include "trainer/schedule.h"
 #include "trainer/step.h"
 #include "trainer/trainer.h"
-#include "trainer/tree.h"
 
 /* ---- the tree against its definition, with an addition that is neither associative nor
  * commutative */
@@ -52,7 +53,7 @@ static uint64_t root_by_owners(size_t grains, size_t owners) {
     nu_tree part = {.depth = 0};
     for (size_t g = mine.begin; g < mine.end; g++) {
       slots[part.depth] = g + 1;
-      nu_tree_push(&part, (nu_node){0, g, part.depth});
+      nu_tree_push(&part, (nu_tree_node){0, g, part.depth});
       merge_all(&part, slots, false);
       ck_assert_uint_lt(part.depth, nu_tree_slots_bound(mine.end - mine.begin));
     }
@@ -60,7 +61,7 @@ static uint64_t root_by_owners(size_t grains, size_t owners) {
     for (size_t r = 0; r < part.depth; r++) {
       size_t slot = o * NU_TREE_DEPTH + r;
       joined[slot] = slots[part.nodes[r].slot];
-      nu_tree_push(&all, (nu_node){part.nodes[r].level, part.nodes[r].index, slot});
+      nu_tree_push(&all, (nu_tree_node){part.nodes[r].level, part.nodes[r].index, slot});
       merge_all(&all, joined, false);
     }
   }
@@ -86,8 +87,8 @@ static const char *const variants[] = {
     "train.optimizer.name=rmsprop train.batch=1 train.epochs=1",
     "train.optimizer.name=adam train.schedule.name=cosine train.schedule.warmup=1",
     "train.optimizer.name=adamw train.optimizer.weight_decay=0.1 train.grain=auto",
-    "train.precision=bf16 train.optimizer.name=momentum train.optimizer.weight_decay=0.01 "
-    "train.grain=7",
+    ("train.precision=bf16 train.optimizer.name=momentum train.optimizer.weight_decay=0.01 "
+     "train.grain=7"),
     "train.precision=bf16 train.optimizer.name=adam train.clip_norm=0.5 train.batch=full"};
 
 START_TEST(weights_do_not_depend_on_threads_or_strategy) {
@@ -114,7 +115,7 @@ START_TEST(weights_do_not_depend_on_groups_fusing_chunks_or_blocks) {
   training_hash(variants[_i], 1, NU_NEURONS, want);
   for (size_t groups = 1; groups <= 4; groups++) {
     for (size_t b = 0; b < sizeof blocks / sizeof *blocks; b++) {
-      numann_plan plan = nu_plan_of(1 + 2 * b, NU_HYBRID, groups, 1, 1);
+      nu_plan plan = nu_plan_of(1 + 2 * b, NU_HYBRID, groups, 1, 1);
       plan.blocks = blocks[b];
       plan.fuse = (groups + b) % 2 == 0;
       plan.chunk = 1 + (groups * 3 + b) % 4;
@@ -160,19 +161,9 @@ static nu_state saved_state;
 static numann_status keep_state(void *arg, numann_trainer *trainer, numann_error *err) {
   (void)arg;
   const nu_state *now = nu_trainer_state_view(trainer);
-  NU_TRY(nu_state_allocate(&saved_state, now->n_parameters, now->moment1, now->moment2, now->best,
-                           err));
-  nu_state blocks = saved_state;
-  saved_state = *now;
-  saved_state.weights = blocks.weights;
-  saved_state.moment1 = blocks.moment1;
-  saved_state.moment2 = blocks.moment2;
-  saved_state.best = blocks.best;
-  saved_state.borrowed = false; /* the trainer's weights are the network's own */
-  memcpy(saved_state.weights, now->weights, now->n_parameters * 4);
-  if (now->moment1) memcpy(saved_state.moment1, now->moment1, now->n_parameters * 4);
-  if (now->moment2) memcpy(saved_state.moment2, now->moment2, now->n_parameters * 4);
-  return NUMANN_OK;
+  /* the trainer's weights are the network's own, these are not */
+  NU_TRY(nu_state_create(&saved_state, NULL, now->n_parameters, now->method, now->best, err));
+  return nu_state_copy(&saved_state, now, err);
 }
 
 static double last_loss;
@@ -210,13 +201,50 @@ START_TEST(a_run_resumed_at_any_step_ends_in_the_same_bits) {
 }
 END_TEST
 
+/* Another number of parameters, other arrays, best weights or none. */
 START_TEST(a_state_of_another_shape_is_refused) {
   training_job j = training_start(variants[0], 1, NU_NEURONS);
-  nu_state other;
-  training_must(nu_state_allocate(&other, 17, false, false, false, &training_error));
-  ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &training_error), NUMANN_ERR_MODEL);
-  nu_state_clear(&other);
+  size_t n = j.network->n_parameters;
+  const struct {
+    size_t n_parameters;
+    const char *method;
+    bool best;
+    numann_status status;
+  } cases[] = {{n, "sgd", false, NUMANN_OK},
+               {17, "sgd", false, NUMANN_ERR_MODEL},
+               {n, "adam", false, NUMANN_ERR_MODEL},
+               {n, "momentum", false, NUMANN_ERR_MODEL},
+               {n, "sgd", true, NUMANN_ERR_MODEL}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    nu_state other;
+    training_must(nu_state_create(&other, NULL, cases[i].n_parameters,
+                                  nu_method_named(cases[i].method), cases[i].best,
+                                  &training_error));
+    ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &training_error), cases[i].status);
+    nu_state_clear(&other);
+  }
   training_end(&j);
+}
+END_TEST
+
+/* A plan says who does what, and no more: one that was made for another optimiser and another seed
+ * does not change what this config asks for. */
+START_TEST(a_plan_of_another_config_serves) {
+  char want[65], got[65];
+  training_hash(variants[_i], 2, NU_SAMPLES, want);
+  training_job other = training_start("train.seed=6", 2, NU_SAMPLES);
+  training_job j = training_start(variants[_i], 2, NU_SAMPLES);
+  numann_trainer_destroy(j.trainer);
+  other.plan->plan.problem.grain = j.plan->plan.problem.grain;
+  other.plan->plan.problem.precision = j.plan->plan.problem.precision;
+  ck_assert_uint_eq(other.plan->plan.arrays, 0);
+  training_must(
+      numann_trainer_create(&j.trainer, j.config, j.network, other.plan, j.data, &training_error));
+  training_must(numann_trainer_run(j.trainer, NULL, &training_error));
+  nu_network_sha256(j.network, got);
+  ck_assert_str_eq(want, got);
+  training_end(&j);
+  training_end(&other);
 }
 END_TEST
 
@@ -300,6 +328,7 @@ static Suite *trainer_suite(void) {
   tcase_add_test(tests, another_order_of_summation_shows_in_the_bits);
   tcase_add_loop_test(tests, a_run_resumed_at_any_step_ends_in_the_same_bits, 0, 2);
   tcase_add_test(tests, a_state_of_another_shape_is_refused);
+  tcase_add_loop_test(tests, a_plan_of_another_config_serves, 4, 7);
   tcase_add_test(tests, divergence_is_found_and_the_network_stays_finite);
   tcase_add_test(tests, clipping_bounds_the_step);
   tcase_add_test(tests, the_caller_keeps_its_rounding_mode);

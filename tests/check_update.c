@@ -30,6 +30,79 @@ START_TEST(update_reports_what_is_not_finite) {
 }
 END_TEST
 
+/* Second moments that fall, from 1 on: the largest of them counts, and only in the square root. */
+START_TEST(amsgrad_keeps_the_largest_second_moment) {
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  float w[P] = {0}, G[P], m[P] = {0}, v[P] = {0}, most[P] = {0};
+  double w_ref = 0.0, m_ref = 0.0, v_ref = 0.0, most_ref = 0.0;
+  for (int t = 1; t <= 12; t++) {
+    double g = t < 4 ? 1.0 : -0.5 / t, c1 = 1.0 / (1.0 - pow(0.9, t)),
+           c2 = 1.0 / (1.0 - pow(0.5, t));
+    nu_update u = {NU_AMSGRAD, 0.5f, 0.1f, 0.0f, 0.9f, 0.5f, 1e-3f, (float)c1, (float)c2};
+    for (size_t i = 0; i < P; i++) G[i] = (float)(-2.0 * g);
+    ck_assert(kernels->update(&u, P, w, G, (float *[]){m, v, most}));
+    m_ref = 0.9 * m_ref + 0.1 * g;
+    v_ref = 0.5 * v_ref + 0.5 * g * g;
+    most_ref = fmax(most_ref, v_ref);
+    w_ref -= 0.1 * m_ref * c1 / (sqrt(most_ref * c2) + 1e-3);
+    for (size_t i = 0; i < P; i++) {
+      ck_assert_double_eq_tol((double)w[i], w_ref, 1e-6);
+      ck_assert_double_eq_tol((double)v[i], v_ref, 1e-6);
+      ck_assert_double_eq_tol((double)most[i], most_ref, 1e-6);
+    }
+  }
+  ck_assert_double_gt(most_ref, 4.0 * v_ref);
+}
+END_TEST
+
+/* By hand: dE/dw, then what step, weight and remembered gradient become. Odd weights see the mirror
+ * image, and gradients so small that their product would be 0. */
+START_TEST(irprop_follows_its_rule_step_by_step) {
+  static const struct {
+    float g, step, w, last;
+  } steps[] = {{1.0f, 0.1f, -0.1f, 1.0f},     /* nothing to compare with */
+               {2.0f, 0.12f, -0.22f, 2.0f},   /* the same sign: grows */
+               {-1.0f, 0.06f, -0.22f, 0.0f},  /* changed: shrinks, stays, forgets */
+               {-1.0f, 0.06f, -0.16f, -1.0f}, /* goes on with the shorter step */
+               {-0.5f, 0.072f, -0.088f, -0.5f}, {0.0f, 0.072f, -0.088f, 0.0f},
+               {3.0f, 0.072f, -0.16f, 3.0f},    {-3.0f, 0.036f, -0.16f, 0.0f},
+               {3.0f, 0.036f, -0.196f, 3.0f}};
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  nu_float_env env = nu_float_env_enter();
+  float w[P] = {0}, step[P], last[P] = {0}, G[P];
+  nu_update u = {.rule = NU_IRPROP, .factor = 0.25f};
+  for (size_t i = 0; i < P; i++) step[i] = 0.1f;
+  for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+    for (size_t i = 0; i < P; i++) G[i] = (i % 2 ? 0x1p-100f : -1.0f) * 4.0f * steps[s].g;
+    ck_assert(kernels->update(&u, P, w, G, (float *[]){step, last, NULL}));
+    for (size_t i = 0; i < P; i++) {
+      float sign = i % 2 ? -1.0f : 1.0f, size = i % 2 ? 0x1p-100f : 1.0f;
+      ck_assert_float_eq_tol(step[i], steps[s].step, 1e-7f);
+      ck_assert_float_eq_tol(w[i], sign * steps[s].w, 1e-7f);
+      ck_assert(last[i] == sign * size * steps[s].last);
+    }
+  }
+  nu_float_env_leave(&env);
+}
+END_TEST
+
+START_TEST(irprop_steps_have_limits_and_show_what_is_not_finite) {
+  const nu_kernels *kernels = nu_kernels_named(nu_isa_names[_i]);
+  if (!kernels) return;
+  float w[P] = {0}, step[P] = {45.0f, 1.5e-6f}, last[P] = {1.0f, -1.0f}, G[P] = {-1.0f, -1.0f};
+  float *arrays[NU_MOST_ARRAYS] = {step, last, NULL};
+  nu_update u = {.rule = NU_IRPROP, .factor = 1.0f};
+  ck_assert(kernels->update(&u, P, w, G, arrays));
+  ck_assert(step[0] == 50.0f && step[1] == 1e-6f && w[0] == -50.0f && w[1] == 0.0f);
+  G[3] = NAN;
+  ck_assert(!kernels->update(&u, P, w, G, arrays));
+  w[3] = 0.0f, G[3] = INFINITY;
+  ck_assert(!kernels->update(&u, P, w, G, arrays));
+}
+END_TEST
+
 /* A chain with a target is the chain, the subtrees and then the update; near and far rows, and one
  * row alone (k 1), which has no subtrees. */
 static void check_target(const nu_kernels *kernels, nu_rule rule, size_t m, size_t width,
@@ -100,6 +173,9 @@ int main(void) {
   TCase *tests = tcase_create("update");
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, update_reports_what_is_not_finite, 0, NU_ISAS);
+  tcase_add_loop_test(tests, amsgrad_keeps_the_largest_second_moment, 0, NU_ISAS);
+  tcase_add_loop_test(tests, irprop_follows_its_rule_step_by_step, 0, NU_ISAS);
+  tcase_add_loop_test(tests, irprop_steps_have_limits_and_show_what_is_not_finite, 0, NU_ISAS);
   tcase_add_loop_test(tests, a_target_takes_the_step_of_the_chain, 0, NU_ISAS);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

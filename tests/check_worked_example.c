@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "layers/naive.h"
 #include "network/network.h"
 #include "numann.h"
-#include "trainer/naive.h"
 #include "trainer/step.h"
 
 #define TOLERANCE 1e-6
@@ -130,7 +130,7 @@ END_TEST
 START_TEST(the_engine_has_the_deltas) {
   float gradient[PARAMETERS];
   for (int strategy = 0; strategy < NU_STRATEGIES; strategy++) {
-    numann_plan plan = nu_plan_of(2, (nu_strategy)strategy, 2, 1, 32);
+    nu_plan plan = nu_plan_of(2, (nu_strategy)strategy, 2, 1, 32);
     must(nu_engine_gradient(network, &plan, 1, input, target, gradient, &error));
     expect_floats(gradient + 12, hidden_delta, 4);
     expect_floats(gradient + 24, output_delta, 2);
@@ -153,7 +153,7 @@ START_TEST(the_naive_network_agrees) {
   nu_naive_backward(&naive, target);
   expect(naive.delta + naive.first[1], hidden_delta, 4);
   expect(naive.delta + naive.first[2], output_delta, 2);
-  nu_naive_gradient(&naive, 1, input, target, gradient);
+  nu_naive_gradient(&naive, 1, input, target, NULL, gradient);
   for (size_t i = 0; i < PARAMETERS; i++) {
     updated[i] = naive.parameters[i] - 0.5 * gradient[i]; /* (4.10) */
   }

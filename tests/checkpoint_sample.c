@@ -62,7 +62,7 @@ static nu_schema schema(sample_kind kind, size_t inputs, size_t outputs, uint64_
 
 static nu_state state(size_t n_parameters, uint64_t step) {
   nu_state made;
-  nu_state_allocate(&made, n_parameters, true, true, true, NULL);
+  nu_state_create(&made, NULL, n_parameters, nu_method_named("adam"), true, NULL);
   made.step = step;
   made.epoch = step / 7;
   made.batch = step % 7;
@@ -71,8 +71,8 @@ static nu_state state(size_t n_parameters, uint64_t step) {
   made.best_loss = 0.1;
   made.finished = step % 2 == 1;
   fill(made.weights, n_parameters, step, 1);
-  fill(made.moment1, n_parameters, step, 2);
-  fill(made.moment2, n_parameters, step, 3);
+  fill(made.arrays[0], n_parameters, step, 2);
+  fill(made.arrays[1], n_parameters, step, 3);
   fill(made.best, n_parameters, step, 4);
   return made;
 }
@@ -98,6 +98,16 @@ static bool same_bits(const void *a, const void *b, size_t n) {
   return (!a && !b) || (a && b && memcmp(a, b, n) == 0);
 }
 
+/* A file may leave out the scaling that changes nothing; a reader gives it. */
+static bool same_scaling(const nu_scaling *a, const nu_scaling *b, size_t n) {
+  for (size_t j = 0; j < n; j++) {
+    const double x[] = {a->shift ? a->shift[j] : 0.0, a->shift ? a->scale[j] : 1.0};
+    const double y[] = {b->shift ? b->shift[j] : 0.0, b->shift ? b->scale[j] : 1.0};
+    if (memcmp(x, y, sizeof x) != 0) return false;
+  }
+  return true;
+}
+
 static bool same_names(char *const *a, char *const *b, size_t n) {
   if (!a || !b) return !a && !b;
   for (size_t i = 0; i < n; i++) {
@@ -111,21 +121,27 @@ static bool same_schema(const nu_schema *a, const nu_schema *b) {
          same_names(a->feature_names, b->feature_names, a->features) &&
          same_names(a->class_names, b->class_names, a->classes) &&
          same_names(a->target_names, b->target_names, a->classes ? 1 : a->targets) &&
-         same_bits(a->inputs.shift, b->inputs.shift, a->features * sizeof(double)) &&
-         same_bits(a->inputs.scale, b->inputs.scale, a->features * sizeof(double)) &&
-         same_bits(a->outputs.shift, b->outputs.shift, a->targets * sizeof(double)) &&
-         same_bits(a->outputs.scale, b->outputs.scale, a->targets * sizeof(double));
+         same_scaling(&a->inputs, &b->inputs, a->features) &&
+         same_scaling(&a->outputs, &b->outputs, a->targets);
 }
 
 static bool same_network(const numann_network *a, const numann_network *b) {
   if (a->n_layers != b->n_layers || a->loss != b->loss) return false;
   for (size_t l = 0; l < a->n_layers; l++) {
     const nu_layer *x = &a->layers[l], *y = &b->layers[l];
-    if (x->inputs != y->inputs || x->neurons != y->neurons || x->activation != y->activation) {
+    if (x->kind != y->kind || x->rate != y->rate || x->inputs != y->inputs ||
+        x->neurons != y->neurons || x->activation != y->activation) {
       return false;
     }
   }
   return same_bits(a->parameters, b->parameters, a->n_parameters * sizeof(float));
+}
+
+static bool same_arrays(const nu_state *a, const nu_state *b) {
+  for (size_t i = 0; i < NU_METHOD_ARRAYS; i++) {
+    if (!same_bits(a->arrays[i], b->arrays[i], a->n_parameters * sizeof(float))) return false;
+  }
+  return a->method == b->method && same_bits(a->numbers, b->numbers, sizeof a->numbers);
 }
 
 static bool same_state(const nu_state *a, const nu_state *b) {
@@ -134,8 +150,7 @@ static bool same_state(const nu_state *a, const nu_state *b) {
          same_bits(&a->epoch_loss, &b->epoch_loss, 8) && a->best_epoch == b->best_epoch &&
          same_bits(&a->best_loss, &b->best_loss, 8) && a->finished == b->finished &&
          a->n_parameters == b->n_parameters && same_bits(a->weights, b->weights, n) &&
-         same_bits(a->moment1, b->moment1, n) && same_bits(a->moment2, b->moment2, n) &&
-         same_bits(a->best, b->best, n);
+         same_bits(a->best, b->best, n) && same_arrays(a, b);
 }
 
 bool sample_equal(const nu_saved *a, const nu_saved *b) {

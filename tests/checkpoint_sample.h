@@ -6,7 +6,7 @@
 
 typedef enum sample_kind {
   SAMPLE_MODEL,     /* regression, no scaling, no names: the smallest file */
-  SAMPLE_CHECKPOINT /* two or more classes, names, scaling, both moments and best weights */
+  SAMPLE_CHECKPOINT /* two or more classes, names, scaling, Adam's arrays and best weights */
 } sample_kind;
 
 /* sizes: [n_layers + 1]. Every number is a function of the step. NULL members: memory refused. */

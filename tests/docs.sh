@@ -1,6 +1,6 @@
 #!/bin/sh
-# The documents tell the truth: what the command writes itself equals its file, the library example is
-# the tested program, links lead somewhere, and every block marked ```sh run works.
+# The documents tell the truth: what the command writes itself equals its file, the library examples are
+# the tested programs, links lead somewhere, and every block marked ```sh run works.
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317,SC2086,SC2046,SC2012,SC2016 # functions called through check; lists of file names
 # shellcheck source=tests/harness.sh
@@ -23,8 +23,14 @@ block_after "$srcdir/README.md" '<!-- tests/xor.c -->' >xor.c
 check "the library example of README.md is tests/xor.c" diff -u "$srcdir/tests/xor.c" xor.c
 check "and has fewer than 60 lines" test "$(wc -l <xor.c)" -lt 60 -a -s xor.c
 
+within() { case $(cat "$2") in *"$(cat "$1")"*) ;; *) return 1 ;; esac; } # PART WHOLE
+block_after "$srcdir/README.md" '<!-- in tests/answer.c -->' >answer.c
+check "the example that asks a model stands in tests/answer.c" within answer.c "$srcdir/tests/answer.c"
+check "and is one" test -s answer.c
+check "the whole has fewer than 60 lines" test "$(wc -l <"$srcdir/tests/answer.c")" -lt 60
+
 check "the version is one" same "$("$NUMANN" --version)" "numann $(sed -n 's/^AC_INIT(\[numann\], \[\(.*\)\])$/\1/p' "$srcdir/configure.ac")"
-check "and NEWS begins with it" same "numann $(sed -n 's/^## \([0-9.]*\).*/\1/p' "$srcdir/NEWS" | head -n 1)" "$("$NUMANN" --version)"
+check "and NEWS begins with it" same "numann $(sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' "$srcdir/NEWS" | head -n 1)" "$("$NUMANN" --version)"
 
 # ---- a block after <!-- output: ARGUMENTS, from WORD on --> is what the command prints, from that line on
 unset OMP_PROC_BIND OMP_PLACES

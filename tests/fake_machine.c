@@ -181,17 +181,17 @@ static size_t threads_of(dice *d, const nu_machine *m) {
   }
 }
 
-numann_plan fake_plan_of(dice *d, const nu_machine *machine) {
+nu_plan fake_plan_of(dice *d, const nu_machine *machine) {
   size_t threads = threads_of(d, machine), batch = roll(d, 1, one_in(d, 2) ? 40 : 3000),
          grain = roll(d, 1, 64);
   nu_strategy strategy = (nu_strategy)roll(d, 0, NU_STRATEGIES - 1);
   size_t groups = one_in(d, 2) ? machine->numa_nodes : roll(d, 1, threads);
-  numann_plan plan = nu_plan_of(threads, strategy, groups, batch, grain);
-  plan.last_batch = roll(d, 1, batch);
+  nu_plan plan = nu_plan_of(threads, strategy, groups, batch, grain);
+  plan.problem.last_batch = roll(d, 1, batch);
   if (one_in(d, 2)) plan.chunk = roll(d, 1, plan.chunk);
-  plan.moments = roll(d, 0, 2);
+  plan.arrays = roll(d, 0, 2);
   plan.fuse = one_in(d, 2);
-  plan.precision = one_in(d, 3) ? NU_BF16 : NU_FP32;
+  plan.problem.precision = one_in(d, 3) ? NU_BF16 : NU_FP32;
   return plan;
 }
 
@@ -234,10 +234,10 @@ void for_each_fake(int part, void (*look)(const fake_subject *)) {
     fake_subject s = draw(seed);
     s.machine = &s.fake.machine;
     if (one_in(&d, 6)) s.request.given = s.given = draw_given(&d, &s);
-    s.placement = s.plan.placement = fake_placement_of(&s);
+    s.plan.placement = s.placement = fake_placement_of(&s);
     look(&s);
     free(s.given);
-    nu_plan_clear(&s.plan);
+    nu_placement_destroy(s.placement);
     numann_network_destroy(s.network);
     nu_machine_clear(&s.fake.machine);
   }

@@ -32,7 +32,7 @@ fake_words fake_words_of(dice *d);
 
 /* A network, and a plan without placement for it. */
 numann_network *fake_network_of(dice *d);
-numann_plan fake_plan_of(dice *d, const nu_machine *machine);
+nu_plan fake_plan_of(dice *d, const nu_machine *machine);
 
 /* All that a placement is made from, and the placement. */
 typedef struct fake_subject {
@@ -40,8 +40,8 @@ typedef struct fake_subject {
   fake_machine fake;
   const nu_machine *machine;
   numann_network *network;
-  numann_plan plan;
-  const nu_placement *placement; /* the plan's */
+  nu_plan plan;
+  nu_placement *placement; /* the plan's */
   nu_placement_request request;
   unsigned *given;
 } fake_subject;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What is installed works by itself: `make install` into an empty place, tests/xor.c built against it
-# (shared and static), and the command run on the installed configs with the source tree out of reach.
+# What is installed works by itself: `make install` into an empty place, tests/xor.c and tests/answer.c built
+# against it (shared and static), and the command run on the installed configs with the source tree out of reach.
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
@@ -44,29 +44,34 @@ check "its version is the command's" same "numann $(flags --modversion)" "$("$bi
 
 # Nothing below may look at the source tree.
 mkdir "$work/elsewhere"
-cp "$srcdir/tests/xor.c" "$work/elsewhere"
+cp "$srcdir/tests/xor.c" "$srcdir/tests/answer.c" "$work/elsewhere"
 cd "$work/elsewhere" || exit 99
 
 expected_xor="0 xor 0 = 0.0 0 xor 1 = 1.0 1 xor 0 = 1.0 1 xor 1 = 0.0"
 run_xor() { ./"$1" >"$work/out" 2>"$work/err" && same "$(awk '{ $5 = sprintf("%.1f", $5); printf "%s%s", (NR > 1 ? " " : ""), $0 }' "$work/out")" "$expected_xor"; }
-compile() { # PROGRAM FLAG...
-  program=$1
-  shift
+compile() { # PROGRAM SOURCE FLAG...
+  program=$1 source=$2
+  shift 2
   # shellcheck disable=SC2086 # CC and CFLAGS are lists of words
-  $CC ${CFLAGS-} -o "$program" xor.c "$@"
+  $CC ${CFLAGS-} -o "$program" "$source" "$@"
 }
 if [ -f "$lib/libnumann.so" ]; then
   # shellcheck disable=SC2046
-  check "xor.c builds against the shared library" compile shared $(flags --cflags --libs)
+  check "xor.c builds against the shared library" compile shared xor.c $(flags --cflags --libs)
   check "and is linked to it" sh -c "ldd ./shared | grep -q '$lib/libnumann.so'"
   check "and gives XOR" run_xor shared
+  # shellcheck disable=SC2046
+  check "answer.c builds against it" compile answer answer.c $(flags --cflags --libs)
 fi
 if [ -f "$lib/libnumann.a" ]; then
   # shellcheck disable=SC2046
   check "xor.c builds against the static library" \
-    compile static $(flags --cflags) "$lib/libnumann.a" $(flags --static --libs | sed 's/-lnumann//')
+    compile static xor.c $(flags --cflags) "$lib/libnumann.a" $(flags --static --libs | sed 's/-lnumann//')
   check "and does not need the shared one" sh -c "! ldd ./static | grep -q libnumann"
   check "and gives XOR" run_xor static
+  # shellcheck disable=SC2046
+  [ -x answer ] || check "answer.c builds against it" \
+    compile answer answer.c $(flags --cflags) "$lib/libnumann.a" $(flags --static --libs | sed 's/-lnumann//')
 fi
 
 # Each header stands alone.
@@ -90,6 +95,27 @@ check "and is accurate" awk -v a="$(json test_accuracy)" 'BEGIN { exit !(a > 0.8
 check "from the installed folder as well" run 0 train "$configs/iris.yaml" --out iris --json
 check "and evaluates" run 0 eval runs/digits --json
 check "and knows itself" run 0 info runs/digits
+
+# answer.c and the command say the same of the same raw rows.
+ask() { ./answer "$1" <rows >answers 2>notes; } # MODEL
+say() { run 0 predict "$1" "$2" && sed 1d "$work/out" | cut -d, -f1 >said; } # MODEL ROWS
+names_only() { cut -d' ' -f1 answers >names; }
+sed '1d; s/,[^,]*$//' configs/data/iris.csv >rows
+check "answer.c asks the model of iris" ask iris
+check "and says what it asks" grep -q '^answers: one of 3 classes: setosa, versicolor, virginica$' notes
+check "the command answers, too" say iris configs/data/iris.csv
+check "answer.c has names for its answers" names_only
+check "the same for every row" cmp names said
+check "many of them" test "$(wc -l <said)" = 150
+check "and of each class" same "$(sort -u said | tr '\n' ' ')" "setosa versicolor virginica "
+check "the installed command trains on numbers" run 0 train "$configs/line.yaml" --set data.scale_targets=standardize \
+  --set data.scale=standardize --out line --quiet
+sed '1d; s/,.*//' configs/data/line.csv >rows
+check "answer.c asks for numbers" ask line
+check "as the command does" say line configs/data/line.csv
+check "and gets the same" cmp answers said
+check "a run that has not ended is noted" sh -c 'rm line/model.safetensors && ./answer line <rows 2>&1 >/dev/null | grep -q "^note: line: .* has not ended"'
+check "what is no model is refused" sh -c '! ./answer rows <rows 2>notes && grep -q "^answer: model: rows" notes'
 check "make uninstall" make_here uninstall
 check "leaves nothing" same "$(find "$place" ! -type d)" ""
 finish

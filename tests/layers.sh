@@ -18,20 +18,20 @@ awk=$srcdir/tests/layers.awk
 breaches "$srcdir" >"$work/found"
 check "no rule is broken" test ! -s "$work/found" || cat "$work/found"
 
-# ---- each rule must notice its breach: RULE|FILE|TEXT, put at the end of the file
+# ---- each rule must notice its breach: RULE|FILE|TEXT, put at the end of the file; \n begins a line
 cat >"$work/planted" <<'END'
 include-order|src/base/status.c|#include "config/config.h"
 include-order|src/network/network.c|#include "trainer/trainer.h"
 include-order|src/plan/plan.c|#include "numann/trainer.h"
 include-order|src/trainer/trainer.c|#include "checkpoint/checkpoint.h"
-include-order|src/trainer/step.c|#include "tree.h"
-include-order|src/trainer/step.c|#include "trainer/tree.c"
+include-order|src/trainer/step.c|#include "gradient.h"
+include-order|src/trainer/step.c|#include "trainer/join.c"
 include-order|include/numann/config.h|#include <numann/trainer.h>
 kernels-alone|src/kernels/panel.c|#include "machine/team.h"
 openmp|src/trainer/step.c|#pragma omp parallel
 openmp|src/kernels/panel.c|#include <omp.h>
 hwloc|src/machine/machine.h|#include <hwloc.h>
-mpi|src/trainer/tree.c|#include <mpi.h>
+mpi|src/plan/tree.c|#include <mpi.h>
 intrinsics|src/kernels/kernels.c|#include <immintrin.h>
 intrinsics|src/kernels/chain.h|#include <arm_neon.h>
 intrinsics|src/kernels/panel.c|int x = _mm_getcsr();
@@ -53,6 +53,20 @@ licence|src/cli/planted.c|1;2;3;4;5;6;7;8;9
 tab|src/cli/main.c|TAB
 blank-end|src/cli/main.c|int x; 
 comment-form|src/cli/main.c|int x; // the other form
+columns|src/data/split.h|COLUMNS 101
+columns|include/numann/status.h|COLUMNS 101
+doubled-name|src/report/svg.h|typedef struct nu_text {\n  int x;\n} nu_text;
+doubled-name|src/base/text.h|typedef struct nu_plot { int x; } nu_plot;
+doubled-name|src/machine/view.h|struct numann_network {\n  int x;\n};
+doubled-name|src/report/svg.h|typedef float nu_team;
+doubled-name|src/report/svg.h|typedef void nu_range(int x);
+doubled-name|src/report/svg.h|typedef void (*nu_range)(int x);
+doubled-name|src/cli/result.h|void nu_schema(int x);
+doubled-name|src/base/file.c|static int nu_rows(void) {\n  return 1;\n}
+doubled-name|src/base/file.h|typedef int nu_size_add;
+own-default|src/cli/main.c|int f(int x) {\n  switch (x) {\n    case NU_KEY_REAL: return 1;\n    default: return 0;\n  }\n}
+own-default|src/cli/main.c|enum { ONE,\n  TWO };\nint f(int x) {\n  switch (x) {\n    case TWO: {\n      break;\n    }\n    default: return 0;\n  }\n}
+own-default|src/cli/main.c|int f(int x) {\n  switch (x) {\n    case NUMANN_OK:\n      switch (x) {\n        case 1: break;\n      }\n    default: return 0;\n  }\n}
 file-length|src/base/status.h|LONG 501
 function-length|src/base/text.c|FUNCTION 61
 function-length|src/kernels/panel.c|FUNCTION 121
@@ -68,8 +82,9 @@ plant() { # RULE FILE TEXT
   case "$3" in
     LONG*) lines "${3#LONG }" ;;
     FUNCTION*) echo "static void f(void) {"; lines $((${3#FUNCTION } - 2)) | sed 's/^/  /'; echo "}" ;;
+    COLUMNS*) printf '/* ¼%*s */\n' $((${3#COLUMNS } - 7)) x ;;
     TAB) printf '\tint x;\n' ;;
-    *) printf '%s\n' "$3" | if [ "$1" = licence ]; then tr ';' '\n'; else cat; fi ;;
+    *) printf '%b\n' "$3" | if [ "$1" = licence ]; then tr ';' '\n'; else cat; fi ;;
   esac >>"$work/tree/$2"
   [ "$1" != contraction ] || sed -i 's/-ffp-contract=off//' "$work/tree/$2"
 }
@@ -87,9 +102,13 @@ src/machine/topology.c|#include <hwloc.h>
 src/cli/main.c|static void f(void) { exit(1); }
 src/base/text.c|/* exit( and TAB-less // in "text" or a comment, printf( too */
 src/base/text.c|static const char *f(void) { return "exit(1) // strcpy("; }
-src/report/table.c|static void f(FILE *out) { fprintf(out, "x"); }
+src/report/result_table.c|static void f(FILE *out) { fprintf(out, "x"); }
 src/kernels/panel.c|#include "base/memory.h"
 src/base/text.c|FUNCTION 60
+src/base/text.c|COLUMNS 100
+src/machine/view.h|struct nu_own {\n  int x;\n};\ntypedef struct nu_own nu_own;\ntypedef struct nu_own nu_own;
+src/cli/main.c|int f(int x) {\n  switch (x) {\n    case ENOENT: return 1;\n    case 'A': return 2;\n    default: return 0;\n  }\n}
+src/cli/main.c|int f(int x) {\n  switch (x) {\n    case NU_KEY_REAL:\n      switch (x) {\n        case 1: break;\n        default: return 0;\n      }\n  }\n  return 1;\n}
 END
 while IFS='|' read -r file text; do
   plant allowed "$file" "$text"

@@ -43,7 +43,7 @@ compile() { # SOURCE FLAG...: objects into $work/objects
 support() {
   case $1 in
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
-    check_kernels | check_output | check_pairs) echo tests/kernel_support.o ;;
+    check_kernels | check_output | check_pairs | check_rows) echo tests/kernel_support.o ;;
     check_bytes) echo tests/data_support.o tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_place | check_calibration) echo tests/training.o ;;
@@ -52,7 +52,7 @@ support() {
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;
     check_page) echo tests/well_formed.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
-    check_checkpoint*) echo tests/checkpoint_sample.o ;;
+    check_checkpoint* | check_model) echo tests/checkpoint_sample.o ;;
   esac
 }
 

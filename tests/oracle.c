@@ -62,7 +62,7 @@ void oracle_free_rows(oracle_rows *rows) {
 }
 
 nu_gradcheck_batch oracle_batch(const oracle_rows *rows) {
-  return (nu_gradcheck_batch){rows->rows, rows->inputs, rows->targets};
+  return (nu_gradcheck_batch){rows->rows, rows->inputs, rows->targets, NULL};
 }
 
 const char *oracle_name(const oracle_shape *shape) {

@@ -90,12 +90,15 @@ nth() { shift $(($1 % ($# - 1) + 1)); echo "$1"; } # N WORD...: word N, from 0, 
 
 row_hash() { awk -v name="$1" '$1 == name { print $2 }' "$hashes"; }
 
+# A method that needs the whole gradient is never fused.
+fused_of() { case $1 in lbfgs) echo false ;; *) echo true false ;; esac; }
+
 # A run with the Nth of all threads, strategies and sets: seven have all threads and all strategies.
 # shellcheck disable=SC2046,SC2086 # lists of words
 sample_row() { # N ROW SET...
   n=$1 row=$2
   shift 2
-  fused=$(nth $((n / 3)) true false)
+  fused=$(nth $((n / 3)) $(fused_of "$row"))
   one "$row" "$row.yaml" "$(nth "$n" $all_threads)" "$(nth "$n" $all_strategies)" \
     "$(nth "$n" $(sets_for "$row"))" "$@"
   fused=true
@@ -108,7 +111,7 @@ whole_row() { # ROW SET...
   for threads_now in $all_threads; do
     for strategy_now in $all_strategies; do
       for isa_now in $(sets_for "$row"); do
-        for fused in true false; do one "$row" "$row.yaml" "$threads_now" "$strategy_now" "$isa_now" "$@"; done
+        for fused in $(fused_of "$row"); do one "$row" "$row.yaml" "$threads_now" "$strategy_now" "$isa_now" "$@"; done
       done
     done
   done
@@ -146,6 +149,32 @@ for row in mnist tabular; do
   sed "s/$row.csv/$row-bf16.csv/; s/^train: {/&precision: bf16, /" "$row.yaml" >"$row-bf16.yaml"
   echo "$row-bf16" >>rows
 done
+
+# ---- kinds of layers, methods and activations that no row of the bench has: NAME; the digits with these
+# lines of a config. Batches end in a smaller one, grains are several.
+on_digits() { # NAME LAYERS TRAIN
+  cat >"$1.yaml" <<END
+data: {train: {path: $srcdir/configs/data/digits.csv.gz, target: label}, test: {fraction: 0.3}, scale: 16}
+network: {layers: [$2, {neurons: 10, activation: softmax}]}
+train: {loss: cross_entropy, seed: 3, $3}
+END
+  echo "$1" >>rows
+}
+kinds='{kind: scale}, {neurons: 72, activation: relu}, {kind: dropout, rate: 0.3}, {kind: scale}'
+kinds="$kinds, {neurons: 40, activation: tanh}, {kind: dropout, rate: 0.1}"
+adam='optimizer: {name: adam, learning_rate: 3e-3, weight_decay: 1e-3}, batch: 97, grain: 8, epochs: 2'
+hidden='{neurons: 48, activation: tanh}'
+on_digits kinds "$kinds" "$adam"
+on_digits kinds-bf16 "$kinds" "$adam, precision: bf16"
+on_digits lbfgs "$hidden, {kind: scale}" 'optimizer: {name: lbfgs, weight_decay: 1e-3}, batch: full, epochs: 7'
+on_digits amsgrad "$hidden" 'optimizer: {name: amsgrad, beta2: 0.9}, batch: 97, grain: 8, epochs: 2'
+on_digits irprop "$hidden" 'optimizer: {name: irprop, weight_decay: 1e-3}, batch: full, epochs: 7'
+curves='{neurons: 40, activation: gelu}, {neurons: 24, activation: silu}, {neurons: 33, activation: mish}'
+curves="$curves, {neurons: 40, activation: elu}, {neurons: 17, activation: selu}"
+curves="$curves, {neurons: 24, activation: softplus}"
+on_digits curves "$curves" "$adam"
+on_digits curves-bf16 "$curves" "$adam, precision: bf16"
+
 if [ -n "${NUMANN_RENEW-}" ]; then
   renew
   exit 0
@@ -257,6 +286,10 @@ killed() {
 
 seed=${NUMANN_SEED:-20241}
 killed digits "$kills" 10 "$digits" --set train.epochs=10
+killed kinds 2 20 kinds.yaml --set train.epochs=20
+killed lbfgs 2 40 lbfgs.yaml --set train.epochs=40
+killed irprop 2 60 irprop.yaml --set train.epochs=60
+killed amsgrad 2 20 amsgrad.yaml --set train.epochs=20
 [ -z "$mnist" ] || killed mnist "$kills" 6 mnist.yaml --set train.epochs=6 --set train.batch=100
 
 # ---- SIGTERM: code 75, then the same weights

@@ -53,11 +53,12 @@ static void set(numann_config *config, const char *assignment) {
 }
 
 /* Everything but the trainer. */
-static training_job prepare(const char *settings, size_t threads, nu_strategy strategy) {
+static training_job prepare(const char *base, const char *settings, size_t threads,
+                            nu_strategy strategy) {
   training_job j = {.trainer = NULL};
   numann_error *err = &training_error;
   char text[64], copy[512], *rest = copy;
-  training_must(numann_config_parse(&j.config, base_config, "test", err));
+  training_must(numann_config_parse(&j.config, base, "test", err));
   snprintf(copy, sizeof copy, "%s", settings);
   for (char *s = strtok_r(copy, " ", &rest); s; s = strtok_r(NULL, " ", &rest)) set(j.config, s);
   snprintf(text, sizeof text, "parallel.threads=%zu", threads);
@@ -76,7 +77,12 @@ static void create_trainer(training_job *j) {
 }
 
 training_job training_start(const char *settings, size_t threads, nu_strategy strategy) {
-  training_job j = prepare(settings, threads, strategy);
+  return training_start_on(base_config, settings, threads, strategy);
+}
+
+training_job training_start_on(const char *base, const char *settings, size_t threads,
+                               nu_strategy strategy) {
+  training_job j = prepare(base, settings, threads, strategy);
   create_trainer(&j);
   return j;
 }
@@ -102,21 +108,19 @@ void training_hash(const char *settings, size_t threads, nu_strategy strategy, c
   run_to_hash(&j, hex);
 }
 
-training_job training_start_planned(const char *settings, const numann_plan *plan) {
-  training_job j = prepare(settings, plan->threads, plan->strategy);
-  numann_plan own = *j.plan;
+training_job training_start_planned(const char *settings, const nu_plan *plan,
+                                    nu_placement *placement) {
+  training_job j = prepare(base_config, settings, plan->threads, plan->strategy);
+  nu_problem problem = j.plan->plan.problem;
   nu_plan_clear(j.plan);
-  *j.plan = *plan;
-  j.plan->machine = own.machine;
-  j.plan->batch = own.batch;
-  j.plan->last_batch = own.last_batch;
-  j.plan->grain = own.grain;
-  j.plan->precision = own.precision;
+  j.plan->plan = *plan;
+  j.plan->plan.problem = problem;
+  j.plan->plan.placement = j.plan->placement = placement;
   create_trainer(&j);
   return j;
 }
 
-void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]) {
-  training_job j = training_start_planned(settings, plan);
+void training_hash_planned(const char *settings, const nu_plan *plan, char hex[65]) {
+  training_job j = training_start_planned(settings, plan, NULL);
   run_to_hash(&j, hex);
 }

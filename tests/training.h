@@ -29,14 +29,18 @@ void training_must(numann_status status);
 
 /* settings: assignments apart by spaces. */
 training_job training_start(const char *settings, size_t threads, nu_strategy strategy);
+/* The same on another config. */
+training_job training_start_on(const char *base, const char *settings, size_t threads,
+                               nu_strategy strategy);
 void training_end(training_job *job);
 
 /* Run a job to its end: the hash of its weights. */
 void training_hash(const char *settings, size_t threads, nu_strategy strategy, char hex[65]);
 
-/* The same with a plan of which only batch, grain and precision come from the settings; its
- * placement becomes the job's. */
-training_job training_start_planned(const char *settings, const numann_plan *plan);
-void training_hash_planned(const char *settings, const numann_plan *plan, char hex[65]);
+/* The same with a plan of which only the problem comes from the settings; the placement (NULL: none)
+ * becomes the job's. */
+training_job training_start_planned(const char *settings, const nu_plan *plan,
+                                    nu_placement *placement);
+void training_hash_planned(const char *settings, const nu_plan *plan, char hex[65]);
 
 #endif

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * The keys, their types, defaults and bounds: `numann help config`, docs/config.md.
- * Not to be changed while a numann_data or numann_trainer is being created from it; after that free
- * to change or destroy. Functions may be called from any thread, one config by one thread a time.
- */
+ * Do not change a config while a numann_data or numann_trainer is being created from it; after that
+ * it may be changed or destroyed. Functions may be called from any thread, but for one config from
+ * only one thread at a time. */
 #ifndef NUMANN_CONFIG_H
 #define NUMANN_CONFIG_H
 

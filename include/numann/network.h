@@ -1,12 +1,13 @@
 /* Network: layers, shapes and parameters of a dense network. SPDX-License-Identifier: MIT
  *
- * Symbols: B rows (samples) in a batch, n_l neurons of layer l, n_0 the inputs; * element by
- * element. (3.8)  forward   Z(l) = A(l-1) W(l)^T + 1 b(l)^T, A(l) = f(Z(l))    [B x n_l] (4.1)
- * output    D(L) = (T - Y) * f'(Z(L))                          [B x n_L] (4.3)  hidden    D(l) =
- * (D(l+1) W(l+1)) * f'(Z(l))                  [B x n_l] (4.12) gradient  G(l) = D(l)^T A(l-1), g(l)
- * = D(l)^T 1              [n_l x n_(l-1)], [n_l] (4.5)  update    W(l) += (eta/B) G(l), (4.8) b(l)
- * += (eta/B) g(l) Parameters are kept in one logical form: weights [n_l][n_(l-1)] row-major, biases
- * [n_l]. */
+ * Symbols: B rows (samples) in a batch, n_l neurons of layer l, n_0 the inputs; * is element by
+ * element.
+ *   (3.8)  forward   Z(l) = A(l-1) W(l)^T + 1 b(l)^T, A(l) = f(Z(l))    [B x n_l]
+ *   (4.1)  output    D(L) = (T - Y) * f'(Z(L))                          [B x n_L]
+ *   (4.3)  hidden    D(l) = (D(l+1) W(l+1)) * f'(Z(l))                  [B x n_l]
+ *   (4.12) gradient  G(l) = D(l)^T A(l-1), g(l) = D(l)^T 1              [n_l x n_(l-1)], [n_l]
+ *   (4.5)  update    W(l) += (eta/B) G(l), (4.8) b(l) += (eta/B) g(l)
+ * Parameters are kept in one logical form: weights [n_l][n_(l-1)] row-major, biases [n_l]. */
 #ifndef NUMANN_NETWORK_H
 #define NUMANN_NETWORK_H
 

@@ -23,8 +23,8 @@ NUMANN_API numann_status numann_plan_create(numann_plan **out, const numann_conf
                                             numann_error *err);
 
 NUMANN_API size_t numann_plan_threads(const numann_plan *plan);
-NUMANN_API const char *numann_plan_strategy(
-    const numann_plan *plan); /* "neurons", "samples", "hybrid" */
+/* "neurons", "samples" or "hybrid"; static storage. */
+NUMANN_API const char *numann_plan_strategy(const numann_plan *plan);
 
 NUMANN_API void numann_plan_destroy(numann_plan *plan); /* NULL is allowed */
 

@@ -1,7 +1,7 @@
 /* Status and error: how every numann function reports what went wrong.
  * SPDX-License-Identifier: MIT
  *
- * A function that can fail for outside causes (a file, a config, the machine) returns a
+ * A function that can fail for external causes (a file, a config, the machine) returns a
  * numann_status and fills the caller's numann_error, which may be NULL. Wrong use by the calling
  * program is an assert. The values are the exit codes of the numann command. */
 #ifndef NUMANN_STATUS_H
@@ -22,7 +22,7 @@ typedef enum numann_status {
   NUMANN_ERR_IO = 5,       /* writing or reading failed: disk full, I/O error */
   NUMANN_ERR_MEMORY = 6,   /* memory, threads or another resource was refused */
   NUMANN_ERR_DIVERGED = 7, /* a loss, a gradient or a weight is not finite */
-  NUMANN_STOPPED = 75      /* stopped on request, the checkpoint is durable; run again to go on */
+  NUMANN_STOPPED = 75      /* stopped on request, checkpoint durable; run again to continue */
 } numann_status;
 
 /* Owned by the caller, no heap. The message is one line:

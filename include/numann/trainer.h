@@ -1,5 +1,5 @@
-/* Trainer: runs the epochs, and asks its observer at every boundary. SPDX-License-Identifier: MIT
- */
+/* Trainer: runs the epochs, and asks its observer after every step and epoch.
+ * SPDX-License-Identifier: MIT */
 #ifndef NUMANN_TRAINER_H
 #define NUMANN_TRAINER_H
 
@@ -22,7 +22,7 @@ typedef enum numann_action {
   NUMANN_STOP  /* call on_save at this boundary, then return NUMANN_STOPPED */
 } numann_action;
 
-/* At a step boundary. */
+/* How far training has come, at the end of a step. */
 typedef struct numann_progress {
   uint64_t step;        /* updates done since the start of training */
   uint64_t epoch;       /* the running epoch, counted from 1 */
@@ -30,7 +30,7 @@ typedef struct numann_progress {
   uint64_t batch;       /* batches done in this epoch */
   uint64_t batches;     /* batches in an epoch */
   uint64_t rows;        /* rows done in this epoch */
-  double train_loss;    /* mean loss a row over the rows of this epoch so far */
+  double train_loss;    /* mean loss per row, over the rows of this epoch so far */
   double learning_rate; /* of the last step */
 } numann_progress;
 
@@ -70,7 +70,7 @@ NUMANN_API numann_status numann_trainer_create(numann_trainer **out, const numan
 /* Train until train.epochs, early stopping, or the observer's NUMANN_STOP; then the network holds
  * the trained weights (the best ones under early stopping). observer may be NULL.
  * NUMANN_ERR_DIVERGED when a loss or weight is not finite: the network keeps its last finite ones.
- * NUMANN_STOPPED after a stop: calling again goes on. */
+ * NUMANN_STOPPED after a stop: calling it again continues. */
 NUMANN_API numann_status numann_trainer_run(numann_trainer *trainer,
                                             const numann_observer *observer, numann_error *err);
 

@@ -6,8 +6,7 @@
 
 /* Raised with any change of a summation order, a polynomial or a random stream. Two builds with the
  * same numerics version give the same bits; a resume under another one is refused. */
-#ifdef NU_FREE_ORDER /* a build for measuring (src/kernels/free_order.h): its numbers belong to no \
-                        version */
+#ifdef NU_FREE_ORDER /* a build for measuring, src/kernels/free_order.h: numbers of no version */
 #define NUMANN_NUMERICS_VERSION 0
 #else
 #define NUMANN_NUMERICS_VERSION 3

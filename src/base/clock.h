@@ -8,7 +8,7 @@
 /* Seconds of a monotonic clock with an arbitrary start. */
 double nu_clock_seconds(void);
 
-/* The median of measurements, n >= 1; sorts them. */
+/* The median of n >= 1 measurements; sorts them. */
 double nu_median(double *values, size_t n);
 
 #endif

@@ -80,3 +80,10 @@ char *nu_path_folder(const char *path) {
   if (slash == path) return nu_copy_text("/", 1);
   return nu_copy_text(path, (size_t)(slash - path));
 }
+
+bool nu_is_folder(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool nu_is_there(const char *path) { return access(path, F_OK) == 0; }

@@ -1,7 +1,8 @@
-/* Reading a small file whole. SPDX-License-Identifier: MIT */
+/* Reading a small file whole, and paths. SPDX-License-Identifier: MIT */
 #ifndef NU_BASE_FILE_H
 #define NU_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -10,6 +11,9 @@
  * Failures carry `status`, except memory (NUMANN_ERR_MEMORY) and read errors (NUMANN_ERR_IO). */
 numann_status nu_file_read(const char *path, size_t limit, numann_status status, char **data,
                            size_t *size, numann_error *err);
+
+bool nu_is_folder(const char *path);
+bool nu_is_there(const char *path); /* whatever it is, and whether or not it may be read */
 
 /* Join folder and name with one '/'; an absolute name, or an empty folder, gives the name alone.
  * malloc'ed; NULL when refused. */

@@ -2,6 +2,7 @@
 #ifndef NU_BASE_NUMBER_H
 #define NU_BASE_NUMBER_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,11 +12,17 @@
  */
 bool nu_parse_real(const char *text, size_t n, double *out);
 
-/* The longest such number that text[..end) begins with: behind it, or NULL when there is none. */
+/* Reads the longest such number at the start of text[..end). Returns where it ends; NULL when there
+ * is none. */
 const char *nu_scan_real(const char *text, const char *end, double *out);
 
 /* The whole of text[0..n) must be decimal digits without sign, and fit. "007" is refused. */
 bool nu_parse_count(const char *text, size_t n, uint64_t *out);
+
+/* Does the value fit a float? Else a message could not be told from a silent infinity. */
+static inline bool nu_fits_float(double value) {
+  return value >= -(double)FLT_MAX && value <= (double)FLT_MAX;
+}
 
 /* The shortest of %.15g .. %.17g that reads back to the same double, with a point whatever the
  * locale; into buffer, which is returned. Not finite: "nan", "inf", "-inf". */

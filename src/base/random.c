@@ -27,6 +27,11 @@ static uint32_t philox(nu_stream stream, uint64_t index, uint32_t redraw) {
 
 uint32_t nu_random_bits(nu_stream stream, uint64_t index) { return philox(stream, index, 0); }
 
+void nu_random_block(nu_stream stream, uint64_t block, uint32_t four[4]) {
+  philox4x32_ctr_t found = philox_block(stream, block, 0);
+  for (size_t i = 0; i < 4; i++) four[i] = found.v[i];
+}
+
 double nu_random_uniform(nu_stream stream, uint64_t index) {
   return nu_random_bits(stream, index) * 0x1p-32;
 }

@@ -9,10 +9,11 @@
 
 /* What the numbers are for: each purpose is a stream of its own. Part of the numerics version. */
 typedef enum nu_purpose {
-  NU_PURPOSE_SPLIT = 1,   /* which rows are test and validation; counter: 0 */
-  NU_PURPOSE_SHUFFLE = 2, /* order of the rows; counter: epoch */
-  NU_PURPOSE_WEIGHTS = 3, /* initial weights; counter: layer */
-  NU_PURPOSE_GENERATE = 4 /* generated data of tests and benchmarks */
+  NU_PURPOSE_SPLIT = 1,    /* which rows are test and validation; counter: 0 */
+  NU_PURPOSE_SHUFFLE = 2,  /* order of the rows; counter: epoch */
+  NU_PURPOSE_WEIGHTS = 3,  /* initial weights; counter: layer */
+  NU_PURPOSE_GENERATE = 4, /* generated data of tests and benchmarks */
+  NU_PURPOSE_DROPOUT = 5   /* masks; counter: layer; the seed is that of a step */
 } nu_purpose;
 
 typedef struct nu_stream {
@@ -23,6 +24,8 @@ typedef struct nu_stream {
 
 /* The index-th 32-bit number of the stream. */
 uint32_t nu_random_bits(nu_stream stream, uint64_t index);
+/* Four of them at once: numbers 4 block to 4 block + 3. */
+void nu_random_block(nu_stream stream, uint64_t block, uint32_t four[4]);
 /* Uniform in [0, 1) on a grid of 2^-32. */
 double nu_random_uniform(nu_stream stream, uint64_t index);
 /* Standard normal by Box and Muller (1958); uses the numbers 2 index and 2 index + 1. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/real.h"
 
+#include <math.h>
 #include <string.h>
 
 static const double LN2_HIGH = 0x1.62e42fefa0000p-1; /* ln 2 to 40 bits: n * LN2_HIGH is exact */
@@ -41,6 +42,43 @@ double nu_real_exp(double x) {
   for (int k = 14; k >= 1; k--) sum = 1.0 + sum * r / k;
   return n < -1000 ? sum * of_bits((uint64_t)(n + 1123) << 52) * 0x1p-100
                    : sum * of_bits((uint64_t)(n + 1023) << 52);
+}
+
+double nu_real_log1p(double x) {
+  /* 2 atanh(s), s = x / (2 + x) <= 1/3: s^38 / 39 < 2^-65. */
+  double s = x / (2.0 + x), z = s * s, sum = 0.0;
+  for (int k = 37; k >= 3; k -= 2) sum = (sum + 1.0 / k) * z;
+  return 2.0 * s + 2.0 * s * sum;
+}
+
+double nu_real_expm1(double x) {
+  /* Near 0, where the difference cancels, Taylor to x^16: 0.5^16 / 17! < 2^-64. */
+  if (x < -0.5) return nu_real_exp(x) - 1.0;
+  double sum = 1.0;
+  for (int k = 16; k >= 2; k--) sum = 1.0 + sum * x / k;
+  return sum * x;
+}
+
+/* e^(-x^2), x^2 to twice the length. */
+static double bell(double x) {
+  double square = x * x, low = fma(x, x, -square);
+  return nu_real_exp(-square) * (1.0 - low);
+}
+
+double nu_real_erfc(double x) {
+  static const double ROOT_PI = 1.7724538509055161;
+  if (x < 0.0) return 2.0 - nu_real_erfc(-x);
+  if (!(x < 26.0)) return x == x ? 0.0 : x;
+  double sum = 1.0;
+  if (x < 1.0) { /* 1 - 2 x e^(-x^2) / sqrt(pi) sum over k of (2 x^2)^k / (1 3 5 ... (2k + 1)) */
+    for (int k = 30; k >= 1; k--) sum = 1.0 + sum * (2.0 * x * x) / (2 * k + 1);
+    return 1.0 - 2.0 * x * bell(x) / ROOT_PI * sum;
+  }
+  /* Laplace's fraction, e^(-x^2) / sqrt(pi) / (x + (1/2) / (x + (2/2) / (x + (3/2) / ...))): so
+   * many terms leave 2^-53. */
+  double under = x;
+  for (int k = 20 + (int)(200.0 / (x * x)); k >= 1; k--) under = x + 0.5 * k / under;
+  return bell(x) / ROOT_PI / under;
 }
 
 /* sum of (-1)^i x^(2i + first) / (2i + first)! for |x| <= pi/4, 10 terms. */

@@ -10,6 +10,12 @@
 double nu_real_log(double x);
 /* e^x, |x| <= 700; relative error below 4 ulp. */
 double nu_real_exp(double x);
+/* ln(1 + x), 0 <= x <= 1; e^x - 1, -700 <= x <= 0; relative error below 8 ulp. */
+double nu_real_log1p(double x);
+double nu_real_expm1(double x);
+/* 2 / sqrt(pi) times the integral of e^(-t^2) from x on, any x; relative error below 2^-46, and 0
+ * from 26 on. Dear near 1. */
+double nu_real_erfc(double x);
 /* cos(pi x), any finite |x| < 2^51; absolute error below 2^-51. */
 double nu_real_cospi(double x);
 /* base^n by squaring, n multiplications in a fixed order. */

@@ -1,4 +1,4 @@
-/* A growing text. Append as much as needed, ask once at the end whether memory held.
+/* A growing text. Append as much as needed, check once at the end whether an allocation failed.
  * SPDX-License-Identifier: MIT */
 #ifndef NU_BASE_TEXT_H
 #define NU_BASE_TEXT_H
@@ -24,7 +24,7 @@ void nu_text_add_bytes(nu_text *text, size_t bytes);
 const char *nu_text_view(const nu_text *text);
 void nu_text_clear(nu_text *text);
 
-/* A text of the user as it may stand in a message: one line, cut to what fits. */
+/* The user's text made fit for a message: one line, shortened where it is too long. */
 #define NU_EXCERPT 96
 const char *nu_excerpt(const char *text, size_t n, char excerpt[NU_EXCERPT]);
 

@@ -11,7 +11,6 @@
 #include "base/text.h"
 #include "data/data.h"
 #include "network/network.h"
-#include "numann/checkpoint.h"
 #include "trainer/trainer.h"
 
 /* What a file holds, for writing (borrowed) and after reading (owned). */
@@ -35,10 +34,6 @@ numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_err
 /* Read and verify one file: limits, shapes, checksums, numerics version. Of a checkpoint, the
  * network has the state's current weights. */
 numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err);
-
-/* The file that a user's path means: a run folder stands for the model in it. malloc'ed; NULL when
- * memory is refused. */
-char *nu_model_path(const char *path);
 
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);

@@ -29,19 +29,34 @@ static void add_block(nu_tensor **next, const char *prefix, const numann_network
   for (size_t l = 0; l < network->n_layers; l++) {
     const nu_layer *layer = &network->layers[l];
     char name[48];
-    snprintf(name, sizeof name, "layers.%zu.weight", l);
-    add(next, prefix, name, NU_F32, layer->neurons, layer->inputs, block);
-    block += layer->neurons * layer->inputs;
+    if (layer->links) {
+      snprintf(name, sizeof name, "layers.%zu.%s", l, layer->kind->weights);
+      add(next, prefix, name, NU_F32, layer->neurons, layer->kind->vector ? 0 : layer->links,
+          block);
+    }
+    block += layer->neurons * layer->links;
+    if (!layer->bias) continue;
     snprintf(name, sizeof name, "layers.%zu.bias", l);
     add(next, prefix, name, NU_F32, layer->neurons, 0, block);
     block += layer->neurons;
   }
 }
 
+bool nu_layout_has(const nu_tensor_file *file, const char *prefix, const nu_layer *layers,
+                   size_t n_layers) {
+  char name[NU_TENSOR_NAME];
+  size_t l = 0;
+  while (l < n_layers && !layers[l].links) l++;
+  if (l == n_layers) return false;
+  snprintf(name, sizeof name, "%slayers.%zu.%s", prefix, l, layers[l].kind->weights);
+  return nu_tensor_file_has(file, name);
+}
+
 numann_status nu_layout(nu_tensor **out, size_t *n, const nu_saved *saved, numann_error *err) {
   const numann_network *network = saved->network;
   const nu_state *state = &saved->state;
-  size_t most = 4 + 4 * 2 * network->n_layers;
+  size_t blocks = 2 + (saved->has_state ? state->method->n_arrays : 0);
+  size_t most = 5 + blocks * 2 * network->n_layers;
   nu_tensor *next = *out = nu_alloc(most, sizeof *next);
   if (!next) return nu_fail_memory(err, most * sizeof *next, "the list of a file's arrays");
   const nu_schema *schema = &saved->schema;
@@ -49,8 +64,12 @@ numann_status nu_layout(nu_tensor **out, size_t *n, const nu_saved *saved, numan
   add_scaling(&next, "scaling.outputs.", &schema->outputs, schema->targets);
   add_block(&next, "", network, saved->has_state ? state->weights : network->parameters);
   if (saved->has_state) {
-    add_block(&next, "optimizer.moment1.", network, state->moment1);
-    add_block(&next, "optimizer.moment2.", network, state->moment2);
+    const nu_method *method = state->method;
+    for (size_t i = 0; i < method->n_arrays; i++) {
+      char prefix[48];
+      snprintf(prefix, sizeof prefix, "optimizer.%s.", method->arrays[i]);
+      add_block(&next, prefix, network, state->arrays[i]);
+    }
     add_block(&next, "best.", network, state->best);
   }
   *n = (size_t)(next - *out);

@@ -11,10 +11,10 @@
  * reader use the same list. */
 numann_status nu_layout(nu_tensor **out, size_t *n, const nu_saved *saved, numann_error *err);
 
-/* The first array of each optional block, whose presence in a file tells that of the block. */
-#define NU_FIRST_MOMENT1 "optimizer.moment1.layers.0.weight"
-#define NU_FIRST_MOMENT2 "optimizer.moment2.layers.0.weight"
-#define NU_FIRST_BEST "best.layers.0.weight"
+/* Is the block in the file? prefix: "best.", "optimizer.moment1." and the like. */
+bool nu_layout_has(const nu_tensor_file *file, const char *prefix, const nu_layer *layers,
+                   size_t n_layers);
+
 #define NU_FIRST_INPUTS "scaling.inputs.shift"
 #define NU_FIRST_OUTPUTS "scaling.outputs.shift"
 

@@ -7,7 +7,10 @@
 #include "checkpoint/safetensors.h"
 
 /* Raised when a reader of the older format could not understand the newer one. */
-#define NU_FORMAT_VERSION 1
+#define NU_FORMAT_VERSION 2
+/* The oldest that is read: without kinds of layers, all of them dense, and without the name of the
+ * optimiser, whose arrays tell it. */
+#define NU_FORMAT_OLDEST 1
 
 /* An object of strings (to be json_decref'ed). NUMANN_ERR_DATA: a name is not UTF-8. */
 numann_status nu_metadata_write(json_t **out, const nu_saved *saved, numann_error *err);
@@ -19,6 +22,11 @@ numann_status nu_metadata_read(nu_saved *out, const nu_tensor_file *file, numann
 
 /* Is the checksum of the weights the one in the metadata? */
 numann_status nu_metadata_check_weights(const nu_saved *saved, const nu_tensor_file *file,
+                                        numann_error *err);
+
+/* A file can be well-formed and still mean nothing that numann could have trained: refused. What it
+ * leaves open (names of classes, scaling) is completed. After all arrays were read. */
+numann_status nu_metadata_check_meaning(nu_saved *saved, const nu_tensor_file *file,
                                         numann_error *err);
 
 /* The losses that a resume would go on from; that of the best epoch means nothing before there is

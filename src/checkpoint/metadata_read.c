@@ -27,20 +27,24 @@ static numann_status get_count(const nu_tensor_file *file, const char *key, uint
   return bad(file, key, "a count", err);
 }
 
-/* A double from the 16 digits of its bits. */
-static numann_status get_bits(const nu_tensor_file *file, const char *key, double *out,
-                              numann_error *err) {
+/* A double from the 16 digits of its bits; false: they are others. */
+static bool parse_bits(const char *text, double *out) {
   static const char digits[] = "0123456789abcdef";
-  const char *text = nu_tensor_file_text(file, key);
   uint64_t bits = 0;
-  if (!text || strlen(text) != 16) return bad(file, key, "16 hexadecimal digits", err);
   for (size_t i = 0; i < 16; i++) {
-    const char *digit = strchr(digits, text[i]);
-    if (!digit) return bad(file, key, "16 hexadecimal digits", err);
+    const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
+    if (!digit) return false;
     bits = bits << 4 | (uint64_t)(digit - digits);
   }
   memcpy(out, &bits, sizeof bits);
-  return NUMANN_OK;
+  return true;
+}
+
+static numann_status get_bits(const nu_tensor_file *file, const char *key, double *out,
+                              numann_error *err) {
+  const char *text = nu_tensor_file_text(file, key);
+  if (text && strlen(text) == 16 && parse_bits(text, out)) return NUMANN_OK;
+  return bad(file, key, "16 hexadecimal digits", err);
 }
 
 /* One of two words. */
@@ -67,7 +71,8 @@ static numann_status get_json(const nu_tensor_file *file, const char *key, json_
 static numann_status check_versions(const nu_tensor_file *file, numann_error *err) {
   uint64_t format, numerics;
   NU_TRY(get_count(file, "numann_format", &format, err));
-  if (format != NU_FORMAT_VERSION) return bad(file, "numann_format", "1", err);
+  if (format < NU_FORMAT_OLDEST || format > NU_FORMAT_VERSION)
+    return bad(file, "numann_format", "1 or 2", err);
   NU_TRY(get_count(file, "numerics_version", &numerics, err));
   if (numerics == NUMANN_NUMERICS_VERSION) return NUMANN_OK;
   const char *text = nu_tensor_file_text(file, "numann_version");
@@ -85,8 +90,7 @@ static numann_status check_versions(const nu_tensor_file *file, numann_error *er
 /* Layers as the file tells them. */
 typedef struct shape {
   size_t n_layers;
-  size_t *sizes;              /* [n_layers + 1], owned */
-  nu_activation *activations; /* [n_layers], owned */
+  nu_layer *layers; /* [n_layers], owned */
   nu_loss loss;
 } shape;
 
@@ -105,36 +109,53 @@ static bool get_size(const json_t *value, size_t least, size_t *out) {
   return true;
 }
 
-static bool fill_shape(shape *out, const json_t *layers) {
+static bool get_rate(const json_t *value, double *out) {
+  const char *text = json_string_value(value);
+  if (!value || json_is_null(value)) return true;
+  return text && nu_parse_real(text, strlen(text), out) && *out > 0.0 && *out < 1.0;
+}
+
+/* Kinds without neurons of their own give as many numbers as they take. */
+static bool fill_layer(nu_layer *layer, const json_t *layers, size_t l) {
+  const json_t *kinds = json_object_get(layers, "kinds");
+  const char *kind = kinds ? json_string_value(json_array_get(kinds, l)) : nu_kinds[0]->name;
   const json_t *sizes = json_object_get(layers, "sizes");
-  const json_t *activations = json_object_get(layers, "activations");
   size_t index;
-  for (size_t l = 0; l <= out->n_layers; l++) {
-    if (!get_size(json_array_get(sizes, l), 1, &out->sizes[l])) return false;
-  }
+  layer->kind = kind ? nu_kind_named(kind) : NULL;
+  if (!layer->kind || !get_size(json_array_get(sizes, l), 1, &layer->inputs) ||
+      !get_size(json_array_get(sizes, l + 1), 1, &layer->neurons) ||
+      !find_name(json_array_get(json_object_get(layers, "activations"), l), nu_activation_names(),
+                 NU_ACTIVATIONS, &index) ||
+      !get_rate(json_array_get(json_object_get(layers, "rates"), l), &layer->rate))
+    return false;
+  layer->activation = (nu_activation)index;
+  if (layer->kind->shape) layer->kind->shape(layer);
+  bool plain = layer->neurons == layer->inputs && layer->activation == NU_IDENTITY;
+  return layer->kind->product ? layer->rate == 0.0 : plain;
+}
+
+static bool fill_shape(shape *out, const json_t *layers) {
+  size_t index;
   for (size_t l = 0; l < out->n_layers; l++) {
-    const json_t *name = json_array_get(activations, l);
-    if (!find_name(name, nu_activation_names(), NU_ACTIVATIONS, &index)) return false;
-    out->activations[l] = (nu_activation)index;
+    if (!fill_layer(&out->layers[l], layers, l)) return false;
   }
   if (!find_name(json_object_get(layers, "loss"), nu_loss_names(), NU_LOSSES, &index)) return false;
   out->loss = (nu_loss)index;
-  return true;
+  return out->layers[out->n_layers - 1].kind->product;
 }
 
 static numann_status read_shape(shape *out, const nu_tensor_file *file, numann_error *err) {
   json_t *layers;
   NU_TRY(get_json(file, "layers", &layers, err));
   out->n_layers = json_array_size(json_object_get(layers, "activations"));
-  out->sizes = nu_alloc(out->n_layers + 1, sizeof *out->sizes);
-  out->activations = nu_alloc(out->n_layers, sizeof *out->activations);
+  out->layers = nu_alloc(out->n_layers, sizeof *out->layers);
   numann_status status = NUMANN_OK;
-  if (!out->sizes || !out->activations) {
-    status = nu_fail_memory(err, out->n_layers * sizeof *out->sizes, "the layers");
+  if (!out->layers) {
+    status = nu_fail_memory(err, out->n_layers * sizeof *out->layers, "the layers");
   } else if (out->n_layers == 0 ||
              json_array_size(json_object_get(layers, "sizes")) != out->n_layers + 1 ||
              !fill_shape(out, layers)) {
-    status = bad(file, "layers", "sizes, activations and a loss that numann knows", err);
+    status = bad(file, "layers", "kinds, sizes, activations and a loss that numann knows", err);
   }
   json_decref(layers);
   return status;
@@ -181,8 +202,8 @@ static numann_status fill_schema(nu_schema *out, const json_t *data, const nu_te
 
 /* As nu_network_shape: one output a class, two classes may share one; or one output a target. */
 static bool fits(const nu_schema *schema, const shape *layers) {
-  size_t outputs = layers->sizes[layers->n_layers];
-  if (schema->features != layers->sizes[0]) return false;
+  size_t outputs = layers->layers[layers->n_layers - 1].neurons;
+  if (schema->features != layers->layers[0].inputs) return false;
   if (schema->classes == 0) return schema->targets == outputs;
   return schema->classes == outputs || (schema->classes == 2 && outputs == 1);
 }
@@ -197,26 +218,33 @@ static numann_status read_schema(nu_schema *out, const shape *layers, const nu_t
   return fits(out, layers) ? NUMANN_OK : bad(file, "data", "what the layers can take", err);
 }
 
-static size_t count_blocks(const nu_tensor_file *file) {
-  return 1u + nu_tensor_file_has(file, NU_FIRST_MOMENT1) +
-         nu_tensor_file_has(file, NU_FIRST_MOMENT2) + nu_tensor_file_has(file, NU_FIRST_BEST);
+/* The method of a checkpoint: as named, or of the old format by the arrays that are there. */
+static const nu_method *method_of(const nu_tensor_file *file, const shape *layers) {
+  const char *name = nu_tensor_file_text(file, "optimizer");
+  bool first = nu_layout_has(file, "optimizer.moment1.", layers->layers, layers->n_layers);
+  bool second = nu_layout_has(file, "optimizer.moment2.", layers->layers, layers->n_layers);
+  return nu_method_named(name ? name : second ? "adam" : first ? "momentum" : "sgd");
+}
+
+static bool has_best(const nu_tensor_file *file, const shape *layers) {
+  return nu_layout_has(file, "best.", layers->layers, layers->n_layers);
 }
 
 /* The bytes of all arrays of these shapes; false on overflow. */
-static bool data_bytes(const shape *layers, const nu_schema *schema, const nu_tensor_file *file,
-                       size_t *parameters, size_t *bytes) {
+static bool data_bytes(const shape *layers, const nu_schema *schema, const nu_method *method,
+                       const nu_tensor_file *file, size_t *parameters, size_t *bytes) {
+  size_t blocks = 1u + (method ? method->n_arrays : 0) + has_best(file, layers);
   *parameters = 0;
   for (size_t l = 0; l < layers->n_layers; l++) {
     size_t block;
-    if (!nu_size_mul(layers->sizes[l] + 1, layers->sizes[l + 1], &block) ||
-        !nu_size_add(*parameters, block, parameters)) {
+    if (!nu_size_mul(nu_layer_rows(&layers->layers[l]), layers->layers[l].neurons, &block) ||
+        !nu_size_add(*parameters, block, parameters))
       return false;
-    }
   }
   size_t scaled = (nu_tensor_file_has(file, NU_FIRST_INPUTS) ? schema->features : 0) +
                   (nu_tensor_file_has(file, NU_FIRST_OUTPUTS) ? schema->targets : 0);
   size_t scaling;
-  return nu_size_mul(*parameters, count_blocks(file) * sizeof(float), bytes) &&
+  return nu_size_mul(*parameters, blocks * sizeof(float), bytes) &&
          nu_size_mul(scaled, 2 * sizeof(double), &scaling) && nu_size_add(*bytes, scaling, bytes);
 }
 
@@ -231,7 +259,9 @@ static numann_status allocate_scaling(nu_scaling *out, bool there, size_t n, num
 static numann_status allocate(nu_saved *out, const shape *layers, const nu_tensor_file *file,
                               numann_error *err) {
   size_t parameters, bytes;
-  if (!data_bytes(layers, &out->schema, file, &parameters, &bytes) ||
+  const nu_method *method = out->has_state ? method_of(file, layers) : NULL;
+  if (out->has_state && !method) return bad(file, "optimizer", "one that numann knows", err);
+  if (!data_bytes(layers, &out->schema, method, file, &parameters, &bytes) ||
       bytes != file->size - file->data) {
     return bad(file, "layers", "shapes that fill the file exactly", err);
   }
@@ -240,16 +270,27 @@ static numann_status allocate(nu_saved *out, const shape *layers, const nu_tenso
                           schema->features, err));
   NU_TRY(allocate_scaling(&schema->outputs, nu_tensor_file_has(file, NU_FIRST_OUTPUTS),
                           schema->targets, err));
-  NU_TRY(nu_network_allocate(&out->network, layers->n_layers, layers->sizes, layers->activations,
-                             layers->loss, err));
+  NU_TRY(nu_network_build(&out->network, layers->n_layers, layers->layers, layers->loss, err));
   if (!out->has_state) return NUMANN_OK;
-  return nu_state_allocate(&out->state, parameters, nu_tensor_file_has(file, NU_FIRST_MOMENT1),
-                           nu_tensor_file_has(file, NU_FIRST_MOMENT2),
-                           nu_tensor_file_has(file, NU_FIRST_BEST), err);
+  return nu_state_create(&out->state, NULL, parameters, method, has_best(file, layers), err);
 }
 
 bool nu_losses_finite(const nu_state *state) {
   return isfinite(state->epoch_loss) && (state->best_epoch == 0 || isfinite(state->best_loss));
+}
+
+static bool is_count(double number) {
+  return number >= 0.0 && number < 0x1p53 && number == (double)(uint64_t)number;
+}
+
+static numann_status read_numbers(nu_state *out, const nu_tensor_file *file, numann_error *err) {
+  const char *text = nu_tensor_file_text(file, "optimizer_numbers");
+  size_t n = out->method->n_numbers;
+  bool good = text ? strlen(text) == 16 * n : n == 0;
+  for (size_t i = 0; good && i < n; i++)
+    good = parse_bits(text + 16 * i, &out->numbers[i]) && isfinite(out->numbers[i]) &&
+           (i >= out->method->n_counts || is_count(out->numbers[i]));
+  return good ? NUMANN_OK : bad(file, "optimizer_numbers", "16 hexadecimal digits each", err);
 }
 
 static numann_status read_state(nu_state *out, const nu_tensor_file *file, numann_error *err) {
@@ -260,6 +301,7 @@ static numann_status read_state(nu_state *out, const nu_tensor_file *file, numan
   NU_TRY(get_count(file, "best_epoch", &out->best_epoch, err));
   NU_TRY(get_bits(file, "best_loss", &out->best_loss, err));
   NU_TRY(get_word(file, "finished", "false", "true", &out->finished, err));
+  NU_TRY(read_numbers(out, file, err));
   return nu_losses_finite(out) ? NUMANN_OK : bad(file, "epoch_loss", "a finite number", err);
 }
 
@@ -279,8 +321,7 @@ numann_status nu_metadata_read(nu_saved *out, const nu_tensor_file *file, numann
   numann_status status = read_shape(&layers, file, err);
   if (status == NUMANN_OK) status = read_schema(&out->schema, &layers, file, err);
   if (status == NUMANN_OK) status = allocate(out, &layers, file, err);
-  free(layers.sizes);
-  free(layers.activations);
+  free(layers.layers);
   if (status == NUMANN_OK && out->has_state) status = read_state(&out->state, file, err);
   return status;
 }

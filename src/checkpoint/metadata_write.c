@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "checkpoint/metadata.h"
 #include "numann/version.h"
 
@@ -35,23 +36,35 @@ static bool put_json(json_t *metadata, const char *key, json_t *value) {
   return good;
 }
 
-static json_t *layers_json(const numann_network *network) {
-  json_t *sizes = json_array(), *activations = json_array();
-  bool good =
-      json_array_append_new(sizes, json_integer((json_int_t)numann_network_inputs(network))) == 0;
-  for (size_t l = 0; l < network->n_layers && good; l++) {
-    const nu_layer *layer = &network->layers[l];
-    good =
-        json_array_append_new(sizes, json_integer((json_int_t)layer->neurons)) == 0 &&
-        json_array_append_new(activations, json_string(nu_activation_name(layer->activation))) == 0;
-  }
-  if (good) {
-    return json_pack("{s:o, s:o, s:s}", "sizes", sizes, "activations", activations, "loss",
-                     nu_loss_name(network->loss));
-  }
-  json_decref(sizes);
-  json_decref(activations);
+/* What a layer's row in the lists is; a new reference each, NULL when refused. */
+static json_t *kind_json(const nu_layer *layer) { return json_string(layer->kind->name); }
+static json_t *size_json(const nu_layer *layer) { return json_integer((json_int_t)layer->neurons); }
+static json_t *activation_json(const nu_layer *layer) {
+  return json_string(nu_activation_name(layer->activation));
+}
+/* As text, since a reader of ours takes no minus sign, not even an exponent's. */
+static json_t *rate_json(const nu_layer *layer) {
+  char text[NU_REAL_TEXT];
+  return layer->rate > 0.0 ? json_string(nu_format_real(layer->rate, text)) : json_null();
+}
+
+static json_t *list_json(const numann_network *network, json_t *first,
+                         json_t *(*of)(const nu_layer *layer)) {
+  json_t *list = json_array();
+  bool good = !first || json_array_append_new(list, first) == 0;
+  for (size_t l = 0; l < network->n_layers && good; l++)
+    good = json_array_append_new(list, of(&network->layers[l])) == 0;
+  if (good) return list;
+  json_decref(list);
   return NULL;
+}
+
+static json_t *layers_json(const numann_network *network) {
+  json_t *inputs = json_integer((json_int_t)numann_network_inputs(network));
+  return json_pack("{s:o, s:o, s:o, s:o, s:s}", "kinds", list_json(network, NULL, kind_json),
+                   "sizes", list_json(network, inputs, size_json), "activations",
+                   list_json(network, NULL, activation_json), "rates",
+                   list_json(network, NULL, rate_json), "loss", nu_loss_name(network->loss));
 }
 
 /* One name; jansson gives NULL both for bytes that are not UTF-8 and for refused memory. */
@@ -107,8 +120,22 @@ static numann_status schema_json(json_t **out, const nu_schema *schema, numann_e
   return NUMANN_OK;
 }
 
+/* 16 digits each. */
+static bool put_numbers(json_t *metadata, const nu_state *state) {
+  nu_text text = {0};
+  for (size_t i = 0; i < state->method->n_numbers; i++) {
+    uint64_t bits;
+    memcpy(&bits, &state->numbers[i], sizeof bits);
+    nu_text_addf(&text, "%016" PRIx64, bits);
+  }
+  bool good = !text.failed && put(metadata, "optimizer_numbers", nu_text_view(&text));
+  nu_text_clear(&text);
+  return good;
+}
+
 static bool put_state(json_t *metadata, const nu_state *state) {
-  return put_count(metadata, "step", state->step) && put_count(metadata, "epoch", state->epoch) &&
+  return put(metadata, "optimizer", state->method->name) && put_numbers(metadata, state) &&
+         put_count(metadata, "step", state->step) && put_count(metadata, "epoch", state->epoch) &&
          put_count(metadata, "batch", state->batch) &&
          put_bits(metadata, "epoch_loss", state->epoch_loss) &&
          put_count(metadata, "best_epoch", state->best_epoch) &&

@@ -23,6 +23,7 @@
 #define NU_RANK_LIMIT 8u
 #define NU_NAME_LIMIT 1024u
 #define NU_DATA_ALIGNMENT 64u
+#define NU_TENSOR_NAME 96u /* bytes of a name that numann writes */
 
 #define NU_METADATA "__metadata__"
 #define NU_TENSOR_CRC "tensor_crc32"
@@ -32,7 +33,7 @@ typedef enum nu_dtype { NU_F32, NU_F64, NU_DTYPES } nu_dtype;
 
 /* One array in memory. */
 typedef struct nu_tensor {
-  char name[64];
+  char name[NU_TENSOR_NAME];
   nu_dtype dtype;
   size_t rank; /* 1 or 2 */
   size_t shape[2];

@@ -2,16 +2,13 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/layout.h"
 #include "checkpoint/metadata.h"
 #include "checkpoint/safetensors.h"
-#include "config/config.h"
 #include "machine/float_env.h"
 
 void nu_saved_clear(nu_saved *saved) {
@@ -80,6 +77,7 @@ numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err) 
     memcpy(out->network->parameters, out->state.weights, out->state.n_parameters * sizeof(float));
   }
   if (status == NUMANN_OK) status = nu_metadata_check_weights(out, &file, err);
+  if (status == NUMANN_OK) status = nu_metadata_check_meaning(out, &file, err);
   nu_tensor_file_close(&file);
   if (status != NUMANN_OK) nu_saved_clear(out);
   return status;
@@ -129,45 +127,4 @@ uint64_t nu_data_sum(const numann_data *data) {
   if (rows->labels) crc = add_crc(crc, rows->labels, rows->rows, sizeof *rows->labels);
   /* The row count above the checksum keeps the sum from being 0, which means unknown. */
   return (uint64_t)rows->rows << 32 | crc;
-}
-
-char *nu_model_path(const char *path) {
-  struct stat info;
-  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-    return nu_path_join(path, "model.safetensors");
-  }
-  return nu_copy_text(path, strlen(path));
-}
-
-numann_status numann_model_save(const char *path, const numann_network *network,
-                                const numann_data *data, const numann_config *config,
-                                numann_error *err) {
-  nu_text text = {0};
-  nu_config_write(config, NU_CONFIG_MODEL, &text);
-  if (text.failed) {
-    nu_text_clear(&text);
-    return nu_fail_memory(err, text.length, "the config");
-  }
-  /* Borrowed for the call: nu_saved_write changes nothing. */
-  const nu_saved saved = {.network = (numann_network *)network,
-                          .schema = data->schema,
-                          .config_text = text.data,
-                          .data_sum = nu_data_sum(data)};
-  numann_status status = nu_saved_write(path, &saved, err);
-  nu_text_clear(&text);
-  return status;
-}
-
-numann_status numann_model_load(numann_network **out, const char *path, numann_error *err) {
-  *out = NULL;
-  char *file = nu_model_path(path);
-  if (!file) return nu_fail_memory(err, strlen(path), "a path");
-  nu_saved saved;
-  numann_status status = nu_saved_read(&saved, file, err);
-  free(file);
-  if (status != NUMANN_OK) return status;
-  *out = saved.network;
-  saved.network = NULL;
-  nu_saved_clear(&saved);
-  return NUMANN_OK;
 }

@@ -1,30 +1,15 @@
 /* Answers of a model as a CSV or NPY file. SPDX-License-Identifier: MIT */
 #include "cli/answers.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "trainer/evaluate.h"
-
-static size_t columns(const nu_answers *answers) {
-  size_t classes = answers->schema->classes;
-  return classes > 0 ? classes : answers->n_outputs;
-}
-
-/* Column c of row i. One output for two classes is the probability of the second. */
-static double value_at(const nu_answers *answers, size_t i, size_t c) {
-  const float *row = answers->outputs + i * answers->n_outputs;
-  if (answers->schema->classes == 0)
-    return nu_unscale(&answers->schema->outputs, c, (double)row[c]);
-  if (answers->n_outputs == 1) return c == 1 ? (double)row[0] : 1.0 - (double)row[0];
-  return (double)row[c];
-}
-
 /* ---- CSV (RFC 4180) */
 
 static void add_field(nu_text *out, const char *prefix, const char *name) {
-  bool quoted = strpbrk(name, ",\"\r\n") != NULL;
+  bool quoted = strpbrk(name, ",\"\r\n");
   nu_text_add(out, quoted ? "\"" : "");
   nu_text_add(out, prefix);
   for (const char *c = name; *c != '\0'; c++) {
@@ -34,41 +19,41 @@ static void add_field(nu_text *out, const char *prefix, const char *name) {
   nu_text_add(out, quoted ? "\"" : "");
 }
 
-static void add_class_header(const nu_answers *answers, nu_text *out) {
+static void add_class_header(const numann_model *model, nu_text *out) {
   nu_text_add(out, "prediction");
-  for (size_t c = 0; c < answers->schema->classes; c++) {
+  for (size_t c = 0; c < numann_model_classes(model); c++) {
     nu_text_add(out, ",");
-    add_field(out, "probability_", answers->schema->class_names[c]);
+    add_field(out, "probability_", numann_model_class_name(model, c));
   }
   nu_text_add(out, "\n");
 }
 
-static void add_target_header(const nu_answers *answers, nu_text *out) {
-  for (size_t c = 0; c < answers->n_outputs; c++) {
+static void add_target_header(const numann_model *model, nu_text *out) {
+  for (size_t c = 0; c < numann_model_outputs(model); c++) {
+    const char *name = numann_model_target_name(model, c);
     char numbered[32];
     snprintf(numbered, sizeof numbered, "target_%zu", c + 1);
     nu_text_add(out, c > 0 ? "," : "");
-    add_field(out, "", answers->schema->target_names ? answers->schema->target_names[c] : numbered);
+    add_field(out, "", name ? name : numbered);
   }
   nu_text_add(out, "\n");
 }
 
 /* Nine digits are all that a float has. */
-static void add_row(const nu_answers *answers, size_t i, nu_text *out) {
-  bool classes = answers->schema->classes > 0;
-  if (classes) {
-    const float *row = answers->outputs + i * answers->n_outputs;
-    add_field(out, "", answers->schema->class_names[nu_answer(row, answers->n_outputs)]);
-  }
-  for (size_t c = 0; c < columns(answers); c++)
-    nu_text_addf(out, c > 0 || classes ? ",%.9g" : "%.9g", value_at(answers, i, c));
+static void add_row(const numann_model *model, const double *row, nu_text *out) {
+  bool classes = numann_model_classes(model) > 0;
+  if (classes) add_field(out, "", numann_model_class_name(model, numann_model_answer(model, row)));
+  for (size_t c = 0; c < numann_model_outputs(model); c++)
+    nu_text_addf(out, c > 0 || classes ? ",%.9g" : "%.9g", row[c]);
   nu_text_add(out, "\n");
 }
 
 void nu_answers_csv(const nu_answers *answers, nu_text *out) {
-  if (answers->schema->classes > 0) add_class_header(answers, out);
-  else add_target_header(answers, out);
-  for (size_t i = 0; i < answers->rows; i++) add_row(answers, i, out);
+  const numann_model *model = answers->model;
+  if (numann_model_classes(model) > 0) add_class_header(model, out);
+  else add_target_header(model, out);
+  for (size_t i = 0; i < answers->rows; i++)
+    add_row(model, answers->outputs + i * numann_model_outputs(model), out);
 }
 
 /* ---- NPY version 1.0 */
@@ -80,7 +65,7 @@ static void add_npy_header(const nu_answers *answers, nu_text *out) {
   char header[256];
   int length = snprintf(header, sizeof header,
                         "{'descr': '<f8', 'fortran_order': False, 'shape': (%zu, %zu), }",
-                        answers->rows, columns(answers));
+                        answers->rows, numann_model_outputs(answers->model));
   size_t used = NPY_PREAMBLE + (size_t)length + 1;
   size_t padding = (NPY_ALIGNMENT - used % NPY_ALIGNMENT) % NPY_ALIGNMENT;
   size_t size = (size_t)length + padding + 1;
@@ -100,6 +85,6 @@ static void add_little_endian(nu_text *out, double value) {
 
 void nu_answers_npy(const nu_answers *answers, nu_text *out) {
   add_npy_header(answers, out);
-  for (size_t i = 0; i < answers->rows; i++)
-    for (size_t c = 0; c < columns(answers); c++) add_little_endian(out, value_at(answers, i, c));
+  size_t n = answers->rows * numann_model_outputs(answers->model);
+  for (size_t i = 0; i < n; i++) add_little_endian(out, answers->outputs[i]);
 }

@@ -2,18 +2,18 @@
 #ifndef NU_CLI_ANSWERS_H
 #define NU_CLI_ANSWERS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
 #include "base/text.h"
-#include "data/data.h"
+#include "numann/model.h"
 
-/* What a model said: outputs [rows][n_outputs], as the network gives them; all borrowed. */
+/* What a model said: outputs [rows][numann_model_outputs], as numann_model_predict gives them; all
+ * borrowed. */
 typedef struct nu_answers {
-  size_t rows, n_outputs;
-  const float *outputs;
-  const nu_schema *schema;
+  const numann_model *model;
+  size_t rows;
+  const double *outputs;
 } nu_answers;
 
 /* Classes: a column with the name, then one of probabilities for each class. Else the numbers in

@@ -198,7 +198,7 @@ numann_status nu_fail_command(const char *name, numann_error *err) {
   const char *best = NULL;
   size_t distance = SIZE_MAX;
   for (size_t i = 0; i < NU_COMMANDS; i++) keep_nearer(name, commands[i].name, &best, &distance);
-  if (best != NULL)
+  if (best)
     return nu_fail(err, NUMANN_ERR_CONFIG,
                    "command line: no command '%s'; did you mean '%s'? (numann --help lists all)",
                    name, best);
@@ -214,7 +214,7 @@ static numann_status fail_option(const char *word, nu_command_id command, numann
       keep_nearer(word + strspn(word, "-"), options[i].name, &best, &distance);
   const char *name = command < NU_COMMANDS ? commands[command].name : "";
   const char *blank = command < NU_COMMANDS ? " " : "";
-  if (best != NULL)
+  if (best)
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: unknown option %s; did you mean --%s?",
                    word, best);
   return nu_fail(err, NUMANN_ERR_CONFIG,
@@ -264,11 +264,11 @@ static numann_status take_value(parser *p, const char *word, nu_option_id option
                                 const char **value, numann_error *err) {
   const nu_option *row = &options[option];
   const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
-  if (row->argument == NULL && equals != NULL)
+  if (!row->argument && equals)
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s takes no value, found '%s'",
                    row->name, equals + 1);
-  if (row->argument == NULL) *value = "";
-  else if (equals != NULL) *value = equals + 1;
+  if (!row->argument) *value = "";
+  else if (equals) *value = equals + 1;
   else if (p->at < p->argc) *value = p->argv[p->at++];
   else
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s needs a value: --%s %s", row->name,
@@ -328,7 +328,7 @@ numann_status nu_arguments_parse(nu_arguments *args, int argc, char *const *argv
                                  numann_error *err) {
   *args = (nu_arguments){.command = NU_COMMANDS};
   args->sets = nu_alloc((size_t)argc, sizeof *args->sets);
-  if (args->sets == NULL) return nu_fail_memory(err, (size_t)argc * sizeof *args->sets, "options");
+  if (!args->sets) return nu_fail_memory(err, (size_t)argc * sizeof *args->sets, "options");
   parser p = {.argc = argc, .argv = argv, .at = 1};
   NU_TRY(parse_words(args, &p, err));
   return check_operands(args, err);

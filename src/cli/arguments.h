@@ -92,7 +92,7 @@ void nu_arguments_clear(nu_arguments *args);
 numann_status nu_fail_command(const char *name, numann_error *err);
 
 static inline bool nu_given(const nu_arguments *args, nu_option_id option) {
-  return args->value[option] != NULL;
+  return args->value[option];
 }
 
 #endif

@@ -21,7 +21,7 @@ typedef struct nu_bench_row {
 
 extern const nu_bench_row nu_bench_rows[];
 extern const size_t nu_n_bench_rows;
-/* The row of --row with the other options over it. */
+/* The row that --row names, overridden by the other options. */
 numann_status nu_bench_choose_row(nu_bench_row *row, const nu_arguments *args, numann_error *err);
 
 /* Its inputs and neurons, [NU_BENCH_LAYERS + 1]; a config for it, with --set applied; and how many
@@ -54,8 +54,8 @@ double nu_bench_flops_a_row(const nu_bench_setup *setup);
 void nu_bench_describe_json(const nu_bench_setup *setup, nu_json *json);
 void nu_bench_describe(const nu_bench_setup *setup, nu_text *out);
 
-/* Flops a second that `threads` threads reach together in registers for about `seconds`, by the
- * fastest instruction set that runs here; its name. */
+/* Flops per second that `threads` threads reach together in registers for about `seconds`, by the
+ * fastest instruction set that runs here, and that one's name. */
 typedef struct nu_bench_peak {
   bool pairs; /* of products of bf16; set before */
   double flops;
@@ -63,7 +63,7 @@ typedef struct nu_bench_peak {
 } nu_bench_peak;
 numann_status nu_bench_measure_peak(nu_bench_peak *peak, size_t threads, double seconds,
                                     numann_error *err);
-/* Bytes a second of a sum over arrays larger than the caches: two read, one written. */
+/* Bytes per second of a sum over arrays larger than the caches: two read, one written. */
 numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, double seconds,
                                          numann_error *err);
 

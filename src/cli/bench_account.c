@@ -25,7 +25,7 @@ static double links(const nu_phase_bench *b, size_t n) {
 static flops flops_of(const nu_phase_bench *b, size_t phase) {
   if (phase < NU_FORWARD) return (flops){0.0, 0.0};
   size_t l = (phase - NU_FORWARD) / 3, n_layers = b->setup.n_layers;
-  double rows = 2.0 * (double)b->engine.plan->batch;
+  double rows = 2.0 * (double)b->engine.plan->problem.batch;
   if (l >= n_layers) return (flops){0.0, 0.0};
   size_t inputs = b->setup.sizes[l], neurons = b->setup.sizes[l + 1];
   double useful = rows * (double)inputs * (double)neurons, padded = (double)nu_padded(neurons);
@@ -210,7 +210,7 @@ void nu_account_json(const nu_phase_bench *b, nu_json *json) {
   nu_json_open(json, NULL, '{');
   nu_bench_describe_json(&b->setup, json);
   nu_json_real(json, "step_seconds", b->times.step);
-  nu_json_real(json, "samples_per_s", (double)b->engine.plan->batch / b->times.step);
+  nu_json_real(json, "samples_per_s", (double)b->engine.plan->problem.batch / b->times.step);
   nu_json_real(json, "peak_gflops", b->peak / 1e9);
   nu_json_real(json, "peak_spread", b->spread);
   nu_json_flag(json, "valid", is_valid(b));

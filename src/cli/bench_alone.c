@@ -3,20 +3,21 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "cli/bench_phases.h"
 
 /* Rows and columns of a block, parameters of a region: what the engine hands its kernels at a time,
  * in the nearest cache. */
 enum { ROWS = 48, COLUMNS = 64, BLOCK = ROWS * COLUMNS, REGION = 48 * NU_PANEL };
-enum { REPEATS = 9, BARRIERS = 200 };
+enum { REPEATS = 9, BARRIERS = 200, BLOCKS = 2 + NU_MOST_ARRAYS };
 #define REPEAT_SECONDS 50e-6
 
 /* One thread's measurement. */
 typedef struct probe {
   const nu_phase_bench *bench;
   size_t thread;
-  float *a, *b, *c, *d; /* [BLOCK] each, filled with small numbers */
+  float *a, *b, *c, *d, *e; /* [BLOCK] each, filled with small numbers */
   const nu_engine_layer *layer;
   size_t rows, n; /* of the call: rows of n columns, or n parameters */
   nu_chunk chunk;
@@ -34,7 +35,7 @@ static void call_derive(const probe *p) {
 }
 
 static void call_update(const probe *p) {
-  p->bench->engine.kernels->update(&p->update, p->n, p->a, p->b, (float *[]){p->c, p->d, NULL});
+  p->bench->engine.kernels->update(&p->update, p->n, p->a, p->b, (float *[]){p->c, p->d, p->e});
 }
 
 /* On the engine's own rows, as the last step left them. */
@@ -55,16 +56,14 @@ static double seconds_of(call *fn, const probe *p) {
   return nu_median(found, REPEATS);
 }
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* Hidden layers: seconds an element, times the elements of a thread. */
+/* Hidden layers: seconds per element, times the elements of a thread. */
 static void probe_functions(probe *p, nu_alone *out) {
   const nu_engine *engine = &p->bench->engine;
-  double threads = (double)engine->plan->threads, batch = (double)engine->plan->batch;
-  p->rows = least(ROWS, engine->plan->batch);
+  double threads = (double)engine->plan->threads, batch = (double)engine->plan->problem.batch;
+  p->rows = nu_smaller(ROWS, engine->plan->problem.batch);
   for (size_t l = 0; l + 1 < engine->n_layers; l++) {
     p->layer = &engine->layers[l];
-    p->n = least(COLUMNS, nu_padded(p->layer->neurons));
+    p->n = nu_smaller(COLUMNS, nu_padded(p->layer->neurons));
     double share =
         batch * (double)nu_padded(p->layer->neurons) / threads / (double)(p->rows * p->n);
     out->activation += share * seconds_of(call_activate, p);
@@ -74,11 +73,12 @@ static void probe_functions(probe *p, nu_alone *out) {
 
 static void probe_optimizer(probe *p, nu_alone *out) {
   const nu_engine *engine = &p->bench->engine;
-  p->update = nu_optimizer_step(&p->bench->optimizer, 0, engine->plan->batch, 0.0);
+  p->update = nu_optimizer_step(&p->bench->optimizer, 0, engine->plan->problem.batch, 0.0);
   double threads = (double)engine->plan->threads;
   for (size_t l = 0; l < engine->n_layers; l++) {
-    size_t size = nu_engine_size(engine->layers[l].inputs, engine->layers[l].neurons);
-    p->n = least(REGION, size);
+    size_t size = nu_padded(engine->layers[l].neurons) * engine->layers[l].rows;
+    if (!size) continue; /* without parameters */
+    p->n = nu_smaller(REGION, size);
     out->optimizer += (double)size / (double)p->n / threads * seconds_of(call_update, p);
   }
 }
@@ -91,9 +91,9 @@ static void call_gather(const probe *p) {
 
 /* What a thread does by rows, chunk by chunk. */
 static void probe_rows(probe *p, call *fn, double *out) {
-  const numann_plan *plan = p->bench->engine.plan;
-  for (size_t c = 0; c < nu_plan_chunks(plan, plan->batch); c++) {
-    p->chunk = nu_plan_chunk(plan, plan->batch, p->thread, c);
+  const nu_plan *plan = p->bench->engine.plan;
+  for (size_t c = 0; c < nu_plan_chunks(plan, plan->problem.batch); c++) {
+    p->chunk = nu_plan_chunk(plan, plan->problem.batch, p->thread, c);
     *out += seconds_of(fn, p);
   }
 }
@@ -113,21 +113,22 @@ static void probe_barrier(nu_team *team, nu_alone *out) {
 
 typedef struct job {
   const nu_phase_bench *bench;
-  float *blocks; /* [threads][4][BLOCK] */
+  float *blocks; /* [threads][BLOCKS][BLOCK] */
   nu_alone *out; /* [threads] */
 } job;
 
 static void run(nu_team *team, size_t thread, void *arg) {
   const job *j = arg;
-  float *at = j->blocks + thread * 4 * BLOCK;
+  float *at = j->blocks + thread * BLOCKS * BLOCK;
   probe p = {.bench = j->bench,
              .thread = thread,
              .a = at,
              .b = at + BLOCK,
              .c = at + 2 * BLOCK,
-             .d = at + 3 * BLOCK};
+             .d = at + 3 * BLOCK,
+             .e = at + 4 * BLOCK};
   nu_alone alone = {0};
-  for (size_t i = 0; i < 4 * BLOCK; i++) at[i] = 1e-3f * (float)(i % 7);
+  for (size_t i = 0; i < BLOCKS * BLOCK; i++) at[i] = 1e-3f * (float)(i % 7);
   nu_team_barrier(team);
   probe_functions(&p, &alone);
   probe_optimizer(&p, &alone);
@@ -152,7 +153,7 @@ static nu_alone mean(const nu_alone *all, size_t n) {
 }
 
 numann_status nu_measure_alone(nu_phase_bench *b, numann_error *err) {
-  size_t threads = b->engine.plan->threads, floats = threads * 4 * BLOCK;
+  size_t threads = b->engine.plan->threads, floats = threads * BLOCKS * BLOCK;
   job j = {b, nu_alloc(floats, sizeof *j.blocks), nu_alloc(threads, sizeof *j.out)};
   numann_status status = j.blocks && j.out
                              ? nu_team_run(threads, run, &j, err)

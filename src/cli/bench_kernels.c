@@ -16,7 +16,7 @@ typedef struct workspace {
   float *x, *y, *out, *moment1,
       *moment2;        /* [ROWS][LINKS], [PANELS][LINKS][P], rest [ROWS][WIDTH] */
   double seconds;      /* for each case */
-  double rates[CASES]; /* flops or elements a second */
+  double rates[CASES]; /* flops or elements per second */
 } workspace;
 
 typedef void call(const workspace *w, int variant);

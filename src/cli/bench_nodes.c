@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "cli/bench.h"
 #include "machine/machine.h"
@@ -54,9 +55,9 @@ static size_t take_cores(nodes *b, size_t node) {
 /* Arrays larger than the caches, but within a quarter of a small node. */
 static size_t floats_of_a_thread(const nodes *b, size_t threads, size_t to) {
   size_t least = 4u << 20, caches = 4 * b->machine.l3_bytes / sizeof(float) / threads;
-  size_t n = caches > least ? caches : least,
+  size_t n = nu_larger(caches, least),
          most = b->machine.nodes[to].bytes / 4 / (2 * threads * sizeof(float));
-  return nu_round_up(most > 0 && n > most ? most : n, 1024);
+  return nu_round_up(most > 0 ? nu_smaller(n, most) : n, 1024);
 }
 
 static numann_status measure_pair(nodes *b, size_t from, size_t to, numann_error *err) {

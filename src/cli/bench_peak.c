@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "cli/bench.h"
 #include "machine/machine.h"
@@ -89,8 +90,7 @@ numann_status nu_bench_measure_bandwidth(double *bandwidth, size_t threads, doub
   NU_TRY(nu_machine_detect(&machine, err));
   size_t least = 4u << 20, caches = 4 * machine.l3_bytes / sizeof(float) / threads;
   nu_machine_clear(&machine);
-  job j = {
-      .kernels = nu_kernels_select(), .seconds = seconds, .n = caches > least ? caches : least};
+  job j = {.kernels = nu_kernels_select(), .seconds = seconds, .n = nu_larger(caches, least)};
   if (!j.kernels) j.kernels = nu_kernels_named("base");
   j.n = nu_round_up(j.n, NU_PANEL);
   j.left = nu_alloc(threads * j.n, sizeof *j.left);

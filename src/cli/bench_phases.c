@@ -38,15 +38,15 @@ static void meet_on_rows(const nu_phase_bench *b, nu_team *team, stopwatch *watc
 }
 
 static void go_forward(nu_phase_bench *b, nu_team *team, size_t thread, const nu_batch *batch,
-                       const nu_chunk *chunk, stopwatch *watch) {
+                       const nu_pass *pass, stopwatch *watch) {
+  const nu_chunk *chunk = pass->chunk;
   nu_gather_rows(&b->engine, thread, batch, chunk);
   lap(watch, NU_GATHER);
   meet_on_rows(b, team, watch);
   for (size_t l = 0; l < b->engine.n_layers; l++) {
-    nu_forward_layer(&b->engine, l, thread, chunk);
+    b->engine.layers[l].shape->kind->forward(&b->engine, l, thread, pass);
     lap(watch, NU_FORWARD_OF(l));
-    bool last = l + 1 == b->engine.n_layers;
-    if (nu_plan_meets_after_forward(b->engine.plan, b->engine.layers[l].panels, last))
+    if (nu_plan_meets_after_forward(b->engine.plan, b->engine.network, l))
       meet_on_rows(b, team, watch);
   }
   nu_output_rows(&b->engine, thread, chunk, true);
@@ -55,14 +55,14 @@ static void go_forward(nu_phase_bench *b, nu_team *team, size_t thread, const nu
   else meet_on_rows(b, team, watch);
 }
 
-static void go_backward(nu_phase_bench *b, nu_team *team, size_t thread, const nu_chunk *chunk,
+static void go_backward(nu_phase_bench *b, nu_team *team, size_t thread, const nu_pass *pass,
                         const nu_update *update, stopwatch *watch) {
+  const nu_chunk *chunk = pass->chunk;
   for (size_t l = b->engine.n_layers; l-- > 0;) {
     if (l > 0) {
-      nu_delta_layer(&b->engine, l - 1, thread, chunk);
+      b->engine.layers[l].shape->kind->delta(&b->engine, l, thread, pass);
       lap(watch, NU_DELTA_OF(l - 1));
-      const nu_engine_layer *layer = &b->engine.layers[l - 1];
-      if (nu_plan_meets_after_delta(b->engine.plan, layer->panels, layer[1].panels, l == 1))
+      if (nu_plan_meets_after_delta(b->engine.plan, b->engine.network, l - 1))
         meet_on_rows(b, team, watch);
     }
     nu_gradient_layer(&b->engine, l, thread, chunk, update);
@@ -91,22 +91,24 @@ static void go_on(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step
 }
 
 nu_batch nu_phase_batch(const nu_phase_bench *b, uint64_t step) {
-  size_t batch = b->engine.plan->batch, batches = b->setup.rows / batch;
-  return (nu_batch){&b->setup.data->train, b->order, (size_t)(step % batches) * batch};
+  size_t batch = b->engine.plan->problem.batch, batches = b->setup.rows / batch;
+  return (nu_batch){
+      .data = &b->setup.data->train, .order = b->order, .first = (size_t)(step % batches) * batch};
 }
 
 static double run_step(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step, double loss,
                        stopwatch *watch) {
-  size_t rows = b->engine.plan->batch, chunks = nu_plan_chunks(b->engine.plan, rows);
+  size_t rows = b->engine.plan->problem.batch, chunks = nu_plan_chunks(b->engine.plan, rows);
   nu_batch batch = nu_phase_batch(b, step);
   nu_update update = nu_optimizer_step(&b->optimizer, step, rows, 0.0);
   for (size_t c = 0; c < chunks; c++) {
     nu_chunk chunk = nu_plan_chunk(b->engine.plan, rows, thread, c);
+    nu_pass pass = {.chunk = &chunk, .step = step, .trains = true};
     lap(watch, NU_LOOP);
-    go_forward(b, team, thread, &batch, &chunk, watch);
+    go_forward(b, team, thread, &batch, &pass, watch);
     for (size_t i = 0; chunk.last && i < rows; i++) loss += b->engine.row_loss[i];
     lap(watch, NU_LOOP);
-    go_backward(b, team, thread, &chunk, b->fused ? &update : NULL, watch);
+    go_backward(b, team, thread, &pass, b->fused ? &update : NULL, watch);
   }
   if (!b->fused) go_on(b, team, thread, step, rows, watch);
   wait_for_all(team, watch);
@@ -158,7 +160,7 @@ static numann_status run_slices(nu_phase_bench *b, nu_phase_times *slices, doubl
   nu_bench_peak peak = {.pairs = b->engine.pairs};
   double peaks[SLICES], slice = seconds / SLICES;
   size_t n = 0;
-  b->steps = 1 + (uint64_t)(slice / b->engine.plan->seconds);
+  b->steps = 1 + (uint64_t)(slice / b->setup.plan->seconds);
   NU_TRY(run_slice(b, &slices[0], err)); /* to warm up */
   b->steps = 1 + (uint64_t)(slice / slices[0].step);
   double end = nu_clock_seconds() + 2.0 * seconds;
@@ -187,14 +189,16 @@ static double time_of_clock(void) {
 static numann_status prepare(nu_phase_bench *b, const nu_arguments *args, numann_error *err) {
   nu_bench_setup *s = &b->setup;
   NU_TRY(nu_bench_prepare(s, args, err));
-  NU_TRY(nu_optimizer_create(&b->optimizer, s->config, s->rows / s->plan->batch, err));
-  b->fused = s->plan->fuse && b->optimizer.clip_norm == 0.0;
-  nu_engine_use use = b->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT;
-  NU_TRY(nu_engine_create(&b->engine, s->network, s->plan, use, err));
-  if (nu_optimizer_has_moment1(&b->optimizer)) NU_TRY(nu_engine_add(&b->engine, NU_MOMENT1, err));
-  if (nu_optimizer_has_moment2(&b->optimizer)) NU_TRY(nu_engine_add(&b->engine, NU_MOMENT2, err));
+  NU_TRY(nu_optimizer_create(&b->optimizer, s->config, s->rows / s->plan->plan.problem.batch, err));
+  if (b->optimizer.method->rule == NU_RULES)
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "bench phases: %s has no phases of one pass; measure it with bench step",
+                   b->optimizer.method->name);
+  b->fused = s->plan->plan.fuse && b->optimizer.clip_norm == 0.0;
+  nu_use use = b->fused ? NU_USE_FUSED : NU_USE_GRADIENT;
+  NU_TRY(nu_engine_create(&b->engine, s->network, &s->plan->plan, use, err));
   b->order = nu_alloc(s->rows, sizeof *b->order);
-  b->threads = nu_alloc(s->plan->threads, sizeof *b->threads);
+  b->threads = nu_alloc(s->plan->plan.threads, sizeof *b->threads);
   if (!b->order || !b->threads)
     return nu_fail_memory(err, s->rows * sizeof *b->order, "the row order");
   nu_data_order(b->order, s->rows, 1, 0, nu_config_flag(s->config, "train.shuffle"));

@@ -4,13 +4,14 @@
 #define NU_CLI_BENCH_PHASES_H
 
 #include "cli/bench.h"
+#include "trainer/gradient.h"
 #include "trainer/optimizer.h"
 #include "trainer/step.h"
 
-/* Phases of a step: those that are once in it, then three of each layer. */
+/* Phases of a step: those that occur once, then three of each layer. */
 enum { NU_GATHER, NU_OUTPUT, NU_UPDATE, NU_JOIN, NU_WAIT, NU_LOOP, NU_FORWARD };
 enum { NU_PHASES = NU_FORWARD + 3 * NU_BENCH_LAYERS };
-/* Of layer l: forward, delta (but the last), gradient, with the update where it is fused. */
+/* Of layer l: forward, delta (all but the last), gradient, with the update where it is fused. */
 #define NU_FORWARD_OF(l) (NU_FORWARD + 3 * (l))
 #define NU_DELTA_OF(l) (NU_FORWARD + 3 * (l) + 1)
 #define NU_GRADIENT_OF(l) (NU_FORWARD + 3 * (l) + 2)
@@ -37,9 +38,8 @@ typedef struct nu_phase_bench {
   uint64_t done, steps;    /* so far; of the next slice */
   nu_phase_times *threads; /* [threads]: sums over the running slice; owned */
   double clock;            /* seconds that a look at the clock takes */
-  double peak,
-      spread; /* best of the peak slices, flops/s of all threads; spread as a share of it */
-  nu_phase_times times; /* of the median slice */
+  double peak, spread;     /* best peak slice, flops/s of all threads; spread as a share of it */
+  nu_phase_times times;    /* of the median slice */
   nu_alone alone;
 } nu_phase_bench;
 

@@ -78,13 +78,13 @@ void nu_bench_describe_json(const nu_bench_setup *s, nu_json *json) {
   nu_json_string(json, "activation", s->row.activation);
   nu_json_string(json, "loss", s->row.loss);
   nu_json_string(json, "optimizer", s->row.optimizer);
-  nu_json_count(json, "batch", s->plan->batch);
-  nu_json_count(json, "grain", s->plan->grain);
+  nu_json_count(json, "batch", s->plan->plan.problem.batch);
+  nu_json_count(json, "grain", s->plan->plan.problem.grain);
   nu_json_count(json, "threads", numann_plan_threads(s->plan));
-  nu_json_count(json, "threads_working", s->plan->threads);
+  nu_json_count(json, "threads_working", s->plan->plan.threads);
   nu_json_count(json, "threads_limit", s->plan->threads_limit);
   nu_json_string(json, "strategy", numann_plan_strategy(s->plan));
-  nu_json_count(json, "groups", s->plan->groups);
+  nu_json_count(json, "groups", s->plan->plan.groups);
   nu_json_string(json, "isa", nu_kernels_select()->isa);
   nu_json_string(json, "precision", nu_config_string(s->config, "train.precision"));
   nu_json_count(json, "numerics_version", NUMANN_NUMERICS_VERSION);
@@ -92,9 +92,9 @@ void nu_bench_describe_json(const nu_bench_setup *s, nu_json *json) {
 
 void nu_bench_describe(const nu_bench_setup *s, nu_text *out) {
   nu_text_addf(out, "%s: %s, %s, %s, %s, batch %zu, %s\n", s->row.name, s->row.layers,
-               s->row.activation, s->row.loss, s->row.optimizer, s->plan->batch,
+               s->row.activation, s->row.loss, s->row.optimizer, s->plan->plan.problem.batch,
                nu_config_string(s->config, "train.precision"));
-  nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", s->plan->threads,
-               s->plan->threads == 1 ? "" : "s", numann_plan_strategy(s->plan),
+  nu_text_addf(out, "%zu thread%s, %s, %s; %zu generated rows\n", s->plan->plan.threads,
+               s->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(s->plan),
                nu_kernels_select()->isa, s->rows);
 }

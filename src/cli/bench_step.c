@@ -92,21 +92,21 @@ static numann_status run_slice(bench *b, double shuffle, double *rate, numann_er
   numann_status status = numann_trainer_run(b->trainer, &observer, err);
   if (status != NUMANN_STOPPED)
     return status ? status : nu_fail(err, NUMANN_ERR_INTERNAL, "bench ended");
-  double rows = (double)(b->last_step - b->first_step) * (double)plan->batch;
+  double rows = (double)(b->last_step - b->first_step) * (double)plan->plan.problem.batch;
   double owed = rows / (double)b->setup.rows - (double)b->epochs_inside;
   *rate = rows / (b->ended - b->started + owed * shuffle);
   return NUMANN_OK;
 }
 
 static numann_status measure(bench *b, numann_error *err) {
-  nu_bench_peak peak = {.pairs = b->setup.plan->precision == NU_BF16};
+  nu_bench_peak peak = {.pairs = b->setup.plan->plan.problem.precision == NU_BF16};
   double warm_up;
   b->stride = 1 + (uint64_t)(LOOK_SECONDS / b->setup.plan->seconds);
   NU_TRY(run_slice(b, time_shuffle(b, 0), &warm_up, err));
   double end = nu_clock_seconds() + 3.0 * SLICES * b->slice_seconds;
   for (size_t i = 0; i < SLICES && (i < FEWEST_SLICES || nu_clock_seconds() < end); i++) {
     b->slices = i + 1;
-    NU_TRY(nu_bench_measure_peak(&peak, b->setup.plan->threads, PEAK_SECONDS, err));
+    NU_TRY(nu_bench_measure_peak(&peak, b->setup.plan->plan.threads, PEAK_SECONDS, err));
     b->peaks[i] = peak.flops;
     b->shuffles_s[i] = time_shuffle(b, i + 1);
     NU_TRY(run_slice(b, b->shuffles_s[i], &b->rates[i], err));

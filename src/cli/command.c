@@ -60,8 +60,7 @@ numann_status nu_print_text(nu_text *text, numann_error *err) {
 bool nu_colour_wanted(void) {
   const char *no_color = getenv("NO_COLOR");
   const char *term = getenv("TERM");
-  bool refused =
-      (no_color != NULL && no_color[0] != '\0') || term == NULL || strcmp(term, "dumb") == 0;
+  bool refused = (no_color && no_color[0] != '\0') || !term || strcmp(term, "dumb") == 0;
   return !refused && isatty(STDOUT_FILENO) != 0;
 }
 
@@ -77,7 +76,7 @@ static numann_status apply_threads(numann_config *config, const char *threads, n
 numann_status nu_apply_sets(const nu_arguments *args, numann_config *config, numann_error *err) {
   for (size_t i = 0; i < args->n_sets; i++) NU_TRY(numann_config_set(config, args->sets[i], err));
   const char *threads = args->value[NU_OPTION_THREADS];
-  return threads == NULL ? NUMANN_OK : apply_threads(config, threads, err);
+  return threads ? apply_threads(config, threads, err) : NUMANN_OK;
 }
 
 numann_status nu_load_config(numann_config **out, const nu_arguments *args, const char *path,
@@ -93,7 +92,7 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
 /* Another machine has none of this job's limits. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   const char *topology = args->value[NU_OPTION_TOPOLOGY];
-  return (nu_machine_source){.topology = topology, .root = topology == NULL ? "" : NULL};
+  return (nu_machine_source){.topology = topology, .root = topology ? NULL : ""};
 }
 
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
@@ -102,18 +101,18 @@ void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
   const nu_placement *placement = plan->placement;
   bool bound = placement && (placement->width == NU_BIND_CORE || placement->width == NU_BIND_NODE);
   nu_launch_threads threads = {.ordered = nu_config_count(config, "parallel.threads"),
-                               .running = plan->threads + plan->idle,
+                               .running = plan->plan.threads + plan->plan.idle,
                                .bound = bound};
   nu_launch_finding finding = NU_LAUNCH_NOTHING;
   if (!nu_given(args, NU_OPTION_QUIET)) finding = nu_launch_diagnose(machine, threads, message);
   if (finding != NU_LAUNCH_NOTHING) nu_warn("%s", message);
-  bool told = finding == NU_LAUNCH_CROWDED && threads.running > nu_plan_slots(machine);
+  bool told = finding == NU_LAUNCH_CROWDED && threads.running > nu_machine_slots(machine);
   if (plan->note[0] && !told) nu_warn("%s", plan->note);
 }
 
 numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numann_error *err) {
   const char *text = args->value[NU_OPTION_THREADS];
-  if (text == NULL || strcmp(text, "auto") == 0) {
+  if (!text || strcmp(text, "auto") == 0) {
     nu_machine machine;
     NU_TRY(nu_machine_detect(&machine, err));
     *threads = machine.threads_limit;

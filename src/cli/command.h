@@ -24,7 +24,7 @@ numann_status nu_command_help(const nu_arguments *args, numann_error *err);
 /* The text of --version and of --help (of args->command where one was given), to stdout. */
 numann_status nu_print_version(const nu_arguments *args, numann_error *err);
 numann_status nu_print_help(const nu_arguments *args, numann_error *err);
-/* `numann` alone: how to go on, for stderr. */
+/* For `numann` without arguments: what one can do next, to stderr. */
 void nu_print_usage(void);
 
 /* A line on stderr: a note (not with --quiet), a warning (always). */
@@ -43,11 +43,11 @@ numann_status nu_apply_sets(const nu_arguments *args, numann_config *config, num
 numann_status nu_load_config(numann_config **out, const nu_arguments *args, const char *path,
                              numann_error *err);
 
-/* The machine that --topology names, else this one; views args. */
+/* The machine that --topology names, else this one; borrows from args. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args);
 
-/* What is wrong with the launch line (not with --quiet), and the plan's note, where both do not
- * tell of more threads than cores. */
+/* Warn of what is wrong with the launch line (not with --quiet), and print the plan's note, unless
+ * both would tell of more threads than cores. */
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
                        const numann_config *config, const numann_plan *plan);
 

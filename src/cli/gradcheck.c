@@ -8,7 +8,7 @@ static void write_layer(const nu_gradcheck_layer *layer, nu_json *json) {
   nu_json_open(json, NULL, '{');
   nu_json_count(json, "inputs", layer->inputs);
   nu_json_count(json, "neurons", layer->neurons);
-  nu_json_string(json, "activation", nu_activation_name(layer->activation));
+  nu_json_string(json, "activation", layer->name);
   nu_json_count(json, "checked", layer->checked);
   nu_json_count(json, "skipped", layer->skipped);
   nu_json_count(json, "alive", layer->alive);

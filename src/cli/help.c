@@ -23,8 +23,8 @@ static void add_option(nu_text *out, const nu_option *option) {
   char left[64];
   char letter[5] = "    ";
   if (option->letter != 0) snprintf(letter, sizeof letter, "-%c, ", option->letter);
-  snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name,
-           option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
+  snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
+           option->argument ? option->argument : "");
   nu_text_addf(out, "  %-24s %s\n", left, option->help);
 }
 
@@ -93,9 +93,9 @@ static void add_build(nu_text *out) {
   nu_text_addf(out, "flags       %s\n", NUMANN_CFLAGS);
   nu_text_add(out, "kernels    ");
   for (size_t i = 0; i < NU_ISAS; i++)
-    if (nu_kernels_named(nu_isa_names[i]) != NULL) nu_text_addf(out, " %s", nu_isa_names[i]);
+    if (nu_kernels_named(nu_isa_names[i])) nu_text_addf(out, " %s", nu_isa_names[i]);
   const nu_kernels *chosen = nu_kernels_select();
-  nu_text_addf(out, " (used: %s)\n", chosen != NULL ? chosen->isa : "none, see NUMANN_ISA");
+  nu_text_addf(out, " (used: %s)\n", chosen ? chosen->isa : "none, see NUMANN_ISA");
   nu_text_addf(out, "topology    %s\n", nu_machine_library());
   nu_text_addf(out, "threads     %s\n", nu_team_library());
 }
@@ -110,9 +110,9 @@ numann_status nu_print_version(const nu_arguments *args, numann_error *err) {
 /* ---- completion: `numann help completion [COMMAND]` gives the words that may follow */
 
 static numann_status add_completion(nu_text *out, const char *name, numann_error *err) {
-  nu_command_id command = name != NULL ? nu_command_named(name) : NU_COMMANDS;
-  if (name != NULL && command == NU_COMMANDS) return nu_fail_command(name, err);
-  for (size_t i = 0; name == NULL && i < NU_COMMANDS; i++)
+  nu_command_id command = name ? nu_command_named(name) : NU_COMMANDS;
+  if (name && command == NU_COMMANDS) return nu_fail_command(name, err);
+  for (size_t i = 0; !name && i < NU_COMMANDS; i++)
     nu_text_addf(out, "%s\n", nu_command_row((nu_command_id)i)->name);
   for (size_t i = 0; i < NU_OPTIONS; i++)
     if (nu_command_takes(command, (nu_option_id)i))
@@ -161,7 +161,7 @@ static void add_man_options(nu_text *out) {
     if (option->letter != 0) nu_text_addf(out, "\\-%c, ", option->letter);
     nu_text_add(out, "\\-\\-");
     add_troff(out, option->name);
-    nu_text_addf(out, " %s\n", option->argument != NULL ? option->argument : "");
+    nu_text_addf(out, " %s\n", option->argument ? option->argument : "");
     add_troff(out, option->help);
     nu_text_add(out, ".\n");
     add_man_scope(out, option);
@@ -222,7 +222,7 @@ static numann_status add_topic(nu_text *out, const char *topic, const char *more
   if (strcmp(topic, "completion") == 0) return add_completion(out, more, err);
   if (strcmp(topic, "man") == 0) add_man_page(out);
   else if (strcmp(topic, "config") == 0)
-    nu_config_reference(more != NULL && strcmp(more, "markdown") == 0, out);
+    nu_config_reference(more && strcmp(more, "markdown") == 0, out);
   else if (nu_command_named(topic) != NU_COMMANDS) add_command(out, nu_command_named(topic));
   else return nu_fail_command(topic, err);
   return NUMANN_OK;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/model.h"
@@ -19,10 +20,10 @@ typedef struct facts {
   const numann_network *network;
   const nu_schema *schema;
   const char *config_text;
-  const nu_state *state;   /* a checkpoint's */
-  const numann_data *data; /* a config's */
-  const numann_plan *plan; /* a config's */
-  char sha256[65];         /* "" for a config: the weights are not trained */
+  const numann_model *progress; /* a checkpoint's */
+  const numann_data *data;      /* a config's */
+  const numann_plan *plan;      /* a config's */
+  char sha256[65];              /* "" for a config: the weights are not trained */
 } facts;
 
 /* ---- JSON */
@@ -35,7 +36,7 @@ static void json_layers(const numann_network *network, nu_json *json) {
     nu_json_count(json, "inputs", layer->inputs);
     nu_json_count(json, "neurons", layer->neurons);
     nu_json_string(json, "activation", nu_activation_name(layer->activation));
-    nu_json_count(json, "parameters", layer->neurons * (layer->inputs + 1));
+    nu_json_count(json, "parameters", nu_layer_parameters(layer));
     nu_json_close(json, '}');
   }
   nu_json_close(json, ']');
@@ -56,8 +57,8 @@ static void json_plan(const facts *f, nu_json *json) {
   nu_json_count(json, "threads", numann_plan_threads(f->plan));
   nu_json_count(json, "threads_limit", f->plan->threads_limit);
   nu_json_string(json, "strategy", numann_plan_strategy(f->plan));
-  nu_json_count(json, "batch", f->plan->batch);
-  nu_json_count(json, "grain", f->plan->grain);
+  nu_json_count(json, "batch", f->plan->plan.problem.batch);
+  nu_json_count(json, "grain", f->plan->plan.problem.grain);
 }
 
 static void write_json(const facts *f, nu_text *out) {
@@ -71,12 +72,12 @@ static void write_json(const facts *f, nu_text *out) {
   json_schema(f->schema, &json);
   nu_json_string(&json, "weights_sha256", f->sha256[0] != '\0' ? f->sha256 : NULL);
   nu_json_count(&json, "numerics_version", NUMANN_NUMERICS_VERSION);
-  if (f->state != NULL) {
-    nu_json_count(&json, "step", f->state->step);
-    nu_json_count(&json, "epoch", f->state->epoch);
-    nu_json_count(&json, "batch", f->state->batch);
+  if (f->progress) {
+    nu_json_count(&json, "step", f->progress->step);
+    nu_json_count(&json, "epoch", f->progress->epoch);
+    nu_json_count(&json, "batch", f->progress->batch);
   }
-  if (f->plan != NULL) json_plan(f, &json);
+  if (f->plan) json_plan(f, &json);
   nu_json_string(&json, "config", f->config_text);
   nu_json_close(&json, '}');
   nu_text_add(&json.text, "\n");
@@ -90,14 +91,14 @@ static void add_layers(const numann_network *network, nu_text *out) {
   for (size_t l = 0; l < network->n_layers; l++) {
     const nu_layer *layer = &network->layers[l];
     nu_text_addf(out, "%5zu  %8zu  %8zu  %-11s  %10zu\n", l + 1, layer->inputs, layer->neurons,
-                 nu_activation_name(layer->activation), layer->neurons * (layer->inputs + 1));
+                 nu_activation_name(layer->activation), nu_layer_parameters(layer));
   }
 }
 
 /* Names that are too many for one glance are cut. */
 static void add_names(const char *label, char *const *names, size_t n, nu_text *out) {
   const size_t most = 20;
-  if (n == 0 || names == NULL) return;
+  if (n == 0 || !names) return;
   nu_text_addf(out, "%-12s", label);
   for (size_t i = 0; i < n && i < most; i++) nu_text_addf(out, "%s%s", i > 0 ? ", " : "", names[i]);
   if (n > most) nu_text_addf(out, " ... (%zu)", n);
@@ -110,28 +111,28 @@ static void add_schema(const nu_schema *schema, nu_text *out) {
   if (schema->classes == 0) add_names("targets", schema->target_names, schema->targets, out);
 }
 
-static void add_state(const nu_state *state, nu_text *out) {
+static void add_progress(const numann_model *model, nu_text *out) {
   nu_text_addf(out, "state       step %llu, %llu whole epochs and %llu batches of the next\n",
-               (unsigned long long)state->step, (unsigned long long)state->epoch,
-               (unsigned long long)state->batch);
+               (unsigned long long)model->step, (unsigned long long)model->epoch,
+               (unsigned long long)model->batch);
 }
 
 static void add_plan(const facts *f, nu_text *out) {
   nu_text_addf(out, "rows        %zu training, %zu validation, %zu test\n", f->data->train.rows,
                f->data->validation.rows, f->data->test.rows);
-  nu_text_addf(out, "plan        %zu thread%s, %s, batch %zu: %s\n", f->plan->threads,
-               f->plan->threads == 1 ? "" : "s", numann_plan_strategy(f->plan), f->plan->batch,
-               f->plan->why);
+  nu_text_addf(out, "plan        %zu thread%s, %s, batch %zu: %s\n", f->plan->plan.threads,
+               f->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(f->plan),
+               f->plan->plan.problem.batch, f->plan->why);
 }
 
 static void write_table(const facts *f, nu_text *out) {
   nu_text_addf(out, "%-12s%s\nnetwork     ", f->kind, f->path);
-  nu_describe_network(f->network, out);
+  nu_network_describe(f->network, out);
   nu_text_addf(out, "\nloss        %s\n", nu_loss_name(f->network->loss));
   if (f->sha256[0] != '\0') nu_text_addf(out, "sha256      %s\n", f->sha256);
   add_schema(f->schema, out);
-  if (f->state != NULL) add_state(f->state, out);
-  if (f->plan != NULL) add_plan(f, out);
+  if (f->progress) add_progress(f->progress, out);
+  if (f->plan) add_plan(f, out);
   add_layers(f->network, out);
   nu_text_addf(out, "\n%s", f->config_text);
 }
@@ -146,20 +147,20 @@ static numann_status print_facts(const facts *f, const nu_arguments *args, numan
 /* ---- a model, a checkpoint, a run */
 
 static numann_status info_model(const nu_arguments *args, numann_error *err) {
-  nu_model model;
-  numann_status status = nu_model_open(&model, args, args->operands[0], err);
+  nu_asked asked;
+  numann_status status = nu_asked_open(&asked, args, args->operands[0], err);
   if (status == NUMANN_OK) {
-    const nu_saved *saved = &model.saved;
-    facts f = {.kind = saved->has_state ? "checkpoint" : "model",
-               .path = model.path,
-               .network = saved->network,
-               .schema = &saved->schema,
-               .config_text = saved->config_text,
-               .state = saved->has_state ? &saved->state : NULL};
-    nu_network_sha256(saved->network, f.sha256);
+    const numann_model *model = asked.model;
+    facts f = {.kind = model->checkpoint ? "checkpoint" : "model",
+               .path = model->path,
+               .network = numann_model_network_view(model),
+               .schema = asked.schema,
+               .config_text = numann_model_config_view(model),
+               .progress = model->checkpoint ? model : NULL};
+    nu_network_sha256(f.network, f.sha256);
     status = print_facts(&f, args, err);
   }
-  nu_model_close(&model);
+  nu_asked_close(&asked);
   return status;
 }
 

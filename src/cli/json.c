@@ -7,9 +7,9 @@
 /* Into the innermost open object or array; NULL (memory refused, or not UTF-8) becomes null. */
 static void add(nu_json *json, const char *key, json_t *value) {
   json_t *parent = json->open[json->depth - 1];
-  if (value == NULL) value = json_null();
+  if (!value) value = json_null();
   int refused =
-      key != NULL ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
+      key ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
   if (refused != 0) json->text.failed = true;
 }
 
@@ -36,7 +36,7 @@ void nu_json_close(nu_json *json, char bracket) {
 }
 
 void nu_json_string(nu_json *json, const char *key, const char *value) {
-  add(json, key, value != NULL ? json_string(value) : NULL);
+  add(json, key, value ? json_string(value) : NULL);
 }
 
 void nu_json_real(nu_json *json, const char *key, double value) {

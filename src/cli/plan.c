@@ -9,11 +9,11 @@
 #include "checkpoint/durable.h"
 #include "cli/bench.h"
 #include "cli/json.h"
-#include "cli/placement.h"
+#include "cli/placement_json.h"
 #include "config/config.h"
 #include "data/data.h"
-#include "plan/calibration.h"
 #include "plan/cost.h"
+#include "plan/from_config.h"
 #include "plan/memory.h"
 #include "plan/placement.h"
 #include "report/svg.h"
@@ -121,16 +121,18 @@ static numann_status make_plan(outlook *o, const nu_arguments *args, numann_erro
                       o->rows.train_rows, isa, err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
-  o->cost = nu_plan_cost(&o->plan, o->network, &o->machine, &o->calibration.rates, o->layers);
-  o->memory = nu_plan_memory(&o->plan, o->network, &o->rows);
+  o->cost = nu_plan_cost(&o->plan.plan, o->network, &o->machine, &o->calibration.rates, o->layers);
+  o->memory = nu_plan_memory(&o->plan.plan, o->network, &o->rows);
   return NUMANN_OK;
 }
 
-static double samples_per_s(const outlook *o) { return (double)o->plan.batch / o->cost.seconds; }
+static double samples_per_s(const outlook *o) {
+  return (double)o->plan.plan.problem.batch / o->cost.seconds;
+}
 
 /* Most panels that one thread has, in the smallest group. */
 static size_t my_panels(const outlook *o, size_t l) {
-  size_t members = o->plan.threads / o->plan.groups;
+  size_t members = o->plan.plan.threads / o->plan.plan.groups;
   return nu_share(nu_panels(o->network->layers[l].neurons), members, 0).end;
 }
 
@@ -151,19 +153,19 @@ static void json_machine(const outlook *o, nu_json *json) {
 }
 
 static void json_plan(const outlook *o, nu_json *json) {
-  const numann_plan *plan = &o->plan;
-  nu_json_count(json, "threads", numann_plan_threads(plan));
+  const nu_plan *plan = &o->plan.plan;
+  nu_json_count(json, "threads", numann_plan_threads(&o->plan));
   nu_json_count(json, "threads_working", plan->threads);
-  nu_json_count(json, "threads_limit", plan->threads_limit);
+  nu_json_count(json, "threads_limit", o->plan.threads_limit);
   nu_json_string(json, "strategy", nu_strategy_name(plan->strategy));
   nu_json_count(json, "groups", plan->groups);
   nu_json_string(json, "isa", o->calibration.rates.isa);
-  nu_json_string(json, "why", plan->why);
-  nu_json_string(json, "note", plan->note[0] ? plan->note : NULL);
-  nu_json_count(json, "batch", plan->batch);
-  nu_json_count(json, "grain", plan->grain);
+  nu_json_string(json, "why", o->plan.why);
+  nu_json_string(json, "note", o->plan.note[0] ? o->plan.note : NULL);
+  nu_json_count(json, "batch", plan->problem.batch);
+  nu_json_count(json, "grain", plan->problem.grain);
   nu_json_count(json, "chunk", plan->chunk);
-  nu_json_count(json, "chunks", nu_plan_chunks(plan, plan->batch));
+  nu_json_count(json, "chunks", nu_plan_chunks(plan, plan->problem.batch));
   nu_json_flag(json, "fuse_update", plan->fuse);
   nu_json_open(json, "blocks", '{');
   nu_json_count(json, "k", plan->blocks.k);
@@ -178,7 +180,7 @@ static void json_cost(const outlook *o, nu_json *json) {
   nu_json_real(json, "rows_s", o->cost.rows);
   nu_json_real(json, "join_s", o->cost.join);
   nu_json_real(json, "barriers_s", o->cost.barriers);
-  nu_json_count(json, "barriers", nu_plan_barriers(&o->plan, o->network));
+  nu_json_count(json, "barriers", nu_plan_barriers(&o->plan.plan, o->network));
   nu_json_real(json, "samples_per_s", samples_per_s(o));
 }
 
@@ -250,7 +252,7 @@ static void write_json(const outlook *o, nu_text *out) {
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
-  nu_json_placement(&json, &o->plan, o->network, data_bytes(o), NULL);
+  nu_json_placement(&json, &o->plan.plan, o->network, data_bytes(o), NULL);
   json_plan(o, &json); /* last, so that a search for the last "threads" finds the plan's */
   json_cost(o, &json);
   nu_json_count(&json, "memory_bytes", o->memory.bytes);
@@ -277,13 +279,14 @@ static void add_machine(const outlook *o, nu_text *out) {
 }
 
 static void add_choice(const outlook *o, nu_text *out) {
-  const numann_plan *plan = &o->plan;
+  const nu_plan *plan = &o->plan.plan;
   nu_text_addf(out, "plan     %s: ", o->subject);
   add_plural(out, plan->threads, "thread");
   nu_text_addf(out, ", %s, ", nu_strategy_name(plan->strategy));
   add_plural(out, plan->groups, "group");
-  nu_text_addf(out, "; batch %zu in grains of %zu rows\n", plan->batch, plan->grain);
-  nu_text_addf(out, "why      %s, %.3g samples/s\n", plan->why, samples_per_s(o));
+  nu_text_addf(out, "; batch %zu in grains of %zu rows\n", plan->problem.batch,
+               plan->problem.grain);
+  nu_text_addf(out, "why      %s, %.3g samples/s\n", o->plan.why, samples_per_s(o));
 }
 
 static void add_rates(const outlook *o, nu_text *out) {
@@ -294,15 +297,16 @@ static void add_rates(const outlook *o, nu_text *out) {
                "threads; a "
                "barrier %.2f us\n",
                r->flops / 1e9, r->l2_bytes / 1e9, r->l3_bytes / 1e9, r->shared_bytes / 1e9,
-               1e6 * (r->barrier + r->barrier_thread * (double)o->plan.threads));
+               1e6 * (r->barrier + r->barrier_thread * (double)o->plan.plan.threads));
 }
 
 static void add_alternatives(const outlook *o, nu_text *out) {
   nu_text_add(out, "\nconsidered  threads  groups   us a step\n");
   for (size_t i = 0; i < o->plan.n_choices; i++) {
     const nu_plan_choice *choice = &o->plan.choices[i];
-    bool chosen = choice->threads == o->plan.threads && choice->groups == o->plan.groups &&
-                  choice->strategy == o->plan.strategy;
+    bool chosen = choice->threads == o->plan.plan.threads &&
+                  choice->groups == o->plan.plan.groups &&
+                  choice->strategy == o->plan.plan.strategy;
     nu_text_addf(out, "%-10s  %7zu  %6zu  %10.1f%s\n", nu_strategy_name(choice->strategy),
                  choice->threads, choice->groups, choice->seconds * 1e6,
                  chosen ? "  <- chosen" : "");
@@ -322,7 +326,7 @@ static void add_layers(const outlook *o, nu_text *out) {
   }
   nu_text_addf(out,
                "rows gathered, losses %.1f us; sum over groups %.1f us; %zu barriers %.1f us\n",
-               o->cost.rows * 1e6, o->cost.join * 1e6, nu_plan_barriers(&o->plan, o->network),
+               o->cost.rows * 1e6, o->cost.join * 1e6, nu_plan_barriers(&o->plan.plan, o->network),
                o->cost.barriers * 1e6);
 }
 
@@ -333,15 +337,16 @@ static void add_cache(nu_text *out, const char *name, size_t bytes) {
 }
 
 static void add_blocks(const outlook *o, nu_text *out) {
-  const nu_blocks *b = &o->plan.blocks;
+  const nu_blocks *b = &o->plan.plan.blocks;
   nu_text_addf(out, "\nblocks   %zu links and %zu inputs for ", b->k, b->inputs);
   add_cache(out, "L1d", o->machine.l1d_bytes);
   nu_text_addf(out, ", %zu panels and %zu rows for ", b->panels, b->rows);
   add_cache(out, "L2", o->machine.l2_bytes);
-  nu_text_addf(
-      out, "\nchunks   %zu of %zu grains, as the rows of a chunk %s\n",
-      nu_plan_chunks(&o->plan, o->plan.batch), o->plan.chunk,
-      nu_plan_chunks(&o->plan, o->plan.batch) > 1 ? "then stay in L2" : "are all of the batch");
+  nu_text_addf(out, "\nchunks   %zu of %zu grains, as the rows of a chunk %s\n",
+               nu_plan_chunks(&o->plan.plan, o->plan.plan.problem.batch), o->plan.plan.chunk,
+               nu_plan_chunks(&o->plan.plan, o->plan.plan.problem.batch) > 1
+                   ? "then stay in L2"
+                   : "are all of the batch");
 }
 
 static void add_memory(const outlook *o, nu_text *out) {
@@ -362,7 +367,7 @@ static void write_text(const outlook *o, nu_text *out) {
   add_blocks(o, out);
   add_memory(o, out);
   nu_text_add(out, "\n");
-  nu_placement_draw(&o->plan, o->network, data_bytes(o), out);
+  nu_placement_draw(&o->plan.plan, o->network, data_bytes(o), out);
 }
 
 /* ---- the command */
@@ -383,7 +388,7 @@ static numann_status draw_svg(const outlook *o, const char *path, numann_error *
   if (!o->plan.placement)
     return nu_fail(err, NUMANN_ERR_CONFIG,
                    "command line: --svg %s: nothing to draw, the machine tells of no cores", path);
-  nu_placement_picture(&o->plan, o->network, data_bytes(o), true, &svg);
+  nu_placement_picture(&o->plan.plan, o->network, data_bytes(o), true, &svg);
   numann_status status = svg.failed ? nu_fail_memory(err, svg.length, path)
                                     : nu_durable_write(path, svg.data, svg.length, err);
   nu_text_clear(&svg);

@@ -12,16 +12,15 @@
 #include "cli/answers.h"
 #include "cli/command.h"
 #include "cli/model.h"
-#include "trainer/evaluate.h"
 
 /* ---- what is asked */
 
 static numann_status choose_format(bool *npy, const nu_arguments *args, numann_error *err) {
   const char *format = args->value[NU_OPTION_FORMAT];
   const char *output = args->value[NU_OPTION_OUTPUT];
-  size_t n = output != NULL ? strlen(output) : 0;
-  *npy = format != NULL ? strcmp(format, "npy") == 0 : n > 4 && strcmp(output + n - 4, ".npy") == 0;
-  if (format == NULL || *npy || strcmp(format, "csv") == 0) return NUMANN_OK;
+  size_t n = output ? strlen(output) : 0;
+  *npy = format ? strcmp(format, "npy") == 0 : n > 4 && strcmp(output + n - 4, ".npy") == 0;
+  if (!format || *npy || strcmp(format, "csv") == 0) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --format %s: expected csv or npy", format);
 }
 
@@ -39,22 +38,20 @@ static numann_status write_answers(const nu_answers *answers, bool npy, const ch
   nu_text out = {0};
   if (npy) nu_answers_npy(answers, &out);
   else nu_answers_csv(answers, &out);
-  if (output == NULL || strcmp(output, "-") == 0) return nu_print_text(&out, err);
+  if (!output || strcmp(output, "-") == 0) return nu_print_text(&out, err);
   numann_status status = out.failed ? nu_fail_memory(err, out.length, "the answers")
                                     : nu_durable_write(output, nu_text_view(&out), out.length, err);
   nu_text_clear(&out);
   return status;
 }
 
-static numann_status answer(const nu_model *model, const nu_rows *rows, size_t threads, bool npy,
-                            const char *output, numann_error *err) {
-  const numann_network *network = model->saved.network;
-  size_t n = numann_network_outputs(network), count = 0;
-  float *outputs = nu_size_mul(rows->rows, n, &count) ? nu_alloc(count, sizeof *outputs) : NULL;
-  if (outputs == NULL) return nu_fail_memory(err, count * sizeof *outputs, "the answers");
-  numann_status status = nu_predict(network, threads, rows, outputs, err);
-  nu_answers answers = {
-      .rows = rows->rows, .n_outputs = n, .outputs = outputs, .schema = &model->saved.schema};
+static numann_status answer(const numann_model *model, const nu_rows *rows, size_t threads,
+                            bool npy, const char *output, numann_error *err) {
+  size_t n = numann_model_outputs(model), count = 0;
+  double *outputs = nu_size_mul(rows->rows, n, &count) ? nu_alloc(count, sizeof *outputs) : NULL;
+  if (!outputs) return nu_fail_memory(err, count * sizeof *outputs, "the answers");
+  numann_status status = nu_model_answer_rows(model, threads, rows, outputs, err);
+  nu_answers answers = {.model = model, .rows = rows->rows, .outputs = outputs};
   if (status == NUMANN_OK) status = write_answers(&answers, npy, output, err);
   free(outputs);
   return status;
@@ -62,7 +59,7 @@ static numann_status answer(const nu_model *model, const nu_rows *rows, size_t t
 
 /* ---- the flow */
 
-static numann_status predict(const nu_model *model, const nu_arguments *args, numann_error *err) {
+static numann_status predict(const nu_asked *asked, const nu_arguments *args, numann_error *err) {
   nu_source source = {0};
   nu_rows rows = {0};
   bool npy = false;
@@ -70,16 +67,17 @@ static numann_status predict(const nu_model *model, const nu_arguments *args, nu
   NU_TRY(choose_format(&npy, args, err));
   NU_TRY(choose_input(&source.path, args, err));
   NU_TRY(nu_choose_threads(&threads, args, err));
-  NU_TRY(nu_data_read(&rows, &source, &model->saved.schema, model->config, err));
-  numann_status status = answer(model, &rows, threads, npy, args->value[NU_OPTION_OUTPUT], err);
+  NU_TRY(nu_data_read(&rows, &source, asked->schema, asked->config, err));
+  numann_status status =
+      answer(asked->model, &rows, threads, npy, args->value[NU_OPTION_OUTPUT], err);
   nu_rows_clear(&rows);
   return status;
 }
 
 numann_status nu_command_predict(const nu_arguments *args, numann_error *err) {
-  nu_model model;
-  numann_status status = nu_model_open(&model, args, args->operands[0], err);
-  if (status == NUMANN_OK) status = predict(&model, args, err);
-  nu_model_close(&model);
+  nu_asked asked;
+  numann_status status = nu_asked_open(&asked, args, args->operands[0], err);
+  if (status == NUMANN_OK) status = predict(&asked, args, err);
+  nu_asked_close(&asked);
   return status;
 }

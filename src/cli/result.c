@@ -29,21 +29,13 @@ void nu_parts_clear(nu_parts *parts) {
   nu_evaluation_clear(&parts->test);
 }
 
-void nu_describe_network(const numann_network *network, nu_text *out) {
-  nu_text_addf(out, "%zu", numann_network_inputs(network));
-  for (size_t l = 0; l < network->n_layers; l++)
-    nu_text_addf(out, " - %zu %s", network->layers[l].neurons,
-                 nu_activation_name(network->layers[l].activation));
-  nu_text_addf(out, ", %zu parameters", numann_network_parameters(network));
-}
-
 void nu_describe_machine(const nu_machine *machine, nu_text *out) {
   const nu_kernels *kernels = nu_kernels_select();
   nu_text_addf(out, "cpu: %s\n", machine->model[0] != '\0' ? machine->model : "unknown model");
   nu_text_addf(out, "cores: %zu on %zu NUMA node%s\n", machine->cores, machine->numa_nodes,
                machine->numa_nodes == 1 ? "" : "s");
   nu_text_addf(out, "thread limit: %zu (%s)\n", machine->threads_limit, machine->limited_by);
-  nu_text_addf(out, "instruction set: %s\n", kernels != NULL ? kernels->isa : "none");
+  nu_text_addf(out, "instruction set: %s\n", kernels ? kernels->isa : "none");
   nu_text_addf(out, "numann %s, numerics version %d, %s, %s\n", numann_version(),
                NUMANN_NUMERICS_VERSION, nu_machine_library(), nu_team_library());
 }

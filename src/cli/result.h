@@ -21,9 +21,6 @@ numann_status nu_parts_evaluate(nu_parts *parts, const numann_network *network,
                                 const numann_data *data, size_t threads, numann_error *err);
 void nu_parts_clear(nu_parts *parts);
 
-/* "64 - 64 relu - 10 softmax, 4810 parameters" */
-void nu_describe_network(const numann_network *network, nu_text *out);
-
 /* Cpu, cores, thread limit, instruction set and versions, a line each. */
 void nu_describe_machine(const nu_machine *machine, nu_text *out);
 

@@ -21,15 +21,13 @@ static const char *const run_files[] = {"config.yaml", "metrics.csv", "metrics.j
                                         "model.safetensors", "report.html"};
 #define RUN_FILES (sizeof run_files / sizeof run_files[0])
 
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
-
 char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
   return nu_path_join(folder->path, name);
 }
 
 static bool has_file(const nu_run_folder *folder, const char *name) {
   char *path = nu_run_folder_file(folder, name);
-  bool found = path != NULL && exists(path);
+  bool found = path && nu_is_there(path);
   free(path);
   return found;
 }
@@ -45,11 +43,11 @@ static bool is_checkpoint(const char *name) {
 /* "configs/digits.yaml" -> "runs/digits" */
 static char *default_path(const char *config_name) {
   const char *slash = strrchr(config_name, '/');
-  const char *base = slash != NULL ? slash + 1 : config_name;
+  const char *base = slash ? slash + 1 : config_name;
   const char *dot = strrchr(base, '.');
-  size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+  size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
   char *name = nu_copy_text(base, n);
-  char *path = name != NULL ? nu_path_join("runs", name) : NULL;
+  char *path = name ? nu_path_join("runs", name) : NULL;
   free(name);
   return path;
 }
@@ -57,7 +55,7 @@ static char *default_path(const char *config_name) {
 static bool holds_run(const nu_run_folder *folder) {
   for (size_t i = 0; i < RUN_FILES; i++)
     if (has_file(folder, run_files[i])) return true;
-  return exists(folder->checkpoints);
+  return nu_is_there(folder->checkpoints);
 }
 
 static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments *args,
@@ -74,12 +72,11 @@ static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments 
 numann_status nu_run_folder_choose(nu_run_folder *folder, const nu_arguments *args,
                                    const numann_config *config, numann_error *err) {
   const char *out = args->value[NU_OPTION_OUT];
-  if (out != NULL && out[0] == '\0')
+  if (out && out[0] == '\0')
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --out is empty; give a folder");
-  folder->path =
-      out != NULL ? nu_copy_text(out, strlen(out)) : default_path(nu_config_name(config));
-  if (folder->path != NULL) folder->checkpoints = nu_path_join(folder->path, "checkpoints");
-  if (folder->checkpoints == NULL) return nu_fail_memory(err, 256, "the run folder's name");
+  folder->path = out ? nu_copy_text(out, strlen(out)) : default_path(nu_config_name(config));
+  if (folder->path) folder->checkpoints = nu_path_join(folder->path, "checkpoints");
+  if (!folder->checkpoints) return nu_fail_memory(err, 256, "the run folder's name");
   return refuse_run(folder, args, err);
 }
 
@@ -105,7 +102,7 @@ void nu_run_folder_close(nu_run_folder *folder) {
 
 static numann_status remove_file(const char *folder, const char *name, numann_error *err) {
   char *path = nu_path_join(folder, name);
-  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  if (!path) return nu_fail_memory(err, 256, "a file name");
   numann_status status = NUMANN_OK;
   if (unlink(path) != 0 && errno != ENOENT)
     status = nu_fail(err, NUMANN_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
@@ -115,12 +112,12 @@ static numann_status remove_file(const char *folder, const char *name, numann_er
 
 static numann_status remove_checkpoints(const char *folder, numann_error *err) {
   DIR *listing = opendir(folder);
-  if (listing == NULL && errno == ENOENT) return NUMANN_OK;
-  if (listing == NULL)
+  if (!listing && errno == ENOENT) return NUMANN_OK;
+  if (!listing)
     return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s", folder, strerror(errno));
   numann_status status = NUMANN_OK;
   struct dirent *entry;
-  while (status == NUMANN_OK && (entry = readdir(listing)) != NULL)
+  while (status == NUMANN_OK && (entry = readdir(listing)))
     if (is_checkpoint(entry->d_name)) status = remove_file(folder, entry->d_name, err);
   closedir(listing);
   return status;
@@ -158,7 +155,7 @@ numann_status nu_run_folder_write(const nu_run_folder *folder, const char *name,
                                   const nu_text *text, numann_error *err) {
   if (text->failed) return nu_fail_memory(err, text->length, name);
   char *path = nu_run_folder_file(folder, name);
-  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  if (!path) return nu_fail_memory(err, 256, "a file name");
   numann_status status = nu_durable_write(path, nu_text_view(text), text->length, err);
   free(path);
   return status;

@@ -1,8 +1,8 @@
-/* The folder of a run: who may write it, what it holds, and how a run goes on from it.
+/* The folder of a run: who may write it, what it holds, and how a run continues from it.
  * SPDX-License-Identifier: MIT
  *
- *   config.yaml metrics.csv metrics.jsonl checkpoints/ck-*.safetensors model.safetensors
- * report.html */
+ *   config.yaml metrics.csv metrics.jsonl checkpoints/ck-*.safetensors
+ *   model.safetensors report.html */
 #ifndef NU_CLI_RUN_FOLDER_H
 #define NU_CLI_RUN_FOLDER_H
 

@@ -10,12 +10,13 @@
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/json.h"
-#include "cli/placement.h"
+#include "cli/placement_json.h"
 #include "cli/result.h"
 #include "cli/run_folder.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 #include "kernels/kernels.h"
+#include "numann/model.h"
 #include "plan/plan.h"
 
 /* One training, from the config to the files that it leaves. Owns everything. */
@@ -96,11 +97,11 @@ static numann_status open_folder(run *r, numann_error *err) {
 
 static void announce(const run *r) {
   nu_text network = {0};
-  nu_describe_network(r->network, &network);
+  nu_network_describe(r->network, &network);
   nu_note(r->args, "%zu training, %zu validation, %zu test rows; network %s", r->data->train.rows,
           r->data->validation.rows, r->data->test.rows, nu_text_view(&network));
-  nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->threads,
-          r->plan->threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why,
+  nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->plan.threads,
+          r->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why,
           r->folder.path);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
@@ -127,7 +128,7 @@ static numann_status announce_placement(run *r, numann_error *err) {
   if (nu_add_refusal(&text, &r->placed)) nu_warn("%s", nu_text_view(&text));
   nu_text_clear(&text);
   if (!explains(r) || !r->plan->placement) return NUMANN_OK;
-  nu_placement_draw(r->plan, r->network, training_bytes(r->data), &text);
+  nu_placement_draw(&r->plan->plan, r->network, training_bytes(r->data), &text);
   nu_text_add(&text, "\nfound        ");
   nu_add_place_report(&text, &r->placed);
   nu_note(r->args, "the placement:\n%s", nu_text_view(&text));
@@ -160,15 +161,18 @@ static numann_status train(run *r, numann_error *err) {
 
 static numann_status save_model(const run *r, numann_error *err) {
   char *path = nu_run_folder_file(&r->folder, "model.safetensors");
-  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
-  numann_status status = numann_model_save(path, r->network, r->data, r->config, err);
+  if (!path) return nu_fail_memory(err, 256, "a file name");
+  numann_model *model = NULL;
+  numann_status status = numann_model_create(&model, r->network, r->data, r->config, err);
+  if (status == NUMANN_OK) status = numann_model_save(model, path, err);
+  numann_model_destroy(model);
   free(path);
   return status;
 }
 
 static numann_status evaluate(run *r, numann_error *err) {
   nu_network_sha256(r->network, r->sha256);
-  return nu_parts_evaluate(&r->parts, r->network, r->data, r->plan->threads, err);
+  return nu_parts_evaluate(&r->parts, r->network, r->data, r->plan->plan.threads, err);
 }
 
 /* Texts that a result borrows. */
@@ -178,16 +182,16 @@ typedef struct texts {
 
 static void write_texts(const run *r, texts *t) {
   nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
-  nu_describe_network(r->network, &t->network);
+  nu_network_describe(r->network, &t->network);
   nu_describe_machine(&r->plan->machine, &t->machine);
-  nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->threads,
-               r->plan->threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why);
+  nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->plan.threads,
+               r->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why);
   if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
 }
 
 static const char *last_part(const char *path) {
   const char *slash = strrchr(path, '/');
-  return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+  return slash && slash[1] != '\0' ? slash + 1 : path;
 }
 
 static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
@@ -206,7 +210,7 @@ static nu_result collect(const run *r, const texts *t) {
                       .test = if_any(&r->parts.test),
                       .seconds = nu_clock_seconds() - r->started,
                       .network = r->network,
-                      .plan = r->plan,
+                      .plan = &r->plan->plan,
                       .data_bytes = training_bytes(r->data),
                       .placement_text = nu_text_view(&t->placement)};
   result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
@@ -226,19 +230,19 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
   nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
   nu_json_count(&json, "threads", numann_plan_threads(r->plan));
-  nu_json_count(&json, "threads_working", r->plan->threads);
+  nu_json_count(&json, "threads_working", r->plan->plan.threads);
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);
   nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
-  nu_json_count(&json, "groups", r->plan->groups);
-  nu_json_flag(&json, "fuse_update", r->plan->fuse);
-  nu_json_string(&json, "isa", kernels != NULL ? kernels->isa : NULL);
+  nu_json_count(&json, "groups", r->plan->plan.groups);
+  nu_json_flag(&json, "fuse_update", r->plan->plan.fuse);
+  nu_json_string(&json, "isa", kernels ? kernels->isa : NULL);
   if (explains(r))
-    nu_json_placement(&json, r->plan, r->network, training_bytes(r->data), &r->placed);
+    nu_json_placement(&json, &r->plan->plan, r->network, training_bytes(r->data), &r->placed);
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");
-  nu_json_string(&json, "model", r->stop == NULL ? model : NULL);
+  nu_json_string(&json, "model", r->stop ? NULL : model);
   free(model);
-  nu_json_flag(&json, "stopped", r->stop != NULL);
+  nu_json_flag(&json, "stopped", r->stop);
   nu_json_close(&json, '}');
   nu_text_add(&json.text, "\n");
   *out = json.text;
@@ -247,13 +251,13 @@ static void write_json(const run *r, nu_text *out) {
 static numann_status print_result(const run *r, const nu_result *result, numann_error *err) {
   nu_text out = {0};
   if (nu_given(r->args, NU_OPTION_JSON)) write_json(r, &out);
-  else nu_table(result, nu_colour_wanted(), &out);
+  else nu_result_table(result, nu_colour_wanted(), &out);
   return nu_print_text(&out, err);
 }
 
 static numann_status write_report(const run *r, const nu_result *result, numann_error *err) {
   char *path = nu_run_folder_file(&r->folder, "report.html");
-  if (path == NULL) return nu_fail_memory(err, 256, "a file name");
+  if (!path) return nu_fail_memory(err, 256, "a file name");
   numann_status status = nu_report_write(path, result, err);
   free(path);
   return status;

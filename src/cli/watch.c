@@ -33,13 +33,13 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
   watch->saved_epoch = start->epoch;
   watch->rows = (double)data->train.rows;
   watch->progress = nu_progress_create(stderr, quiet);
-  if (watch->progress == NULL) return nu_fail_memory(err, 256, "the progress line");
+  if (!watch->progress) return nu_fail_memory(err, 256, "the progress line");
   return nu_metrics_open(&watch->metrics, folder->path, start->epoch, err);
 }
 
 void nu_watch_close(nu_watch *watch) {
-  if (watch->progress != NULL) nu_progress_destroy(watch->progress);
-  if (watch->metrics != NULL) nu_metrics_close(watch->metrics);
+  if (watch->progress) nu_progress_destroy(watch->progress);
+  if (watch->metrics) nu_metrics_close(watch->metrics);
   nu_text_clear(&watch->config_text);
 }
 
@@ -68,7 +68,7 @@ static numann_status save(nu_watch *watch, numann_trainer *trainer, numann_error
     watch->saved_epoch = watch->saved.state.epoch;
     return NUMANN_OK;
   }
-  if (err != NULL) *err = own;
+  if (err) *err = own;
   return bear_failure(watch, status, &own);
 }
 
@@ -90,7 +90,7 @@ static bool is_time(const nu_watch *watch) {
 }
 
 static numann_action choose_action(nu_watch *watch, bool due) {
-  watch->stopping = nu_signals_received() != NULL;
+  watch->stopping = nu_signals_received();
   if (watch->stopping) return NUMANN_STOP;
   return due ? NUMANN_SAVE : NUMANN_CONTINUE;
 }

@@ -28,7 +28,7 @@ typedef struct nu_watch {
   uint64_t saved_epoch;
   unsigned failures;   /* checkpoints that failed in a row */
   bool stopping;       /* a signal has come: the next checkpoint is the last */
-  bool metrics_failed; /* said once */
+  bool metrics_failed; /* warned of once */
   double rows;         /* training rows of an epoch */
   double rows_trained; /* in this process */
   double seconds;      /* spent on them, without evaluation */
@@ -45,7 +45,7 @@ numann_observer nu_watch_observer(nu_watch *watch);
 /* A checkpoint of where the trainer stands, unless the last one is just that. */
 numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err);
 
-/* Rows a second over all epochs of this process; NaN when none was trained. */
+/* Rows per second over all epochs of this process; NaN when none was trained. */
 double nu_watch_rate(const nu_watch *watch);
 
 void nu_watch_close(nu_watch *watch);

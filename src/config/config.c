@@ -20,8 +20,17 @@
 
 /* ---- load, parse, set */
 
-/* Every layer needs its two keys. `base` (or NULL) holds what `fresh` adds to. place: of the file,
- * or of --set. */
+/* Of a kind other than dense, whose stage knows what it needs. */
+static bool has_kind(const nu_store *fresh, const nu_store *base, const char *layer) {
+  char path[128];
+  snprintf(path, sizeof path, "%s.kind", layer);
+  const nu_entry *entry = nu_store_find(fresh, path);
+  if (!entry && base) entry = nu_store_find(base, path);
+  return entry && entry->n && strcmp(entry->values[0], "dense") != 0;
+}
+
+/* Every dense layer needs its two keys. `base` (or NULL) holds what `fresh` adds to. place: of the
+ * file, or of --set. */
 static numann_status check_layers(const nu_store *fresh, const nu_store *base, const char *place,
                                   numann_error *err) {
   static const char *const needed[] = {"neurons", "activation"};
@@ -31,6 +40,7 @@ static numann_status check_layers(const nu_store *fresh, const nu_store *base, c
     snprintf(layer, sizeof layer, LAYERS ".%zu", i / 2);
     snprintf(path, sizeof path, "%s.%s", layer, needed[i % 2]);
     if (nu_store_find(fresh, path) || (base && nu_store_find(base, path))) continue;
+    if (has_kind(fresh, base, layer)) continue;
     const nu_entry *first = nu_store_first(fresh, layer);
     return nu_fail(err, NUMANN_ERR_CONFIG,
                    "%s: %s is missing; give each layer both, as in {neurons: 64, activation: relu}",
@@ -146,7 +156,7 @@ void numann_config_destroy(numann_config *config) {
 /* ---- getters */
 
 bool nu_config_given(const numann_config *config, const char *key) {
-  return nu_store_first(config, key) != NULL;
+  return nu_store_first(config, key);
 }
 
 const char *nu_config_string(const numann_config *config, const char *key) {

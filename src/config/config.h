@@ -22,7 +22,7 @@ bool nu_config_given(const numann_config *config, const char *key);
 /* The value, or the table's default. Strings are valid until the config changes; a string key
  * without default that was not given is NULL. */
 const char *nu_config_string(const numann_config *config, const char *key);
-/* Counts and reals that stand as a word ("full", "auto", "standardize") are 0; so are those not
+/* Counts and reals written as a word ("full", "auto", "standardize") are 0; so are those not
  * given and without default. */
 double nu_config_real(const numann_config *config, const char *key);
 size_t nu_config_count(const numann_config *config, const char *key);
@@ -40,9 +40,9 @@ char *nu_config_path(const numann_config *config, const char *key);
 /* "configs/digits.yaml": the name given to load or parse. */
 const char *nu_config_name(const numann_config *config);
 
-/* Fail with the place of the key's value in front: "digits.yaml:12:20: network.layers.1.activation:
- * ...". Of a mapping the place of its first value; of a key not given the file's name alone.
- * Returns NUMANN_ERR_CONFIG. */
+/* Fail with a message that begins with the place of the key's value, such as
+ * "digits.yaml:12:20: network.layers.1.activation: ...". For a mapping that is the place of its
+ * first value; for a key not given, the file's name alone. Returns NUMANN_ERR_CONFIG. */
 numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -58,9 +58,9 @@ numann_status nu_config_choice(const numann_config *config, const char *key,
 
 /* The effective config as YAML, every key with its value, in the table's order. */
 typedef enum nu_config_form {
-  NU_CONFIG_RUN,  /* for the run folder: complete, paths absolute: runs from where it lies */
+  NU_CONFIG_RUN,  /* for the run folder: complete, paths absolute, so that it runs from anywhere */
   NU_CONFIG_MODEL /* for models and checkpoints: without parallel.* and checkpoint.*, with paths as
-                     written, so that the file does not depend on the machine */
+                     written: the same on every machine */
 } nu_config_form;
 void nu_config_write(const numann_config *config, nu_config_form form, nu_text *out);
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/least.h"
+
 #define TINY NU_REAL_TINY
 #define LARGE NU_REAL_HUGE
 #define BELOW_1 NU_REAL_BELOW_1
@@ -59,12 +61,17 @@ static const nu_key keys[] = {
      "Scaling of the inputs, fitted on the training rows; a number divides them."},
     {"data.scale_targets", NU_KEY_TEXT, "none", 0, 0, "none|standardize|min_max", false,
      "Scaling of numeric targets; answers are scaled back."},
+    {"network.layers.*.kind", NU_KEY_TEXT, NULL, 0, 0, NULL, false,
+     "dense, when not given; dropout; scale: one learned factor for each input."},
     {"network.layers.*.neurons", NU_KEY_COUNT, NULL, 1, 1e6, NULL, false,
      "Neurons of the layer; in the last one as many as classes or target columns."},
     {"network.layers.*.activation", NU_KEY_TEXT, NULL, 0, 0, NULL, false,
-     "step, identity, sigmoid, tanh, relu, leaky_relu, or softmax (last layer)."},
+     "step, identity, sigmoid, tanh, relu, leaky_relu, gelu, silu, elu, selu, mish, softplus, or "
+     "softmax (last layer)."},
     {"network.layers.*.initializer", NU_KEY_TEXT, NULL, 0, 0, NULL, false,
      "Initial weights of this layer; as network.initializer when not given."},
+    {"network.layers.*.rate", NU_KEY_REAL, NULL, 0, NU_REAL_BELOW_1, NULL, false,
+     "dropout: share of the inputs that are set to 0 in a step of training."},
     {"network.initializer", NU_KEY_TEXT, "auto", 0, 0, NULL, false,
      "auto, glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, "
      "constant. auto: he_normal for the ReLU family, else glorot_uniform."},
@@ -73,9 +80,10 @@ static const nu_key keys[] = {
     {"train.loss", NU_KEY_TEXT, NULL, 0, 0, NULL, false,
      "squared_error, cross_entropy (with softmax), binary_cross_entropy (with sigmoid)."},
     {"train.optimizer.name", NU_KEY_TEXT, "sgd", 0, 0, NULL, false,
-     "sgd, momentum, nesterov, rmsprop, adam, adamw."},
+     "sgd, momentum, nesterov, rmsprop, adam, adamw, amsgrad; with batch: full also irprop and "
+     "lbfgs."},
     {"train.optimizer.learning_rate", NU_KEY_REAL, "0.01", TINY, LARGE, NULL, false,
-     "The learning rate eta."},
+     "The learning rate eta; of irprop the first step of each weight. lbfgs finds its own."},
     {"train.optimizer.momentum", NU_KEY_REAL, "0.9", 0, 1, NULL, false,
      "mu of momentum and nesterov."},
     {"train.optimizer.beta1", NU_KEY_REAL, "0.9", 0, BELOW_1, NULL, false, "First decay of adam."},
@@ -189,9 +197,9 @@ size_t nu_edit_distance(const char *a, const char *b) {
     row[0] = i + 1;
     for (size_t j = 0; j < n; j++) {
       size_t replaced = diagonal + (a[i] != b[j]);
-      size_t shorter = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
+      size_t shorter = nu_smaller(row[j], row[j + 1]) + 1;
       diagonal = row[j + 1];
-      row[j + 1] = replaced < shorter ? replaced : shorter;
+      row[j + 1] = nu_smaller(replaced, shorter);
     }
   }
   return row[n];

@@ -43,7 +43,7 @@ const nu_key *nu_keys(size_t *n);
 /* The row of a concrete path ("network.layers.2.neurons"); NULL when there is none. */
 const nu_key *nu_key_find(const char *path);
 
-/* Is the path that of a mapping, that is, do keys lie below it? */
+/* Is the path that of a mapping, that is, are there keys below it? */
 bool nu_key_is_mapping(const char *path);
 
 /* The known key or mapping nearest to `path`, for suggestions: by edit distance, or by its last

@@ -100,8 +100,11 @@ static bool fits(const nu_key *key, const char *value, size_t length, bool plain
       return plain && (is_word(key->words, value, length) || is_number(key, value, length));
     case NU_KEY_FLAG: return plain && is_word("true|false", value, length);
     case NU_KEY_EVERY: return nu_parse_every(value, &seconds, &epochs, &steps);
-    default: return key->words ? is_word(key->words, value, length) : length > 0;
+    case NU_KEY_TEXT:
+    case NU_KEY_PATH:
+    case NU_KEY_LIST: break;
   }
+  return key->words ? is_word(key->words, value, length) : length > 0;
 }
 
 numann_status nu_check_value(const nu_key *key, const char *place, const char *path,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/least.h"
 #include "base/number.h"
 #include "config/config.h"
 #include "config/store.h"
@@ -194,7 +195,7 @@ static void compare_layers(const numann_config *now, const numann_config *saved,
   char path[64];
   size_t a = nu_store_items(now, "network.layers");
   size_t b = nu_store_items(saved, "network.layers");
-  for (size_t l = 0; l < (a > b ? a : b); l++) {
+  for (size_t l = 0; l < nu_larger(a, b); l++) {
     snprintf(path, sizeof path, "%s%zu.%s", layers_prefix, l, strrchr(key->path, '.') + 1);
     compare(now, saved, key, path, differences);
   }

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 
-const char *nu_shape_text(const nu_array *array, char text[NU_SHAPE_TEXT]) {
+const char *nu_shape_text(const nu_array_file *array, char text[NU_SHAPE_TEXT]) {
   size_t used = 0;
   for (size_t i = 0; i < array->rank; i++) {
     used +=
@@ -17,7 +18,7 @@ const char *nu_shape_text(const nu_array *array, char text[NU_SHAPE_TEXT]) {
   return text;
 }
 
-static numann_status check_length(const nu_array *array, numann_error *err) {
+static numann_status check_length(const nu_array_file *array, numann_error *err) {
   char shape[NU_SHAPE_TEXT];
   const nu_input *in = array->in;
   size_t values, bytes;
@@ -35,7 +36,7 @@ static numann_status check_length(const nu_array *array, numann_error *err) {
                  bytes, left);
 }
 
-numann_status nu_array_check(nu_array *array, numann_error *err) {
+numann_status nu_array_check(nu_array_file *array, numann_error *err) {
   char shape[NU_SHAPE_TEXT];
   const char *name = array->in->name;
   array->rows = array->shape[0];
@@ -88,7 +89,7 @@ void nu_array_decode(nu_element element, const unsigned char *from, size_t n, do
   }
 }
 
-static numann_status check_finite(const nu_array *array, uint64_t offset, const double *values,
+static numann_status check_finite(const nu_array_file *array, uint64_t offset, const double *values,
                                   numann_error *err) {
   for (size_t i = 0; i < array->width; i++) {
     if (isfinite(values[i])) continue;
@@ -99,7 +100,7 @@ static numann_status check_finite(const nu_array *array, uint64_t offset, const 
   return NUMANN_OK;
 }
 
-numann_status nu_array_row(nu_array *array, double *values, numann_error *err) {
+numann_status nu_array_row(nu_array_file *array, double *values, numann_error *err) {
   nu_input *in = array->in;
   uint64_t offset = nu_input_offset(in);
   size_t bytes = array->element.bytes;
@@ -114,7 +115,7 @@ numann_status nu_array_row(nu_array *array, double *values, numann_error *err) {
                      "copy",
                      in->name, nu_input_offset(in), nu_shape_text(array, shape));
     }
-    size_t n = whole < left ? whole : left;
+    size_t n = nu_smaller(whole, left);
     nu_array_decode(array->element, in->window + in->begin, n, values + done);
     in->begin += n * bytes;
     done += n;

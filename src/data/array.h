@@ -19,24 +19,24 @@ typedef struct nu_element {
   bool big; /* most significant byte first */
 } nu_element;
 
-typedef struct nu_array {
+typedef struct nu_array_file {
   nu_input *in; /* borrowed; stands at the next row */
   nu_element element;
   size_t rank;
   size_t shape[NU_ARRAY_RANK];
   size_t rows;  /* shape[0] */
   size_t width; /* product of the other dimensions */
-} nu_array;
+} nu_array_file;
 
 /* Read and check the header; a plain file's length must be what it declares. */
-numann_status nu_idx_open(nu_array *array, nu_input *in, numann_error *err);
-numann_status nu_npy_open(nu_array *array, nu_input *in, numann_error *err);
+numann_status nu_idx_open(nu_array_file *array, nu_input *in, numann_error *err);
+numann_status nu_npy_open(nu_array_file *array, nu_input *in, numann_error *err);
 
 /* The check that both share, of element and shape against the limits and the length. */
-numann_status nu_array_check(nu_array *array, numann_error *err);
+numann_status nu_array_check(nu_array_file *array, numann_error *err);
 
 /* Whole numbers of 0 to 255? */
-static inline bool nu_array_of_bytes(const nu_array *array) {
+static inline bool nu_array_of_bytes(const nu_array_file *array) {
   return array->element.kind == 'u' && array->element.bytes == 1;
 }
 
@@ -44,10 +44,10 @@ static inline bool nu_array_of_bytes(const nu_array *array) {
 void nu_array_decode(nu_element element, const unsigned char *from, size_t n, double *to);
 
 /* The next row: values [width], all finite. */
-numann_status nu_array_row(nu_array *array, double *values, numann_error *err);
+numann_status nu_array_row(nu_array_file *array, double *values, numann_error *err);
 
 /* "60000x28x28" */
 #define NU_SHAPE_TEXT 96
-const char *nu_shape_text(const nu_array *array, char text[NU_SHAPE_TEXT]);
+const char *nu_shape_text(const nu_array_file *array, char text[NU_SHAPE_TEXT]);
 
 #endif

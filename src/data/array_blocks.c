@@ -38,7 +38,7 @@ static void begin_round(blocks *b) {
 }
 
 static bool decode_row(const nu_array_rows *rows, const unsigned char *from, float *row) {
-  const nu_array *array = &rows->inputs;
+  const nu_array_file *array = &rows->inputs;
   double values[AT_A_TIME];
   if (rows->as_it_is) {
     memcpy(row, from, array->width);
@@ -97,7 +97,7 @@ static void read_blocks(nu_team *team, size_t thread, void *arg) {
 }
 
 numann_status nu_array_rows_all(nu_array_rows *rows, nu_crew *crew, numann_error *err) {
-  const nu_array *array = &rows->inputs;
+  const nu_array_file *array = &rows->inputs;
   nu_input *in = array->in;
   blocks b = {.rows = rows, .left = array->rows, .err = err};
   b.row_bytes = array->width * array->element.bytes;

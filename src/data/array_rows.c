@@ -5,6 +5,8 @@
 
 #include "data/array_rows.h"
 
+#include "base/least.h"
+
 #define IDX_FIRST_BYTE 0x00
 #define NPY_FIRST_BYTE 0x93
 
@@ -13,7 +15,7 @@ bool nu_is_array(const nu_input *in) {
   return first == IDX_FIRST_BYTE || first == NPY_FIRST_BYTE;
 }
 
-static numann_status open_array(nu_array *array, nu_input *in, numann_error *err) {
+static numann_status open_array(nu_array_file *array, nu_input *in, numann_error *err) {
   if (in->window[in->begin] == NPY_FIRST_BYTE) return nu_npy_open(array, in, err);
   if (in->window[in->begin] == IDX_FIRST_BYTE) return nu_idx_open(array, in, err);
   return nu_fail(err, NUMANN_ERR_DATA,
@@ -21,7 +23,7 @@ static numann_status open_array(nu_array *array, nu_input *in, numann_error *err
                  in->name);
 }
 
-static numann_status fail_value(const nu_array *array, size_t i, const char *problem,
+static numann_status fail_value(const nu_array_file *array, size_t i, const char *problem,
                                 numann_error *err) {
   uint64_t row = nu_input_offset(array->in) - array->width * array->element.bytes;
   return nu_fail(err, NUMANN_ERR_DATA, "%s@%" PRIu64 ": %s", array->in->name,
@@ -29,7 +31,7 @@ static numann_status fail_value(const nu_array *array, size_t i, const char *pro
 }
 
 /* Put a row's values to their slots. The single target is remembered as a label too. */
-static numann_status put_values(nu_table *table, const nu_array *array, const double *values,
+static numann_status put_values(nu_table *table, const nu_array_file *array, const double *values,
                                 const size_t *slot, float *row, uint32_t *label,
                                 numann_error *err) {
   size_t label_slot = table->targets == 1 ? table->features : NU_LEFT_OUT;
@@ -83,7 +85,7 @@ static numann_status read_all(nu_array_rows *p, nu_crew *crew, numann_error *err
 static numann_status read_rows(nu_table *table, nu_array_rows *p, nu_crew *crew,
                                numann_error *err) {
   size_t labels = p->has_labels ? p->labels.width : 0;
-  size_t width = p->inputs.width > labels ? p->inputs.width : labels;
+  size_t width = nu_larger(p->inputs.width, labels);
   p->table = table;
   p->values = calloc(width, sizeof *p->values);
   p->label_slots = calloc(labels + 1, sizeof *p->label_slots);
@@ -122,7 +124,7 @@ static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema,
 
 numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *labels,
                                  const nu_request *request, numann_error *err) {
-  nu_array_rows p = {.has_labels = labels != NULL};
+  nu_array_rows p = {.has_labels = labels};
   NU_TRY(open_array(&p.inputs, inputs, err));
   if (labels) NU_TRY(open_array(&p.labels, labels, err));
   NU_TRY(check_pair(&p, request->schema, err));
@@ -140,13 +142,13 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
 numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_request *request,
                                   numann_error *err) {
   nu_array_rows p = {0};
-  nu_layout layout = {0};
+  nu_column_layout layout = {0};
   NU_TRY(open_array(&p.inputs, in, err));
   nu_columns columns = {in->name, p.inputs.width, NULL};
-  numann_status status = request->schema
-                             ? nu_layout_like(&layout, &columns, request->schema, request->config,
+  numann_status status =
+      request->schema ? nu_column_layout_like(&layout, &columns, request->schema, request->config,
                                               request->source.with_targets, err)
-                             : nu_layout_train(&layout, &columns, request->config, err);
+                      : nu_column_layout_train(&layout, &columns, request->config, err);
   if (status == NUMANN_OK) {
     table->features = layout.features;
     table->targets = layout.targets;
@@ -154,6 +156,6 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
     p.slot = layout.slot;
     status = read_rows(table, &p, request->crew, err);
   }
-  nu_layout_clear(&layout);
+  nu_column_layout_clear(&layout);
   return status;
 }

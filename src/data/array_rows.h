@@ -22,7 +22,7 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
 
 /* Two files read side by side, row by row; `labels` may be missing. */
 typedef struct nu_array_rows {
-  nu_array inputs, labels;
+  nu_array_file inputs, labels;
   bool has_labels;
   bool as_it_is; /* a row of inputs stands in the file as in the table: bytes, none left out */
   nu_table *table;

@@ -28,13 +28,13 @@ const char *nu_column_text(const nu_columns *columns, size_t c, char text[NU_COL
   return text;
 }
 
-void nu_layout_clear(nu_layout *layout) {
+void nu_column_layout_clear(nu_column_layout *layout) {
   free(layout->slot);
-  *layout = (nu_layout){0};
+  *layout = (nu_column_layout){0};
 }
 
-static numann_status begin(nu_layout *out, size_t columns, size_t mark, numann_error *err) {
-  *out = (nu_layout){.columns = columns};
+static numann_status begin(nu_column_layout *out, size_t columns, size_t mark, numann_error *err) {
+  *out = (nu_column_layout){.columns = columns};
   out->slot = calloc(columns + 1, sizeof *out->slot);
   if (!out->slot) return nu_fail_memory(err, columns * sizeof *out->slot, "columns");
   for (size_t c = 0; c < columns; c++) out->slot[c] = mark;
@@ -104,7 +104,7 @@ static numann_status resolve(const nu_columns *columns, const numann_config *con
                         columns->path, item);
 }
 
-static numann_status mark_dropped(nu_layout *out, const nu_columns *columns,
+static numann_status mark_dropped(nu_column_layout *out, const nu_columns *columns,
                                   const numann_config *config, numann_error *err) {
   size_t n = nu_config_items(config, DROP_KEY);
   for (size_t i = 0; i < n; i++) {
@@ -116,7 +116,7 @@ static numann_status mark_dropped(nu_layout *out, const nu_columns *columns,
 }
 
 /* Targets are marked by their index, k. */
-static numann_status mark_targets(nu_layout *out, const nu_columns *columns,
+static numann_status mark_targets(nu_column_layout *out, const nu_columns *columns,
                                   const numann_config *config, numann_error *err) {
   out->targets = nu_config_items(config, TARGET_KEY);
   for (size_t k = 0; k < out->targets; k++) {
@@ -133,7 +133,7 @@ static numann_status mark_targets(nu_layout *out, const nu_columns *columns,
 }
 
 /* From marks to places: the inputs in file order, then the targets in their own. */
-static void number_slots(nu_layout *out) {
+static void number_slots(nu_column_layout *out) {
   for (size_t c = 0; c < out->columns; c++) out->features += out->slot[c] == INPUT;
   for (size_t c = 0, next = 0; c < out->columns; c++) {
     if (out->slot[c] == INPUT) out->slot[c] = next++;
@@ -141,8 +141,8 @@ static void number_slots(nu_layout *out) {
   }
 }
 
-numann_status nu_layout_train(nu_layout *out, const nu_columns *columns,
-                              const numann_config *config, numann_error *err) {
+numann_status nu_column_layout_train(nu_column_layout *out, const nu_columns *columns,
+                                     const numann_config *config, numann_error *err) {
   NU_TRY(begin(out, columns->n, INPUT, err));
   NU_TRY(mark_dropped(out, columns, config, err));
   NU_TRY(mark_targets(out, columns, config, err));
@@ -174,7 +174,7 @@ static int by_name(const void *a, const void *b) {
 
 /* The columns that the layout uses, or all without layout, sorted by name: [*n], to be freed. */
 static numann_status sort_columns(entry **sorted, size_t *n, const nu_columns *columns,
-                                  const nu_layout *layout, numann_error *err) {
+                                  const nu_column_layout *layout, numann_error *err) {
   *n = 0;
   *sorted = calloc(columns->n, sizeof **sorted);
   if (!*sorted) return nu_fail_memory(err, columns->n * sizeof **sorted, "columns");
@@ -187,7 +187,7 @@ static numann_status sort_columns(entry **sorted, size_t *n, const nu_columns *c
 }
 
 numann_status nu_columns_distinct(bool *distinct, const nu_columns *columns,
-                                  const nu_layout *layout, numann_error *err) {
+                                  const nu_column_layout *layout, numann_error *err) {
   entry *sorted;
   size_t n;
   NU_TRY(sort_columns(&sorted, &n, columns, layout, err));
@@ -209,8 +209,9 @@ static numann_status fail_name(const nu_columns *columns, const char *name, bool
 }
 
 /* Give the columns names[0..n) the slots from `first` on. sorted: all the file's columns. */
-static numann_status place_names(nu_layout *out, const nu_columns *columns, const entry *sorted,
-                                 char *const *names, size_t n, size_t first, numann_error *err) {
+static numann_status place_names(nu_column_layout *out, const nu_columns *columns,
+                                 const entry *sorted, char *const *names, size_t n, size_t first,
+                                 numann_error *err) {
   const entry *end = sorted + columns->n;
   for (size_t i = 0; i < n; i++) {
     entry wanted = {names[i], 0};
@@ -224,7 +225,7 @@ static numann_status place_names(nu_layout *out, const nu_columns *columns, cons
   return NUMANN_OK;
 }
 
-static numann_status like_by_name(nu_layout *out, const nu_columns *columns,
+static numann_status like_by_name(nu_column_layout *out, const nu_columns *columns,
                                   const nu_schema *schema, bool with_targets, numann_error *err) {
   entry *sorted;
   size_t n;
@@ -243,7 +244,7 @@ static numann_status like_by_name(nu_layout *out, const nu_columns *columns,
 }
 
 /* Inputs first, targets last: where the config names no target column. */
-static numann_status like_plain(nu_layout *out, size_t features, size_t targets,
+static numann_status like_plain(nu_column_layout *out, size_t features, size_t targets,
                                 numann_error *err) {
   NU_TRY(begin(out, features + targets, NU_LEFT_OUT, err));
   for (size_t c = 0; c < out->columns; c++) out->slot[c] = c;
@@ -253,7 +254,7 @@ static numann_status like_plain(nu_layout *out, size_t features, size_t targets,
 }
 
 /* Take the targets out of the layout: either their columns are passed over, or not in the file. */
-static void remove_targets(nu_layout *out, bool present) {
+static void remove_targets(nu_column_layout *out, bool present) {
   size_t kept = 0;
   for (size_t c = 0; c < out->columns; c++) {
     bool target = out->slot[c] != NU_LEFT_OUT && out->slot[c] >= out->features;
@@ -273,7 +274,7 @@ static numann_status fail_count(const nu_columns *columns, const nu_schema *sche
                  with_targets ? " and its targets" : "");
 }
 
-static numann_status like_by_position(nu_layout *out, const nu_columns *columns,
+static numann_status like_by_position(nu_column_layout *out, const nu_columns *columns,
                                       const nu_schema *schema, const numann_config *config,
                                       bool with_targets, numann_error *err) {
   size_t targets = target_columns(schema), given = nu_config_items(config, TARGET_KEY);
@@ -287,7 +288,7 @@ static numann_status like_by_position(nu_layout *out, const nu_columns *columns,
     NU_TRY(like_plain(out, columns->n - targets, targets, err));
   } else {
     nu_columns training = {columns->path, total, whole ? columns->names : NULL};
-    NU_TRY(nu_layout_train(out, &training, config, err));
+    NU_TRY(nu_column_layout_train(out, &training, config, err));
   }
   if (out->features != schema->features || out->targets != targets) {
     return fail_count(columns, schema, with_targets, err);
@@ -296,8 +297,9 @@ static numann_status like_by_position(nu_layout *out, const nu_columns *columns,
   return NUMANN_OK;
 }
 
-numann_status nu_layout_like(nu_layout *out, const nu_columns *columns, const nu_schema *schema,
-                             const numann_config *config, bool with_targets, numann_error *err) {
+numann_status nu_column_layout_like(nu_column_layout *out, const nu_columns *columns,
+                                    const nu_schema *schema, const numann_config *config,
+                                    bool with_targets, numann_error *err) {
   bool named = columns->names && schema->feature_names && (!with_targets || schema->target_names);
   if (named) return like_by_name(out, columns, schema, with_targets, err);
   return like_by_position(out, columns, schema, config, with_targets, err);

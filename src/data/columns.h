@@ -19,25 +19,26 @@ typedef struct nu_columns {
 } nu_columns;
 
 #define NU_LEFT_OUT ((size_t)-1)
-typedef struct nu_layout {
+typedef struct nu_column_layout {
   size_t columns, features, targets;
   size_t *slot; /* [columns]: place in a row of features, then targets; or NU_LEFT_OUT. Owned */
-} nu_layout;
+} nu_column_layout;
 
 /* The training file: data.train.target and data.drop, the others are inputs. */
-numann_status nu_layout_train(nu_layout *out, const nu_columns *columns,
-                              const numann_config *config, numann_error *err);
+numann_status nu_column_layout_train(nu_column_layout *out, const nu_columns *columns,
+                                     const numann_config *config, numann_error *err);
 
 /* Another file: by name when it and the schema have names; else by position, laid out like the
  * training file, or that without the targets, or with the inputs alone. */
-numann_status nu_layout_like(nu_layout *out, const nu_columns *columns, const nu_schema *schema,
-                             const numann_config *config, bool with_targets, numann_error *err);
+numann_status nu_column_layout_like(nu_column_layout *out, const nu_columns *columns,
+                                    const nu_schema *schema, const numann_config *config,
+                                    bool with_targets, numann_error *err);
 
-void nu_layout_clear(nu_layout *layout);
+void nu_column_layout_clear(nu_column_layout *layout);
 
 /* Do the names tell apart the columns that the layout uses? */
 numann_status nu_columns_distinct(bool *distinct, const nu_columns *columns,
-                                  const nu_layout *layout, numann_error *err);
+                                  const nu_column_layout *layout, numann_error *err);
 
 /* Is the text the name of a column that the config or the schema (may be NULL) speaks of? */
 bool nu_column_known(const char *text, size_t n, const numann_config *config,

@@ -14,10 +14,11 @@ typedef struct nu_crew {
   size_t limit; /* of threads; 0: not asked yet */
 } nu_crew;
 
-/* Threads for work on so many bytes: what the machine gives, no more than parallel.threads. */
+/* How many threads are worth their start for this many bytes: at most parallel.threads, and what
+ * the machine allows. */
 size_t nu_crew_size(nu_crew *crew, uint64_t bytes);
 
-/* nu_team_run, on one thread where more are refused: reading data needs no more. */
+/* nu_team_run, but on one thread when more are refused: reading data needs no more. */
 numann_status nu_crew_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err);
 
 /* fn(0, arg) ... fn(n - 1, arg) in any order on any of the threads; errors are fn's own matter. */

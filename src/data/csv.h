@@ -1,6 +1,6 @@
 /* CSV: bytes to records of fields. SPDX-License-Identifier: MIT
  *
- * A record is a line; fields are parted by the separator and may be quoted, with "" for a quote
+ * A record is a line; fields are divided by the separator and may be quoted, with "" for a quote
  * inside. Spaces and tabs around a field are not part of it. LF and CRLF end a line, as does the
  * end of the file. Refused with line:column: NUL bytes, a CR without LF, a quote that is never
  * closed, fields over 4 KiB, lines over 16 MiB, empty lines between rows. */

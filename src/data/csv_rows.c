@@ -83,10 +83,10 @@ static bool has_header(const nu_csv_rows *r) {
 
 static numann_status take_names(nu_csv_rows *r, numann_error *err) {
   r->names = calloc(r->first.n + 1, sizeof *r->names);
-  bool held = r->names != NULL;
+  bool held = r->names;
   for (size_t i = 0; held && i < r->first.n; i++) {
     r->names[i] = nu_copy_text(nu_field_text(&r->first, i), r->first.fields[i].length);
-    held = r->names[i] != NULL;
+    held = r->names[i];
   }
   return held ? NUMANN_OK : nu_fail_memory(err, r->first.length, "column names");
 }
@@ -133,10 +133,10 @@ static numann_status begin(nu_csv_rows *r, numann_error *err) {
   if (has_header(r)) NU_TRY(take_names(r, err));
   r->columns = (nu_columns){r->csv.in->name, r->first.n, r->names};
   if (request->schema) {
-    NU_TRY(nu_layout_like(&r->layout, &r->columns, request->schema, request->config,
-                          request->source.with_targets, err));
+    NU_TRY(nu_column_layout_like(&r->layout, &r->columns, request->schema, request->config,
+                                 request->source.with_targets, err));
   } else {
-    NU_TRY(nu_layout_train(&r->layout, &r->columns, request->config, err));
+    NU_TRY(nu_column_layout_train(&r->layout, &r->columns, request->config, err));
   }
   return shape_table(r, err);
 }
@@ -272,7 +272,7 @@ numann_status nu_csv_read(nu_table *table, nu_input *in, const nu_request *reque
   if (status == NUMANN_OK) status = read_all(&r, err);
   for (size_t i = 0; r.names && i < r.first.n; i++) free(r.names[i]);
   free(r.names);
-  nu_layout_clear(&r.layout);
+  nu_column_layout_clear(&r.layout);
   nu_record_clear(&r.first);
   nu_record_clear(&r.record);
   return status;

@@ -12,7 +12,7 @@ typedef struct nu_csv_rows {
   nu_record first, record; /* the first line, and the one being read */
   nu_columns columns;
   char **names; /* [columns.n] of the header, or NULL; owned */
-  nu_layout layout;
+  nu_column_layout layout;
   bool drop_blank, must_keep_rows;
   nu_table *table;
   const nu_request *request;

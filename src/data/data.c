@@ -21,6 +21,8 @@ static numann_status check_finite(const float *values, size_t rows, size_t n, co
 
 static numann_status check_labels(const int32_t *labels, size_t rows, size_t classes,
                                   numann_error *err) {
+  if (classes < 2)
+    return nu_fail(err, NUMANN_ERR_DATA, "labels: one class; at least two are needed");
   for (size_t r = 0; r < rows; r++) {
     if (labels[r] >= 0 && (size_t)labels[r] < classes) continue;
     return nu_fail(err, NUMANN_ERR_DATA, "labels: row %zu has %d, a class of 0 to %zu is expected",
@@ -32,8 +34,7 @@ static numann_status check_labels(const int32_t *labels, size_t rows, size_t cla
 static numann_status copy_rows(numann_data *data, size_t rows, const float *inputs,
                                const float *targets, const int32_t *labels, numann_error *err) {
   const nu_schema *schema = &data->schema;
-  nu_row_shape shape = {
-      .features = schema->features, .targets = schema->targets, .labels = labels != NULL};
+  nu_row_shape shape = {.features = schema->features, .targets = schema->targets, .labels = labels};
   NU_TRY(nu_rows_allocate(&data->train, rows, &shape, err));
   memcpy(data->train.inputs, inputs, rows * schema->features * sizeof *inputs);
   if (targets) memcpy(data->train.targets, targets, rows * schema->targets * sizeof *targets);
@@ -76,6 +77,16 @@ size_t numann_data_rows(const numann_data *data) { return data->train.rows; }
 size_t numann_data_features(const numann_data *data) { return data->schema.features; }
 
 size_t numann_data_classes(const numann_data *data) { return data->schema.classes; }
+
+/* The one place where const is taken away: a nu_rows that owns its arrays fills them, one that is
+ * read through const nu_rows * does not. */
+nu_rows nu_rows_view(size_t rows, const float *inputs, const float *targets) {
+  union {
+    const float *from;
+    float *to;
+  } x = {inputs}, t = {targets};
+  return (nu_rows){.rows = rows, .inputs = x.to, .targets = t.to};
+}
 
 void nu_rows_inputs(const nu_rows *rows, size_t features, size_t row, size_t first, size_t n,
                     float *to) {

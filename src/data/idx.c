@@ -10,7 +10,8 @@ static const struct {
     {0x0C, {'i', 4, true}}, {0x0D, {'f', 4, true}}, {0x0E, {'f', 8, true}},
 };
 
-static numann_status find_type(nu_array *array, const unsigned char magic[4], numann_error *err) {
+static numann_status find_type(nu_array_file *array, const unsigned char magic[4],
+                               numann_error *err) {
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
     if (magic[0] != 0 || magic[1] != 0 || magic[2] != types[i].code) continue;
     array->element = types[i].element;
@@ -22,9 +23,9 @@ static numann_status find_type(nu_array *array, const unsigned char magic[4], nu
                  array->in->name, magic[0], magic[1], magic[2]);
 }
 
-numann_status nu_idx_open(nu_array *array, nu_input *in, numann_error *err) {
+numann_status nu_idx_open(nu_array_file *array, nu_input *in, numann_error *err) {
   unsigned char magic[4], size[4];
-  *array = (nu_array){.in = in};
+  *array = (nu_array_file){.in = in};
   NU_TRY(nu_input_read(in, magic, sizeof magic, err));
   NU_TRY(find_type(array, magic, err));
   array->rank = magic[3];

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/least.h"
+
 #define PACKED_BYTES 65536
 #define GZ_FIRST_BYTE 0x1f
 
@@ -96,7 +98,7 @@ static numann_status get_some(nu_input *in, unsigned char *out, size_t n, size_t
 /* ---- reading ahead */
 
 numann_status nu_input_widen(nu_input *in, size_t bytes, numann_error *err) {
-  size_t left = in->end - in->begin, capacity = bytes > left ? bytes : left;
+  size_t left = in->end - in->begin, capacity = nu_larger(bytes, left);
   unsigned char *window = malloc(NU_INPUT_REST + capacity);
   in->ahead = (nu_ahead){.buffer = malloc(NU_INPUT_REST + capacity), .capacity = bytes};
   if (!window || !in->ahead.buffer) {

@@ -3,9 +3,9 @@
  * gz is recognised by its first byte and unpacked on the way; its checksum is verified at the end.
  * Nothing is ever allocated by a size that a file declares: the window is of fixed size.
  *
- * Reading ahead: while some threads look at the window, one may read or unpack what follows it into
- * a second buffer, which becomes the window by exchange. What could not be read becomes an error
- * only when the content before it has been used up, as if it had been read then. */
+ * Reading ahead: while some threads work on the window, another may read or unpack what follows it
+ * into a second buffer; then the two are swapped. A failure to read becomes an error only when all
+ * content before it has been used up, as if it had been read then. */
 #ifndef NU_DATA_INPUT_H
 #define NU_DATA_INPUT_H
 
@@ -16,7 +16,7 @@
 #include "base/status.h"
 
 #define NU_INPUT_WINDOW 262144
-#define NU_INPUT_REST 65536 /* most bytes that an exchange of the buffers carries over */
+#define NU_INPUT_REST 65536 /* most bytes that a swap of the buffers carries over */
 
 /* What was read ahead. */
 typedef struct nu_ahead {
@@ -45,8 +45,8 @@ typedef struct nu_input {
   bool packed_ended;     /* gz: the file has ended, after a complete member */
 } nu_input;
 
-/* Open the path ("-": standard input), which is borrowed. NUMANN_ERR_DATA when it is missing, no
- * file or empty. */
+/* Open the path ("-": standard input), which is borrowed. NUMANN_ERR_DATA when it is missing, not
+ * a file, or empty. */
 numann_status nu_input_open(nu_input *in, const char *path, numann_error *err);
 void nu_input_close(nu_input *in);
 

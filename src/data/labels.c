@@ -127,7 +127,7 @@ numann_status nu_labels_names(const nu_labels *labels, char ***names, numann_err
   bool held = sorted && *names;
   if (held && labels->n) memcpy(sorted, labels->list, bytes);
   if (held && !nu_labels_first_text(labels)) qsort(sorted, labels->n, sizeof *sorted, by_number);
-  for (size_t i = 0; held && i < labels->n; i++) held = ((*names)[i] = name_of(&sorted[i])) != NULL;
+  for (size_t i = 0; held && i < labels->n; i++) held = ((*names)[i] = name_of(&sorted[i]));
   free(sorted);
   if (held) {
     if (nu_labels_first_text(labels)) qsort(*names, labels->n, sizeof **names, by_name);

@@ -10,7 +10,8 @@
 
 #define NU_CLASSES_MAX 65536
 
-/* A value: a number, or a text that is none. "1", "1.0" and the IDX byte 1 are the same number. */
+/* A value: a number, or a text that is not one. "1", "1.0" and the IDX byte 1 are the same number.
+ */
 typedef struct nu_label {
   char *text; /* owned; NULL for a number */
   double number;
@@ -21,7 +22,7 @@ typedef struct nu_labels {
   size_t n;
   nu_label *list; /* [n] in order of appearance; owned */
   size_t capacity;
-  uint32_t *slots; /* [n_slots] open-addressed hash table of index + 1, 0 = free; owned */
+  uint32_t *slots; /* [n_slots] open-addressing hash table of index + 1, 0 = free; owned */
   size_t n_slots;
   bool overflow; /* more than NU_CLASSES_MAX: no classes, and no longer counted */
 } nu_labels;
@@ -36,8 +37,8 @@ void nu_labels_clear(nu_labels *labels);
 /* The first text in the list, or NULL when all are numbers. */
 const nu_label *nu_labels_first_text(const nu_labels *labels);
 
-/* Names of the labels as classes: numbers by value, else all bytewise. *names: [n], owned by the
- * caller. */
+/* The class names of the labels, sorted: all numbers by value, else all bytewise. *names: [n],
+ * owned by the caller. */
 numann_status nu_labels_names(const nu_labels *labels, char ***names, numann_error *err);
 
 /* class_of [n]: each label's index among names [classes]; the id of the first that is not among

@@ -48,7 +48,7 @@ static numann_status get_files(files *out, size_t part, const numann_config *con
   NU_TRY(get_path(&out->images, part, "images", config, err));
   NU_TRY(get_path(&out->labels, part, "labels", config, err));
   bool fraction = part != NU_TRAIN && nu_config_given(config, part_key(part, "fraction", key));
-  if (fraction + (out->path != NULL) + (out->images != NULL) > 1) {
+  if (fraction + !!out->path + !!out->images > 1) {
     return nu_config_fail(config, place, err,
                           "one source is expected: %spath, or images with labels",
                           part == NU_TRAIN ? "" : "fraction, or ");

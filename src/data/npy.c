@@ -24,7 +24,7 @@ static const struct {
 
 /* The header's text while it is read; `at` runs over it. */
 typedef struct cursor {
-  const nu_array *array;
+  const nu_array_file *array;
   const char *text, *end, *at;
   uint64_t offset; /* of the text in the file */
 } cursor;
@@ -65,7 +65,7 @@ static bool take_string(cursor *c, const char **string, size_t *n) {
   return true;
 }
 
-static numann_status read_type(nu_array *array, cursor *c, numann_error *err) {
+static numann_status read_type(nu_array_file *array, cursor *c, numann_error *err) {
   const char *text;
   size_t n;
   if (!take_string(c, &text, &n)) {
@@ -102,7 +102,7 @@ static bool take_size(cursor *c, size_t *size) {
   return true;
 }
 
-static numann_status read_shape(nu_array *array, cursor *c, numann_error *err) {
+static numann_status read_shape(nu_array_file *array, cursor *c, numann_error *err) {
   if (!take(c, '(')) return fail_at(c, "a tuple of sizes", err);
   while (!take(c, ')')) {
     if (array->rank == NU_ARRAY_RANK) return fail_at(c, "a shape of 1 to 4 dimensions", err);
@@ -115,7 +115,8 @@ static numann_status read_shape(nu_array *array, cursor *c, numann_error *err) {
 }
 
 /* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), } in any order */
-static numann_status read_dictionary(nu_array *array, bool *fortran, cursor *c, numann_error *err) {
+static numann_status read_dictionary(nu_array_file *array, bool *fortran, cursor *c,
+                                     numann_error *err) {
   static const char *const keys[] = {"descr", "fortran_order", "shape"};
   bool seen[3] = {false};
   if (!take(c, '{')) return fail_at(c, "'{'", err);
@@ -156,11 +157,11 @@ static numann_status read_header_length(nu_input *in, size_t *length, numann_err
                  in->name, *length, HEADER_MAX);
 }
 
-numann_status nu_npy_open(nu_array *array, nu_input *in, numann_error *err) {
+numann_status nu_npy_open(nu_array_file *array, nu_input *in, numann_error *err) {
   char header[HEADER_MAX];
   size_t length = 0;
   bool fortran = false;
-  *array = (nu_array){.in = in};
+  *array = (nu_array_file){.in = in};
   NU_TRY(read_header_length(in, &length, err));
   cursor c = {array, header, header + length, header, nu_input_offset(in)};
   NU_TRY(nu_input_read(in, header, length, err));

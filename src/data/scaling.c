@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 
 #define NARROWEST_GROUP 8 /* columns: threads would read the same cache lines */
@@ -65,7 +66,7 @@ static void measure(size_t i, void *arg) {
   const job *b = arg;
   const nu_numbers *numbers = &b->numbers;
   float room[WIDEST_GROUP];
-  size_t first = i * b->group, rest = numbers->n - first, n = rest < b->group ? rest : b->group;
+  size_t first = i * b->group, rest = numbers->n - first, n = nu_smaller(rest, b->group);
   double *low = b->s->low + first, *high = b->s->high + first, *mean = b->s->mean + first;
   double *variance = b->s->variance + first;
   const float *row = row_part(numbers, 0, first, n, room);

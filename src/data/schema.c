@@ -35,10 +35,10 @@ static numann_status copy_names(char ***out, char *const *names, size_t n, numan
   *out = NULL;
   if (!names) return NUMANN_OK;
   char **copy = calloc(n + 1, sizeof *copy);
-  bool held = copy != NULL;
+  bool held = copy;
   for (size_t i = 0; held && i < n; i++) {
     copy[i] = nu_copy_text(names[i], strlen(names[i]));
-    held = copy[i] != NULL;
+    held = copy[i];
   }
   if (!held) {
     if (copy) free_names(copy, n);
@@ -121,7 +121,7 @@ static numann_status check_classes(const nu_table *table, numann_error *err) {
                    "data.targets: values, or name another target",
                    table->name, NU_CLASSES_MAX);
   }
-  bool text = nu_labels_first_text(labels) != NULL;
+  bool text = nu_labels_first_text(labels);
   for (size_t i = 0; i < labels->n && !text; i++) {
     double x = labels->list[i].number;
     if (x >= -0x1p53 && x <= 0x1p53 && (double)(int64_t)x == x) continue;
@@ -180,24 +180,32 @@ numann_status nu_schema_make(nu_schema *out, nu_table *table, const numann_confi
   return status;
 }
 
-static numann_status fill_plain(nu_schema *out, numann_error *err) {
-  NU_TRY(nu_scaling_identity(&out->inputs, out->features, err));
-  if (out->targets) return nu_scaling_identity(&out->outputs, out->targets, err);
-  out->class_names = calloc(out->classes + 1, sizeof *out->class_names);
-  bool held = out->class_names != NULL;
-  for (size_t c = 0; held && c < out->classes; c++) {
+static numann_status name_classes(nu_schema *schema, numann_error *err) {
+  schema->class_names = calloc(schema->classes + 1, sizeof *schema->class_names);
+  bool held = schema->class_names;
+  for (size_t c = 0; held && c < schema->classes; c++) {
     char name[32];
     int n = snprintf(name, sizeof name, "%zu", c);
-    out->class_names[c] = nu_copy_text(name, (size_t)n);
-    held = out->class_names[c] != NULL;
+    schema->class_names[c] = nu_copy_text(name, (size_t)n);
+    held = schema->class_names[c];
   }
-  return held ? NUMANN_OK : nu_fail_memory(err, out->classes * sizeof(char *), "class names");
+  return held ? NUMANN_OK : nu_fail_memory(err, schema->classes * sizeof(char *), "class names");
+}
+
+numann_status nu_schema_complete(nu_schema *schema, numann_error *err) {
+  if (!schema->inputs.shift) {
+    NU_TRY(nu_scaling_identity(&schema->inputs, schema->features, err));
+  }
+  if (schema->targets && !schema->outputs.shift) {
+    NU_TRY(nu_scaling_identity(&schema->outputs, schema->targets, err));
+  }
+  return schema->classes && !schema->class_names ? name_classes(schema, err) : NUMANN_OK;
 }
 
 numann_status nu_schema_plain(nu_schema *out, size_t features, size_t classes, size_t targets,
                               numann_error *err) {
   *out = (nu_schema){.features = features, .classes = classes, .targets = targets};
-  numann_status status = fill_plain(out, err);
+  numann_status status = nu_schema_complete(out, err);
   if (status != NUMANN_OK) nu_schema_clear(out);
   return status;
 }

@@ -22,7 +22,8 @@ typedef struct nu_split_request {
 /* part: [rows], set to NU_TRAIN, NU_VALIDATION or NU_TEST. */
 numann_status nu_split(uint8_t *part, const nu_split_request *request, numann_error *err);
 
-/* Rows for the fraction under `key`; 0 when it is not given, and an error when that comes out. */
+/* Rows for the fraction under `key`; 0 when it is not given, and an error when the fraction comes
+ * to 0. */
 numann_status nu_split_count(size_t *count, const numann_config *config, const char *key,
                              size_t rows, numann_error *err);
 

@@ -1,4 +1,4 @@
-/* Table: rows in chunks, and the move to their parts. SPDX-License-Identifier: MIT */
+/* Table: rows in segments, and the move to their parts. SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
 #include "data/table.h"
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "data/scaling.h"
 
@@ -31,25 +32,25 @@ static void *allocate_plainly(size_t bytes) {
   return memory;
 }
 
-static numann_status add_chunk(nu_table *table, numann_error *err) {
+static numann_status add_segment(nu_table *table, numann_error *err) {
   size_t stride = nu_table_stride(table) * sizeof(float);
   size_t bytes = CHUNK_BYTES_MIN;
-  if (table->n_chunks) bytes = table->chunks[table->n_chunks - 1].capacity * stride * 2;
+  if (table->n_segments) bytes = table->segments[table->n_segments - 1].capacity * stride * 2;
   if (bytes > CHUNK_BYTES_MAX) bytes = CHUNK_BYTES_MAX;
-  nu_chunk chunk = {.capacity = bytes < stride ? 1 : bytes / stride};
-  if (!nu_grow(&table->chunks, &table->chunk_capacity, table->n_chunks + 1, sizeof chunk) ||
-      !(chunk.rows = allocate_plainly(chunk.capacity * stride))) {
-    return nu_fail_memory(err, chunk.capacity * stride, "data rows");
+  nu_segment segment = {.capacity = bytes < stride ? 1 : bytes / stride};
+  if (!nu_grow(&table->segments, &table->segment_capacity, table->n_segments + 1, sizeof segment) ||
+      !(segment.rows = allocate_plainly(segment.capacity * stride))) {
+    return nu_fail_memory(err, segment.capacity * stride, "data rows");
   }
-  table->chunks[table->n_chunks++] = chunk;
+  table->segments[table->n_segments++] = segment;
   return NUMANN_OK;
 }
 
 numann_status nu_table_room(nu_table *table, float **row, numann_error *err) {
-  nu_chunk *last = table->n_chunks ? &table->chunks[table->n_chunks - 1] : NULL;
+  nu_segment *last = table->n_segments ? &table->segments[table->n_segments - 1] : NULL;
   if (!last || last->used == last->capacity) {
-    NU_TRY(add_chunk(table, err));
-    last = &table->chunks[table->n_chunks - 1];
+    NU_TRY(add_segment(table, err));
+    last = &table->segments[table->n_segments - 1];
   }
   *row = last->rows + last->used * nu_table_stride(table);
   return NUMANN_OK;
@@ -63,23 +64,23 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err) 
     }
     table->label_ids[table->rows] = label;
   }
-  table->chunks[table->n_chunks - 1].used++;
+  table->segments[table->n_segments - 1].used++;
   table->rows++;
   return NUMANN_OK;
 }
 
-/* The last chunk is the largest: the others together are hardly more. */
+/* The last segment is the largest: the others together are hardly more. */
 void nu_table_restart(nu_table *table, const nu_table *like) {
   table->features = like->features;
   table->targets = like->targets;
   table->bytes = like->bytes;
   table->by_line = like->by_line;
   table->rows = table->dropped = 0;
-  for (size_t i = 0; i + 1 < table->n_chunks; i++) free(table->chunks[i].rows);
-  if (table->n_chunks > 0) {
-    table->chunks[0] = table->chunks[table->n_chunks - 1];
-    table->chunks[0].used = 0;
-    table->n_chunks = 1;
+  for (size_t i = 0; i + 1 < table->n_segments; i++) free(table->segments[i].rows);
+  if (table->n_segments > 0) {
+    table->segments[0] = table->segments[table->n_segments - 1];
+    table->segments[0].used = 0;
+    table->n_segments = 1;
   }
   nu_labels_clear(&table->labels);
   table->labels.overflow = like->labels.overflow;
@@ -94,8 +95,8 @@ numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_e
   while (rows > 0) {
     float *row;
     NU_TRY(nu_table_room(table, &row, err));
-    nu_chunk *last = &table->chunks[table->n_chunks - 1];
-    size_t free_rows = last->capacity - last->used, n = rows < free_rows ? rows : free_rows;
+    nu_segment *last = &table->segments[table->n_segments - 1];
+    size_t free_rows = last->capacity - last->used, n = nu_smaller(rows, free_rows);
     last->used += n;
     table->rows += n;
     rows -= n;
@@ -103,29 +104,29 @@ numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_e
   return NUMANN_OK;
 }
 
-/* The chunk of row i, and the row's place in it; the last chunks are looked at first. */
-static nu_chunk *find_chunk(nu_table *table, size_t i, size_t *place) {
-  nu_chunk *chunk = table->chunks + table->n_chunks;
+/* The segment of row i, and the row's place in it; the last segments are looked at first. */
+static nu_segment *find_segment(nu_table *table, size_t i, size_t *place) {
+  nu_segment *segment = table->segments + table->n_segments;
   size_t first = table->rows;
   do {
-    first -= (--chunk)->used;
+    first -= (--segment)->used;
   } while (first > i);
   *place = i - first;
-  return chunk;
+  return segment;
 }
 
 float *nu_table_row(nu_table *table, size_t i) {
   size_t place;
-  const nu_chunk *chunk = find_chunk(table, i, &place);
-  return chunk->rows + place * nu_table_stride(table);
+  const nu_segment *segment = find_segment(table, i, &place);
+  return segment->rows + place * nu_table_stride(table);
 }
 
-/* Copy n rows to row `at` and the following, which may lie in several chunks. */
+/* Copy n rows to row `at` and the following, which may lie in several segments. */
 static void put_rows(nu_table *table, size_t at, const float *from, size_t n) {
   size_t stride = nu_table_stride(table);
-  for (nu_chunk *chunk = find_chunk(table, at, &at); n > 0; chunk++, at = 0) {
-    size_t fit = chunk->used - at < n ? chunk->used - at : n;
-    memcpy(chunk->rows + at * stride, from, fit * stride * sizeof *from);
+  for (nu_segment *segment = find_segment(table, at, &at); n > 0; segment++, at = 0) {
+    size_t fit = segment->used - at < n ? segment->used - at : n;
+    memcpy(segment->rows + at * stride, from, fit * stride * sizeof *from);
     from += fit * stride;
     n -= fit;
   }
@@ -135,10 +136,10 @@ void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint3
   for (size_t r = 0; table->targets == 1 && r < from->rows; r++) {
     table->label_ids[at + r] = from->labels.overflow ? 0 : label_of[from->label_ids[r]];
   }
-  for (size_t i = 0; i < from->n_chunks; i++) {
-    if (from->chunks[i].used == 0) continue;
-    put_rows(table, at, from->chunks[i].rows, from->chunks[i].used);
-    at += from->chunks[i].used;
+  for (size_t i = 0; i < from->n_segments; i++) {
+    if (from->segments[i].used == 0) continue;
+    put_rows(table, at, from->segments[i].rows, from->segments[i].used);
+    at += from->segments[i].used;
   }
 }
 
@@ -153,8 +154,8 @@ static void free_names(char **names, size_t n) {
 }
 
 void nu_table_clear(nu_table *table) {
-  for (size_t i = 0; i < table->n_chunks; i++) free(table->chunks[i].rows);
-  free(table->chunks);
+  for (size_t i = 0; i < table->n_segments; i++) free(table->segments[i].rows);
+  free(table->segments);
   free_names(table->feature_names, table->features);
   free_names(table->target_names, table->targets);
   nu_labels_clear(&table->labels);
@@ -210,12 +211,12 @@ static void put_row(const nu_table *table, const float *row, size_t index, const
   if (to->labels) to->labels[at] = class_of[table->label_ids[index]];
 }
 
-/* A chunk is moved in pieces: the places where each begins are counted before. */
+/* A segment is moved in pieces: the places where each begins are counted before. */
 #define PIECES 32
 typedef struct move {
   const nu_table *table;
-  const nu_chunk *chunk;
-  size_t first; /* row of the chunk in the table */
+  const nu_segment *segment;
+  size_t first; /* row of the segment in the table */
   const uint8_t *part;
   nu_rows *const *parts;
   const int32_t *class_of;
@@ -223,7 +224,7 @@ typedef struct move {
 } move;
 
 static size_t piece_begin(const move *m, size_t piece) {
-  return m->chunk->used / PIECES * piece + m->chunk->used % PIECES * piece / PIECES;
+  return m->segment->used / PIECES * piece + m->segment->used % PIECES * piece / PIECES;
 }
 
 static void count_pieces(move *m) {
@@ -241,7 +242,7 @@ static void move_piece(size_t i, void *arg) {
   memcpy(next, m->next[i], sizeof next);
   for (size_t r = piece_begin(m, i); r < piece_begin(m, i + 1); r++) {
     size_t p = m->part ? m->part[m->first + r] : 0;
-    put_row(m->table, m->chunk->rows + r * stride, m->first + r, m->class_of, m->parts[p],
+    put_row(m->table, m->segment->rows + r * stride, m->first + r, m->class_of, m->parts[p],
             next[p]++);
   }
 }
@@ -253,7 +254,7 @@ numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows 
   nu_row_shape shape = {.features = table->features,
                         .targets = class_of ? 0 : table->targets,
                         .bytes = table->bytes,
-                        .labels = class_of != NULL};
+                        .labels = class_of};
   for (size_t r = 0; r < table->rows; r++) count[part ? part[r] : 0]++;
   for (size_t p = 0; p < n_parts; p++) {
     if (count[p] == 0) continue;
@@ -261,14 +262,14 @@ numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows 
   }
   move m = {.table = table, .part = part, .parts = parts, .class_of = class_of};
   size_t threads = nu_crew_size(crew, table->rows * row_bytes);
-  for (size_t i = 0; i < table->n_chunks; i++) {
-    m.chunk = &table->chunks[i];
+  for (size_t i = 0; i < table->n_segments; i++) {
+    m.segment = &table->segments[i];
     count_pieces(&m);
     nu_crew_each(threads, PIECES, move_piece, &m);
-    m.first += m.chunk->used;
+    m.first += m.segment->used;
     memcpy(m.next[0], m.next[PIECES], sizeof m.next[0]);
-    free(table->chunks[i].rows);
-    table->chunks[i] = (nu_chunk){0};
+    free(table->segments[i].rows);
+    table->segments[i] = (nu_segment){0};
   }
   return NUMANN_OK;
 }

@@ -3,25 +3,26 @@
  * A row holds its features, then its targets, as floats; where the features are bytes, four of them
  * stand in the place of a float.
  *
- * Rows are kept in chunks, so that memory grows with the bytes really read and is given back chunk
- * by chunk while the rows move to their places: the peak is the data once and one chunk. */
+ * Rows are kept in segments, so that memory grows with the bytes really read and is given back
+ * segment by segment while the rows move to their places: the peak is the data once and one
+ * segment. */
 #ifndef NU_DATA_TABLE_H
 #define NU_DATA_TABLE_H
 
-#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/number.h"
 #include "base/status.h"
 #include "data/crew.h"
 #include "data/data.h"
 #include "data/labels.h"
 
-typedef struct nu_chunk {
+typedef struct nu_segment {
   float *rows; /* [capacity][stride]; owned */
   size_t used, capacity;
-} nu_chunk;
+} nu_segment;
 
 typedef struct nu_table {
   char *name;   /* of the file that holds the targets, for messages; owned */
@@ -31,8 +32,8 @@ typedef struct nu_table {
   char **feature_names; /* [features], or NULL without header; owned */
   char **target_names;  /* [targets], or NULL without header; owned */
   size_t rows, dropped;
-  nu_chunk *chunks; /* [n_chunks], rows in file order; owned */
-  size_t n_chunks, chunk_capacity;
+  nu_segment *segments; /* [n_segments], rows in file order; owned */
+  size_t n_segments, segment_capacity;
   nu_labels labels;    /* targets == 1: the distinct values of the target */
   uint32_t *label_ids; /* targets == 1: [rows], index in labels; owned */
   size_t label_capacity;
@@ -45,7 +46,7 @@ typedef struct nu_reading {
   size_t parts;      /* in a block, which is what lies in memory */
 } nu_reading;
 
-/* What to read: a file by the config's options, like the schema unless that is NULL. */
+/* What to read: a file by the config's options, laid out like the schema unless that is NULL. */
 typedef struct nu_request {
   nu_source source;
   const numann_config *config;
@@ -76,8 +77,8 @@ numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
 numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
 
 /* For readers that fill several tables at once and join them in the order of the file. */
-/* An empty table of the shape of `like`, which counts labels only where that still does. Keeps
- * memory. */
+/* Make it an empty table of the shape of `like`, which counts labels only if that still does. Keeps
+ * its memory. */
 void nu_table_restart(nu_table *table, const nu_table *like);
 /* Count `rows` more rows, to be filled; *at is the first. */
 numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err);
@@ -87,18 +88,13 @@ float *nu_table_row(nu_table *table, size_t i);
  * places in `table`. Threads may fill different rows at the same time. */
 void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint32_t *label_of);
 
-/* Does the value fit a float? Else a message could not be told from a silent infinity. */
-static inline bool nu_fits_float(double value) {
-  return value >= -(double)FLT_MAX && value <= (double)FLT_MAX;
-}
-
 /* "file:line" or "file@offset" */
 const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size);
 
 /* The parts that a table may be split into. */
 enum { NU_TRAIN, NU_VALIDATION, NU_TEST, NU_PARTS };
 
-/* Move the rows to their parts and empty the table's chunks. part: [rows], index of each in parts
+/* Move the rows to their parts and empty the table's segments. part: [rows], index of each in parts
  * [n_parts], n_parts <= NU_PARTS; NULL: all go to parts[0]. class_of: [labels.n], the class of each
  * label; NULL: the targets are values. */
 numann_status nu_table_distribute(nu_table *table, const uint8_t *part, nu_rows *const *parts,

@@ -18,6 +18,7 @@
 #include "kernels/peak.h"
 #include "kernels/activation.h"
 #include "kernels/output.h"
+#include "kernels/rows.h"
 
 /* ---- rows of bytes */
 
@@ -33,15 +34,6 @@ static void add(size_t n, float *left, const float *right) {
   for (size_t i = 0; i < n; i += NU_LANES) v_store(left + i, v_load(left + i) + v_load(right + i));
 }
 
-static double square_sum(size_t n, const float *G) {
-  double lanes[NU_HALF_PANEL] = {0.0}, sum = 0.0;
-  for (size_t i = 0; i < n; i += NU_HALF_PANEL) {
-    for (size_t l = 0; l < NU_HALF_PANEL; l++) lanes[l] += (double)G[i + l] * G[i + l];
-  }
-  for (size_t l = 0; l < NU_HALF_PANEL; l++) sum += lanes[l];
-  return sum;
-}
-
 extern const nu_kernels NU_KERNELS;
 const nu_kernels NU_KERNELS = {.isa = NU_ISA,
                                .chain = chain,
@@ -54,5 +46,9 @@ const nu_kernels NU_KERNELS = {.isa = NU_ISA,
                                .scale = scale,
                                .add = add,
                                .update = update,
-                               .square_sum = square_sum,
+                               .multiply = multiply,
+                               .dot_rows = dot_rows,
+                               .dot = dot,
+                               .axpy = axpy,
+                               .scale_by = scale_by,
                                .peak = peak};

@@ -5,10 +5,12 @@
  * an increasing index (design: docs/numerics.md).
  *
  * Layouts (P = NU_PANEL features to a panel; the last one of a layer is P/2 wide where that is
- * enough, and padded with zeros): weights      [panels][K + 1][P]   panel, input, neuron in panel;
- * row K is the bias, whose input is the constant 1 that every activation row carries (3.8); the
- * last panel is [K + 1][P/2] where it is half activations  [rows][stride]       features, then 1,
- * then zeros; stride = nu_stride(features) deltas       [rows][stride]       features, then zeros
+ * enough, and padded with zeros):
+ *   weights      [panels][K + 1][P]   panel, input, neuron in panel; row K is the bias, whose input
+ *                                     is the constant 1 that every activation row carries (3.8);
+ *                                     the last panel is [K + 1][P/2] where it is half
+ *   activations  [rows][stride]       features, then 1, then zeros; stride = nu_stride(features)
+ *   deltas       [rows][stride]       features, then zeros
  *   gradients    as weights
  * All row starts are aligned to 64 bytes. */
 #ifndef NU_KERNELS_KERNELS_H
@@ -30,11 +32,20 @@ typedef enum nu_activation {
   NU_TANH,       /* tanh z */
   NU_RELU,       /* z for z > 0, else 0 */
   NU_LEAKY_RELU, /* z for z > 0, else 0.01 z */
+  NU_GELU,       /* z Phi(z), Phi the normal distribution      Hendrycks and Gimpel 2016 */
+  NU_SILU,       /* z sigmoid(z)                               the same; Elfwing et al. 2018 */
+  NU_ELU,        /* z for z > 0, else e^z - 1                  Clevert et al. 2016 */
+  NU_SELU,       /* s z for z > 0, else s alpha (e^z - 1)      Klambauer et al. 2017 */
+  NU_MISH,       /* z tanh(softplus(z))                        Misra 2020 */
+  NU_SOFTPLUS,   /* ln(1 + e^z)                                Dugas et al. 2001 */
   NU_SOFTMAX,    /* e^z_i / sum over j of e^z_j; output layer only */
   NU_ACTIVATIONS
 } nu_activation;
 
 #define NU_LEAKY_SLOPE 0.01f
+/* s and s alpha of selu, which keep mean 0 and variance 1. */
+#define NU_SELU_SLOPE 1.0507009873554805f
+#define NU_SELU_DEPTH 1.7580993408473766f
 
 typedef enum nu_loss {
   NU_SQUARED_ERROR,        /* (4.9) 1/2 sum (t_i - y_i)^2 */
@@ -50,6 +61,8 @@ typedef enum nu_rule {
   NU_RMSPROP,
   NU_ADAM,
   NU_ADAMW,
+  NU_AMSGRAD,
+  NU_IRPROP,
   NU_RULES
 } nu_rule;
 
@@ -77,7 +90,7 @@ typedef struct nu_update {
  *   (4.12) with x = activations read along rows (xrow 1), y = deltas: the chain of one grain. The
  *          finished subtrees that this grain completes are added on the way out, nearest first:
  *          out = left[n_left - 1] + (... + (left[0] + sum)), each laid out as out, which may be
- * one. With a target these roots are not stored: the weights take their step with them.
+ *          one. With a target these roots are not stored: the weights take their step with them.
  *
  * With `pairs` each float of x and y is a word of two bf16, a pair of operands in the order of the
  * chain, the first (even) one in the lower half, and k counts pairs. A link is two fused
@@ -86,7 +99,7 @@ typedef struct nu_update {
 typedef struct nu_target { /* laid out as out: rows P or, in a half panel, P/2 apart */
   const nu_update *update;
   float *w;
-  float *arrays[NU_MOST_ARRAYS]; /* of the rule; NULL where it has none */
+  float *arrays[NU_MOST_ARRAYS]; /* of the rule, as for `update`; NULL where it has none */
   bool *not_finite;              /* set when a new w is not finite */
 } nu_target;
 
@@ -155,13 +168,26 @@ typedef struct nu_kernels {
   /* left[i] = left[i] + right[i]: one node of the gradient tree. n a multiple of P/2. */
   void (*add)(size_t n, float *left, const float *right);
 
-  /* w, arrays <- one optimiser step with summed gradient G (= -B dE/dw). Entries of arrays are NULL
-   * where the rule has none. n a multiple of P/2. False when a new w is not finite. */
+  /* w, arrays <- one optimiser step with summed gradient G (= -B dE/dw). n a multiple of P/2. False
+   * when a new w is not finite. Entries of arrays are NULL where the rule has none;
+   * their order is that of network/methods.c. */
   bool (*update)(const nu_update *u, size_t n, float *w, const float *G,
                  float *const arrays[NU_MOST_ARRAYS]);
 
-  /* sum of G[i]^2 in double: P/2 sums of every P/2-th element, then those in increasing order. */
-  double (*square_sum)(size_t n, const float *G);
+  /* out[i][j] = x[i][j] * factor[j] for j < n; rows `stride` apart; out may be x. n a multiple of
+   * P/2. */
+  void (*multiply)(size_t rows, size_t n, const float *x, const float *factor, float *out,
+                   size_t stride);
+  /* out[j] = a chain over the rows, from +0, of x[i][j] * d[i][j]. n a multiple of P/2. */
+  void (*dot_rows)(size_t rows, size_t n, const float *x, size_t xstride, const float *d,
+                   size_t dstride, float *out);
+
+  /* sum of a[i] b[i] in double: P/2 sums of every P/2-th product, then those in increasing order.
+   * */
+  double (*dot)(size_t n, const float *a, const float *b);
+  /* y = alpha x + y, fused; out = alpha x. n a multiple of P/2. */
+  void (*axpy)(size_t n, float alpha, const float *x, float *y);
+  void (*scale_by)(size_t n, float alpha, const float *x, float *out);
 
   /* For benchmarks: rounds of fused multiply-adds, or of those on pairs, in registers only. Returns
    * the flops done; *result depends on all of them. */
@@ -186,7 +212,8 @@ size_t nu_output_scratch(size_t n);
 size_t nu_engine_size(size_t inputs, size_t neurons);
 
 /* The only two functions that convert: logical weights [neurons][inputs] and biases [neurons] to
- * and from engine form (padding of neurons becomes +0), panels `panel` floats apart. */
+ * and from engine form (padding of neurons becomes +0), panels `panel` floats apart. biases NULL:
+ * the layer has none, and the engine form no row for them. */
 void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights,
                   const float *biases, float *engine);
 void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *engine,

@@ -22,19 +22,19 @@ static size_t neuron_at(size_t panel, size_t neurons, size_t j, size_t *stride) 
   return j / P * panel + j % P;
 }
 
-static void clear_panels(size_t inputs, size_t neurons, size_t panel, float *engine) {
+static void clear_panels(size_t rows, size_t neurons, size_t panel, float *engine) {
   for (size_t p = 0; p < nu_panels(neurons); p++)
-    memset(engine + p * panel, 0, (inputs + 1) * nu_panel_width(neurons, p) * sizeof *engine);
+    memset(engine + p * panel, 0, rows * nu_panel_width(neurons, p) * sizeof *engine);
 }
 
 void nu_to_engine(size_t inputs, size_t neurons, size_t panel, const float *weights,
                   const float *biases, float *engine) {
-  clear_panels(inputs, neurons, panel, engine);
+  clear_panels(inputs + (biases != NULL), neurons, panel, engine);
   for (size_t j = 0; j < neurons; j++) {
     size_t stride;
     float *column = engine + neuron_at(panel, neurons, j, &stride);
     for (size_t i = 0; i < inputs; i++) column[i * stride] = weights[j * inputs + i];
-    column[inputs * stride] = biases[j];
+    if (biases) column[inputs * stride] = biases[j];
   }
 }
 
@@ -44,6 +44,6 @@ void nu_from_engine(size_t inputs, size_t neurons, size_t panel, const float *en
     size_t stride;
     const float *column = engine + neuron_at(panel, neurons, j, &stride);
     for (size_t i = 0; i < inputs; i++) weights[j * inputs + i] = column[i * stride];
-    biases[j] = column[inputs * stride];
+    if (biases) biases[j] = column[inputs * stride];
   }
 }

@@ -6,7 +6,9 @@
 /* Every rule: DO stands for the case that makes code of its own for it. The switches have no
  * default, so that the compiler tells of a rule that is missing here. */
 #define NU_EACH_RULE(DO) \
-  DO(NU_SGD) DO(NU_MOMENTUM) DO(NU_NESTEROV) DO(NU_RMSPROP) DO(NU_ADAM) DO(NU_ADAMW)
+  DO(NU_SGD)             \
+  DO(NU_MOMENTUM)        \
+  DO(NU_NESTEROV) DO(NU_RMSPROP) DO(NU_ADAM) DO(NU_ADAMW) DO(NU_AMSGRAD) DO(NU_IRPROP)
 
 /* An nu_update in all lanes. */
 typedef struct update_lanes {
@@ -27,6 +29,22 @@ INLINE update_lanes spread(const nu_update *u) {
                         .epsilon = v_set(u->epsilon),
                         .correction1 = v_set(u->correction1),
                         .correction2 = v_set(u->correction2)};
+}
+
+/* iRprop-: the new w; `sizes` are those of the weights' steps, `before` their last gradients, 0
+ * where a sign has just changed. Sizes are 0 before the first step. */
+INLINE vec irprop_lane(const update_lanes *u, vec g, vec w, float *sizes, float *before) {
+  vec last = v_load(before), size = v_load(sizes);
+  ivec up = g > 0.0f, down = g<0.0f, was_up = last> 0.0f, was_down = last < 0.0f;
+  ivec turns = (up & was_down) | (down & was_up), keeps = (up & was_up) | (down & was_down);
+  size = v_choose(size == 0.0f, -u->minus_eta, size);
+  size = v_choose(keeps, v_at_most(size * 1.2f, 50.0f), size);
+  size = v_choose(turns, v_at_least(size * 0.5f, 1e-6f), size);
+  g = v_choose(turns, v_set(0.0f), g);
+  v_store(sizes, size);
+  v_store(before, g);
+  vec move = v_choose(g > 0.0f, size, v_choose(g < 0.0f, -size, v_set(0.0f)));
+  return v_choose(v_not_finite(g) < 0, g, w - move);
 }
 
 /* The new w, with what the rule keeps at arrays[..][at]; the formulas and their sources stand in
@@ -52,11 +70,18 @@ INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w,
       break;
     case NU_ADAM:
     case NU_ADAMW:
+    case NU_AMSGRAD:
       m1 = v_fma(u->momentum, v_load(arrays[0] + at), g * u->momentum_rest);
       m2 = v_fma(u->smoothing, v_load(arrays[1] + at), g * g * u->smoothing_rest);
-      w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       v_store(arrays[1] + at, m2);
+      if (rule == NU_AMSGRAD) {
+        vec most = v_load(arrays[2] + at);
+        m2 = v_choose(m2 > most, m2, most);
+        v_store(arrays[2] + at, m2);
+      }
+      w = v_fma(u->minus_eta, m1 * u->correction1 / (v_sqrt(m2 * u->correction2) + u->epsilon), w);
       break;
+    case NU_IRPROP: return irprop_lane(u, g, w, arrays[0] + at, arrays[1] + at);
     case NU_RULES: return w;
   }
   v_store(arrays[0] + at, m1);

@@ -30,14 +30,14 @@ static size_t cores_below(const nu_view *v, hwloc_obj_t object) {
 static hwloc_obj_t core_of(const nu_view *v, hwloc_obj_t object) {
   hwloc_obj_t core =
       hwloc_get_obj_inside_cpuset_by_type(v->topology, object->cpuset, HWLOC_OBJ_CORE, 0);
-  return core != NULL ? core : object;
+  return core ? core : object;
 }
 
 static void add_processors(nu_text *out, hwloc_obj_t const *run, size_t n) {
   char list[256];
   hwloc_bitmap_t all = hwloc_bitmap_alloc();
-  for (size_t i = 0; all != NULL && i < n; i++) hwloc_bitmap_or(all, all, run[i]->cpuset);
-  if (all != NULL && hwloc_bitmap_list_snprintf(list, sizeof list, all) >= 0)
+  for (size_t i = 0; all && i < n; i++) hwloc_bitmap_or(all, all, run[i]->cpuset);
+  if (all && hwloc_bitmap_list_snprintf(list, sizeof list, all) >= 0)
     nu_text_addf(out, "  processors %s", list);
   hwloc_bitmap_free(all);
 }
@@ -76,7 +76,7 @@ static void draw_details(hwloc_obj_t object, nu_text *out) {
     nu_text_add(out, "  ");
     nu_text_add_bytes(out, bytes);
   }
-  if (model != NULL) nu_text_addf(out, "  %s", model);
+  if (model) nu_text_addf(out, "  %s", model);
 }
 
 /* The node whose memory the usable cores of `node` use, -1 where it has none. */
@@ -106,7 +106,7 @@ static void draw_node(const drawing *d, hwloc_obj_t node, size_t depth) {
 
 /* The NUMA nodes that hang on an object. */
 static void draw_nodes(const drawing *d, hwloc_obj_t object, size_t depth) {
-  for (hwloc_obj_t node = object->memory_first_child; node != NULL; node = node->next_sibling)
+  for (hwloc_obj_t node = object->memory_first_child; node; node = node->next_sibling)
     if (node->type == HWLOC_OBJ_NUMANODE) draw_node(d, node, depth);
 }
 

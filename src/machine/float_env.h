@@ -11,7 +11,7 @@
 typedef struct nu_float_env {
 #if defined(__x86_64__)
   uint32_t mxcsr;       /* SSE, which computes */
-  uint16_t x87_control; /* asked by libc when it reads and prints numbers */
+  uint16_t x87_control; /* consulted by libc when it reads and prints numbers */
 #elif defined(__aarch64__)
   uint64_t fpcr, fpsr;
 #else
@@ -24,8 +24,8 @@ typedef struct nu_float_env {
 nu_float_env nu_float_env_enter(void);
 void nu_float_env_leave(const nu_float_env *env);
 
-/* For the time until nu_float_env_resume put back the state that the calling thread had outside of
- * all pairs: threads that are started meanwhile inherit it, as they would from the caller. */
+/* Until nu_float_env_resume, put back the state that the calling thread had outside all such pairs:
+ * threads started meanwhile inherit it, as they would from the caller. */
 nu_float_env nu_float_env_suspend(void);
 void nu_float_env_resume(const nu_float_env *env);
 

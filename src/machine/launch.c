@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -72,10 +73,10 @@ static bool say_bound_rank(const scene *s, size_t cores) {
 
 /* The processors outside of the mask have no numbers here. */
 static bool say_bound_thread(const scene *s, size_t wanted, const char *by) {
-  size_t cores = wanted < s->machine->host_cores ? wanted : s->machine->host_cores;
+  size_t cores = nu_smaller(wanted, s->machine->host_cores);
   const char *places = s->launch->omp_places;
   char use[128] = "OMP_PLACES=cores numann ...";
-  if (places == NULL)
+  if (!places)
     snprintf(
         use, sizeof use,
         "numann ... without the mask (of taskset, or of a launcher), or with a mask of %zu cores",
@@ -92,7 +93,7 @@ static bool find_one_core(const scene *s) {
   const nu_machine *m = s->machine;
   if (m->cores > 1 || m->host_cores < 2) return false;
   const nu_launch *l = s->launch;
-  size_t share = l->launcher != NULL && l->launcher->binds ? m->host_cores / l->local_ranks : 1;
+  size_t share = l->launcher && l->launcher->binds ? m->host_cores / l->local_ranks : 1;
   if (share > 1 && !is_content(s)) return say_bound_rank(s, share);
   if (s->ordered > m->slots) return say_bound_thread(s, s->ordered, "the order");
   if (s->ordered == 0 && m->omp_limit > m->slots)
@@ -112,11 +113,10 @@ static bool begins_with(const char *list, const char *word) {
  * meant. */
 static bool find_one_place(const scene *s) {
   const char *bind = s->launch->omp_bind, *places = s->launch->omp_places;
-  if (bind == NULL || s->bound || s->threads < 2) return false;
+  if (!bind || s->bound || s->threads < 2) return false;
   const char *word = begins_with(bind, "master") ? "master" : "primary";
   if (!begins_with(bind, word)) return false;
-  if (places != NULL && !begins_with(places, "cores") && !begins_with(places, "threads"))
-    return false;
+  if (places && !begins_with(places, "cores") && !begins_with(places, "threads")) return false;
   return say(s,
              "launch: OMP_PROC_BIND=%s puts all %zu threads on one core, so that they take turns "
              "on it and the "
@@ -129,7 +129,7 @@ static bool find_unbound_ranks(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launcher *launcher = s->launch->launcher;
   size_t ranks = m->cores < m->host_cores ? s->launch->sharing_ranks + 1 : s->launch->local_ranks;
-  if (launcher == NULL || ranks < 2 || ranks * s->threads <= m->slots) return false;
+  if (!launcher || ranks < 2 || ranks * s->threads <= m->slots) return false;
   size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
   return say(s,
              "launch: each of %zu processes on this host may run %zu thread%s on the same %zu "
@@ -159,7 +159,7 @@ static bool list_processors(const nu_machine *m, size_t begin, size_t end, char 
   size_t n = end - begin;
   unsigned *numbers = nu_alloc(n, sizeof *numbers);
   nu_text text = {0};
-  if (numbers == NULL) return false;
+  if (!numbers) return false;
   for (size_t i = 0; i < n; i++) numbers[i] = m->processors[begin + i].os;
   qsort(numbers, n, sizeof *numbers, compare_numbers);
   for (size_t i = 0, run; i < n; i += run) {
@@ -200,8 +200,7 @@ static void divide(const nu_machine *m, char use[USE_SIZE]) {
 static bool find_neighbour(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launch *l = s->launch;
-  size_t theirs =
-      l->neighbour_threads < l->neighbour_shares ? l->neighbour_threads : l->neighbour_shares;
+  size_t theirs = nu_smaller(l->neighbour_threads, l->neighbour_shares);
   if (l->neighbour == 0 || theirs == 0 || s->threads + theirs <= m->slots) return false;
   char use[USE_SIZE];
   divide(m, use);
@@ -259,7 +258,7 @@ nu_launch_finding nu_launch_diagnose(const nu_machine *machine, nu_launch_thread
                                      char message[NU_LAUNCH_MESSAGE]) {
   const char *wanted = getenv("NUMANN_DIAGNOSIS");
   message[0] = '\0';
-  if (machine->foreign || (wanted != NULL && strcmp(wanted, "off") == 0)) return NU_LAUNCH_NOTHING;
+  if (machine->foreign || (wanted && strcmp(wanted, "off") == 0)) return NU_LAUNCH_NOTHING;
   nu_launch launch = nu_launch_read(machine, "");
   return nu_launch_check(machine, threads, &launch, message);
 }

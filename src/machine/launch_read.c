@@ -21,7 +21,7 @@
 
 static size_t count_of(const char *text) {
   uint64_t count = 0;
-  if (text == NULL) return 0;
+  if (!text) return 0;
   size_t n = strspn(text, "0123456789");
   return nu_parse_count(text, n, &count) && count <= SIZE_MAX ? (size_t)count : 0;
 }
@@ -30,10 +30,10 @@ static size_t count_of(const char *text) {
 
 /* The item of a node in Slurm's lists: "2(x3),1" is 2 for nodes 0 to 2 and 1 for node 3. */
 static size_t slurm_item(const char *list, size_t node) {
-  while (list != NULL && *list != '\0') {
+  while (list && *list != '\0') {
     size_t item = strcspn(list, ",");
     const char *times = memchr(list, 'x', item);
-    size_t nodes = times != NULL ? count_of(times + 1) : 1;
+    size_t nodes = times ? count_of(times + 1) : 1;
     if (node < nodes) return count_of(list);
     node -= nodes;
     list += item + (list[item] == ',');
@@ -84,7 +84,7 @@ static bool read_proc(const char *root, const char *name, char text[TEXT_SIZE]) 
   char path[PATH_SIZE];
   int length = snprintf(path, sizeof path, "%s/proc/%s", root, name);
   FILE *file = length > 0 && (size_t)length < sizeof path ? fopen(path, "re") : NULL;
-  if (file == NULL) return false;
+  if (!file) return false;
   size_t n = fread(text, 1, TEXT_SIZE - 1, file);
   fclose(file);
   text[n] = '\0';
@@ -100,9 +100,9 @@ typedef struct process {
 
 /* Field `wanted` of /proc/PID/stat from the state on, which is field 3. */
 static const char *stat_field(const char *text, int wanted) {
-  for (int field = 3; field < wanted && text != NULL; field++) {
+  for (int field = 3; field < wanted && text; field++) {
     text = strchr(text, ' ');
-    if (text != NULL) text++;
+    if (text) text++;
   }
   return text;
 }
@@ -112,7 +112,7 @@ static bool read_process(const char *root, long pid, process *p) {
   snprintf(name, sizeof name, "%ld/stat", pid);
   if (!read_proc(root, name, text)) return false;
   const char *state = strrchr(text, ')'); /* the command before it may hold anything */
-  if (state == NULL || state[1] == '\0' || state[2] == '\0') return false;
+  if (!state || state[1] == '\0' || state[2] == '\0') return false;
   state += 2;
   *p = (process){.state = *state,
                  .parent = (long)count_of(stat_field(state, 4)),
@@ -133,7 +133,7 @@ static bool is_ancestor(const char *root, long pid) {
 /* A look (numann topo) and what waits to be continued disturb nobody. */
 static bool is_at_work(const char *root, long pid, const process *p) {
   long second = sysconf(_SC_CLK_TCK);
-  return strchr("RSD", p->state) != NULL && second > 0 && p->ticks >= (uint64_t)second &&
+  return strchr("RSD", p->state) && second > 0 && p->ticks >= (uint64_t)second &&
          !is_ancestor(root, pid);
 }
 
@@ -156,7 +156,7 @@ static size_t mark_mask(bool *marks, const nu_machine *machine, const char *root
   char text[TEXT_SIZE];
   size_t fresh = 0;
   const char *value = read_proc(root, task, text) ? strstr(text, name) : NULL;
-  if (value == NULL) return 0;
+  if (!value) return 0;
   value += sizeof name - 1;
   value += strspn(value, " \t");
   for (size_t i = 0; i < machine->processing_units; i++) {
@@ -174,11 +174,10 @@ static size_t mark_masks(bool *marks, const nu_machine *machine, const char *roo
   char path[PATH_SIZE];
   snprintf(path, sizeof path, "%s/proc/%ld/task", root, pid);
   DIR *folder = opendir(path);
-  if (folder == NULL) return 0;
+  if (!folder) return 0;
   size_t shared = 0, tasks = 0;
   struct dirent *entry;
-  while (tasks < MOST_TASKS && shared < machine->processing_units &&
-         (entry = readdir(folder)) != NULL) {
+  while (tasks < MOST_TASKS && shared < machine->processing_units && (entry = readdir(folder))) {
     if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
     snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
     shared += mark_mask(marks, machine, root, path);
@@ -191,7 +190,7 @@ static size_t mark_masks(bool *marks, const nu_machine *machine, const char *roo
 /* A process that binds its threads has its own mask no more: the threads' masks together are it. */
 static size_t count_shared(const nu_machine *machine, const char *root, long pid) {
   bool *marks = nu_alloc(machine->processing_units, sizeof *marks);
-  size_t shared = marks != NULL ? mark_masks(marks, machine, root, pid) : 0;
+  size_t shared = marks ? mark_masks(marks, machine, root, pid) : 0;
   free(marks);
   return shared;
 }
@@ -232,12 +231,12 @@ static void find_neighbours(nu_launch *launch, const nu_machine *machine, const 
   char path[PATH_SIZE];
   snprintf(path, sizeof path, "%s/proc", root);
   DIR *folder = opendir(path);
-  if (folder == NULL) return;
+  if (!folder) return;
   process self = {.parent = 0};
   read_process(root, (long)getpid(), &self);
   double end = nu_clock_seconds() + PATIENCE;
   struct dirent *entry;
-  for (size_t seen = 0; (entry = readdir(folder)) != NULL; seen++) {
+  for (size_t seen = 0; (entry = readdir(folder)); seen++) {
     if (seen > LEAST_PROCESSES && nu_clock_seconds() > end) break;
     if (!isdigit((unsigned char)entry->d_name[0]) || !is_numann(root, entry->d_name)) continue;
     long pid = strtol(entry->d_name, NULL, 10);

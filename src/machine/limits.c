@@ -34,7 +34,7 @@ static bool read_text(const char *folder, const char *name, char text[FILE_SIZE]
   int length = snprintf(path, sizeof path, "%s/%s", folder, name);
   if (length < 0 || (size_t)length >= sizeof path) return false;
   FILE *file = fopen(path, "re");
-  if (file == NULL) return false;
+  if (!file) return false;
   size_t n = fread(text, 1, FILE_SIZE - 1, file);
   fclose(file);
   text[n] = '\0';
@@ -91,12 +91,12 @@ static void walk_up(nu_limits *limits, const char *mount, const char *path) {
   size_t floor = strlen(mount);
   int length = snprintf(folder, sizeof folder, "%s%s", mount, path);
   if (length < 0 || (size_t)length >= sizeof folder) return;
-  if (strstr(path, "..") != NULL) folder[floor] = '\0';
+  if (strstr(path, "..")) folder[floor] = '\0';
   for (;;) {
     apply_quota(limits, folder);
     apply_memory(limits, folder);
     char *slash = strrchr(folder + floor, '/');
-    if (slash == NULL) return;
+    if (!slash) return;
     *slash = '\0';
   }
 }
@@ -106,7 +106,7 @@ static bool is_listed(const char *list, size_t n, const char *name) {
   size_t length = strlen(name);
   for (size_t at = 0; at <= n;) {
     const char *comma = memchr(list + at, ',', n - at);
-    size_t item = (comma != NULL ? (size_t)(comma - list) : n) - at;
+    size_t item = (comma ? (size_t)(comma - list) : n) - at;
     if (item == length && memcmp(list + at, name, length) == 0) return true;
     at += item + 1;
   }
@@ -116,8 +116,8 @@ static bool is_listed(const char *list, size_t n, const char *name) {
 /* One line of /proc/self/cgroup: "4:cpu,cpuacct:/job/7" or, version 2, "0::/job/7". */
 static void apply_line(nu_limits *limits, const char *root, const char *line) {
   const char *controllers = strchr(line, ':');
-  const char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-  if (path == NULL) return;
+  const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+  if (!path) return;
   controllers++;
   for (size_t i = 0; i < sizeof mounts / sizeof mounts[0]; i++) {
     if (!is_listed(controllers, (size_t)(path - controllers), mounts[i].controller)) continue;
@@ -132,7 +132,7 @@ static void read_cgroups(nu_limits *limits, const char *root) {
   int length = snprintf(folder, sizeof folder, "%s/proc/self", root);
   if (length < 0 || (size_t)length >= sizeof folder || !read_text(folder, "cgroup", text)) return;
   char *rest = NULL;
-  for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
     apply_line(limits, root, line);
 }
 
@@ -140,7 +140,7 @@ static void read_cgroups(nu_limits *limits, const char *root) {
  */
 static size_t read_variable(const char *name, const char *ends) {
   const char *text = getenv(name);
-  if (text == NULL) return 0;
+  if (!text) return 0;
   text += strspn(text, " \t");
   uint64_t count = 0;
   if (!nu_parse_count(text, strcspn(text, ends), &count) || count > SIZE_MAX) return 0;
@@ -156,13 +156,13 @@ static bool has_one_task_a_node(void) {
                                       "SLURM_TASKS_PER_NODE", "SLURM_NTASKS"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     const char *text = getenv(names[i]);
-    if (text != NULL) return strchr(text, ',') == NULL && read_variable(names[i], "(") == 1;
+    if (text) return !strchr(text, ',') && read_variable(names[i], "(") == 1;
   }
   return true;
 }
 
 static void read_slurm(nu_limits *limits) {
-  if (getenv("SLURM_JOB_ID") == NULL) return;
+  if (!getenv("SLURM_JOB_ID")) return;
   limits->slurm_name = "SLURM_CPUS_PER_TASK";
   limits->slurm = read_variable(limits->slurm_name, " ");
   if (limits->slurm > 0) return;
@@ -176,7 +176,7 @@ static void read_slurm(nu_limits *limits) {
 /* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
 nu_limits nu_limits_read(const char *root) {
   nu_limits limits = {0};
-  if (root == NULL) return limits;
+  if (!root) return limits;
   limits.omp = read_variable("OMP_NUM_THREADS", ", \t");
   read_slurm(&limits);
   read_cgroups(&limits, root);
@@ -190,7 +190,7 @@ bool nu_limits_nodes(const char *root, char list[NU_NODE_LIST]) {
   if (length < 0 || (size_t)length >= sizeof folder || !read_text(folder, "status", text))
     return false;
   const char *value = strstr(text, name);
-  if (value == NULL) return false;
+  if (!value) return false;
   value += sizeof name - 1;
   value += strspn(value, " \t");
   length = snprintf(list, NU_NODE_LIST, "%.*s", (int)strcspn(value, "\n"), value);

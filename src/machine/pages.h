@@ -1,7 +1,7 @@
 /* Pages: memory whose NUMA node matters. SPDX-License-Identifier: MIT
  *
- * A page lies where its node is asked for (nu_pages_prefer), or else where the first thread that
- * writes it runs. Linux's system calls; elsewhere only the latter. */
+ * A page lies on the node asked for (nu_pages_prefer), or else on that of the first thread to write
+ * it. Asking takes Linux's system calls; elsewhere the first write decides. */
 #ifndef NU_MACHINE_PAGES_H
 #define NU_MACHINE_PAGES_H
 
@@ -10,18 +10,18 @@
 
 #include "base/status.h"
 
-/* Of so many bytes, zero, at a page boundary, and not there yet: the first write makes a page. NULL
- * when refused. Free with nu_pages_free and the same number of bytes. */
+/* Zeroed memory of this many bytes that starts at a page boundary; a page comes into being with the
+ * first write to it. NULL when refused. Free with nu_pages_free and the same number of bytes. */
 void *nu_pages_alloc(size_t bytes);
 void nu_pages_free(void *memory, size_t bytes);
 
 /* Ask for the node with the system's number `node` for pages [at, at + bytes), which start at a
- * page; with `move` also for those that are there. 0, or the errno of a refusal: then the first
+ * page; with `move` also for pages that exist already. 0, or the errno of a refusal: then the first
  * write decides, and the pages are kept small, so that no large one spans two nodes. */
 int nu_pages_prefer(void *at, size_t bytes, unsigned node, bool move);
 
-/* The system's numbers of the nodes on which the n pages from `at` lie: a negative errno where a
- * page is not there. 0, or the errno of a refusal. */
+/* The system's numbers of the nodes on which the n pages from `at` lie: a negative errno for a
+ * page that does not exist. 0, or the errno of a refusal. */
 int nu_pages_ask(const void *at, size_t n, int *nodes);
 
 #endif

@@ -127,7 +127,7 @@ static void *wait_for_gate(void *gate) {
 /* Start and end `threads` - 1 threads that all live at the same time. */
 static numann_status probe_threads(size_t threads, numann_error *err) {
   pthread_t *ids = nu_alloc(threads, sizeof *ids);
-  if (ids == NULL) return nu_fail_memory(err, threads * sizeof *ids, "the thread team");
+  if (!ids) return nu_fail_memory(err, threads * sizeof *ids, "the thread team");
   pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&gate);
   size_t started = 0;

@@ -18,8 +18,8 @@ typedef void nu_team_fn(nu_team *team, size_t thread, void *arg);
  */
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err);
 
-/* The same with a call on `working` of the threads only, as threads 0 to working - 1; the others
- * run, and wait for the end. */
+/* The same, but fn is called only on `working` of the threads, numbered 0 to working - 1; the
+ * others wait for the end. */
 numann_status nu_team_run_some(size_t threads, size_t working, nu_team_fn *fn, void *arg,
                                numann_error *err);
 
@@ -32,30 +32,30 @@ typedef struct nu_cpus {
 /* Where working threads run, for the length of a region: each gets its own mask back at the end. */
 typedef struct nu_binding {
   const nu_cpus *cpus; /* [working], borrowed; NULL: binds nothing */
-  atomic_int
-      refusal; /* errno of a binding that the system refused: the thread then runs as it may */
+  atomic_int refusal;  /* errno of a binding that the system refused: that thread stays unbound */
 } nu_binding;
 
-/* nu_team_run_some with the working threads bound. binding NULL: as they may. */
+/* nu_team_run_some with the working threads bound; binding NULL: unbound. */
 numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *binding, nu_team_fn *fn,
                                 void *arg, numann_error *err);
 
-/* May the calling thread run on these only, and does it run on one of them? */
+/* Whether the calling thread is bound to these processors, and now runs on one of them. */
 bool nu_team_is_on(const nu_cpus *cpus);
 
-/* For the start of a program, before anything of OpenMP: LLVM's runtime ends a program that may not
- * bind its threads; where that is so, it is told not to try (KMP_AFFINITY). GNU's tries only under
- * OMP_PROC_BIND. */
+/* Call at the start of a program, before any use of OpenMP. LLVM's runtime ends a program that is
+ * not allowed to bind its threads; where that is so, this tells it not to try (KMP_AFFINITY). GNU's
+ * tries only under OMP_PROC_BIND. */
 void nu_team_expect_refusal(void);
 
 /* Does the OpenMP runtime bind threads (OMP_PROC_BIND, OMP_PLACES)? Then os[w] becomes a processor
- * of the place where it has put worker w of a team; neighbours in one place share its processors
- * out. */
+ * of the place where it has put worker w of a team; workers in one place divide its processors
+ * among them. */
 bool nu_team_binds(void);
 numann_status nu_team_seats(size_t threads, size_t working, unsigned *os, numann_error *err);
 
 /* All working threads of the team arrive before any leaves; what was written before is seen after.
- * Spins briefly, then sleeps; sleeps at once when the team has more threads than cores may run. */
+ * Spins briefly, then sleeps; sleeps at once when the team has more threads than can run at once.
+ */
 void nu_team_barrier(nu_team *team);
 
 /* OS numbers of the processors in the OpenMP runtime's places, the first `capacity` of them into
@@ -63,7 +63,7 @@ void nu_team_barrier(nu_team *team);
  * OMP_PLACES set, the runtime pins the first thread before main, and only this tells what the
  * process may use. */
 size_t nu_team_places(int *ids, size_t capacity);
-/* How many processors that makes; those of the calling thread's mask where there are no places. At
+/* How many processors those are; those of the calling thread's mask where there are no places. At
  * least 1. */
 size_t nu_team_processors(void);
 

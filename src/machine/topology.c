@@ -33,7 +33,7 @@ static bool serves(const survey *s, size_t node) {
 /* From a core of one node to the memory of another; the same for all where the machine tells
  * nothing. */
 static uint64_t distance(const survey *s, size_t from, size_t to) {
-  if (s->distances == NULL || from == s->n) return 0;
+  if (!s->distances || from == s->n) return 0;
   int row = hwloc_distances_obj_index(s->distances, s->nodes[from]);
   int column = hwloc_distances_obj_index(s->distances, s->nodes[to]);
   if (row < 0 || column < 0) return UINT64_MAX;
@@ -46,7 +46,7 @@ static hwloc_obj_t package_of(const survey *s, hwloc_obj_t object) {
 
 static bool shares_package(const survey *s, size_t a, size_t b) {
   hwloc_obj_t package = a < s->n ? package_of(s, s->nodes[a]) : NULL;
-  return package != NULL && package == package_of(s, s->nodes[b]);
+  return package && package == package_of(s, s->nodes[b]);
 }
 
 /* Memory with cores goes before memory alone, which is smaller or slower than it; then what is
@@ -104,7 +104,7 @@ static numann_status survey_open(survey *s, const nu_view *view, numann_error *e
 }
 
 static void survey_close(survey *s) {
-  if (s->distances != NULL) hwloc_distances_release(s->view->topology, s->distances);
+  if (s->distances) hwloc_distances_release(s->view->topology, s->distances);
   free(s->nodes);
   free(s->own);
   free(s->server);
@@ -117,21 +117,20 @@ static void survey_close(survey *s) {
  * cache is the core's own. */
 static hwloc_obj_t domain_of(const nu_view *v, hwloc_obj_t pu) {
   hwloc_obj_t cache = NULL, package = NULL;
-  for (hwloc_obj_t object = pu; object != NULL; object = object->parent) {
+  for (hwloc_obj_t object = pu; object; object = object->parent) {
     if (hwloc_obj_type_is_dcache(object->type)) cache = object;
-    if (object->type == HWLOC_OBJ_PACKAGE || object->parent == NULL)
-      package = package ? package : object;
+    if (object->type == HWLOC_OBJ_PACKAGE || !object->parent) package = package ? package : object;
   }
-  if (cache == NULL) return package;
+  if (!cache) return package;
   hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(v->topology, HWLOC_OBJ_CORE, pu);
-  bool own = hwloc_bitmap_isincluded(cache->cpuset, (core != NULL ? core : pu)->cpuset);
+  bool own = hwloc_bitmap_isincluded(cache->cpuset, (core ? core : pu)->cpuset);
   return cache->attr->cache.depth >= 3 || !own ? cache : package;
 }
 
 static unsigned number_of(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t pu,
                           unsigned otherwise) {
   hwloc_obj_t object = hwloc_get_ancestor_obj_by_type(v->topology, type, pu);
-  return object != NULL ? object->logical_index : otherwise;
+  return object ? object->logical_index : otherwise;
 }
 
 static int compare(size_t a, size_t b) { return (a > b) - (a < b); }
@@ -151,7 +150,7 @@ static void list_processors(const survey *s, nu_machine *machine) {
   hwloc_obj_t pu = NULL, last = NULL;
   size_t n = 0, home = s->n;
   unsigned domains = 0;
-  while ((pu = nu_view_next(v, HWLOC_OBJ_PU, pu)) != NULL) {
+  while ((pu = nu_view_next(v, HWLOC_OBJ_PU, pu))) {
     hwloc_obj_t domain = domain_of(v, pu);
     domains += domain != last;
     last = domain;
@@ -231,18 +230,18 @@ static void measure_caches(const nu_view *v, nu_machine *machine) {
   static const hwloc_obj_type_t types[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L3CACHE};
   unsigned first = (unsigned)hwloc_bitmap_first(v->usable);
   hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(v->topology, first);
-  for (size_t i = 0; pu != NULL && i < sizeof types / sizeof types[0]; i++) {
+  for (size_t i = 0; pu && i < sizeof types / sizeof types[0]; i++) {
     hwloc_obj_t cache = hwloc_get_ancestor_obj_by_type(v->topology, types[i], pu);
-    if (cache != NULL) *bytes[i] = (size_t)cache->attr->cache.size;
+    if (cache) *bytes[i] = (size_t)cache->attr->cache.size;
   }
 }
 
 static void copy_model(const nu_view *v, nu_machine *machine) {
   hwloc_obj_t package = hwloc_get_obj_by_type(v->topology, HWLOC_OBJ_PACKAGE, 0);
   hwloc_obj_t root = hwloc_get_root_obj(v->topology);
-  const char *model = package != NULL ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
-  if (model == NULL) model = hwloc_obj_get_info_by_name(root, "CPUModel");
-  if (model != NULL) snprintf(machine->model, sizeof machine->model, "%s", model);
+  const char *model = package ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
+  if (!model) model = hwloc_obj_get_info_by_name(root, "CPUModel");
+  if (model) snprintf(machine->model, sizeof machine->model, "%s", model);
 }
 
 /* Where hwloc knows no cores, as on some virtual machines, processing units stand for them. */
@@ -250,14 +249,14 @@ static void count_host(const nu_view *v, nu_machine *machine) {
   hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_cpuset(v->topology);
   hwloc_obj_type_t type =
       hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
-  for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core)) != NULL;) {
+  for (hwloc_obj_t core = NULL; (core = nu_view_next(v, type, core));) {
     machine->host_cores += hwloc_bitmap_intersects(core->cpuset, allowed) != 0;
     machine->all_cores++;
   }
 }
 
 static void count_packages(const nu_view *v, nu_machine *machine) {
-  for (hwloc_obj_t p = NULL; (p = nu_view_next(v, HWLOC_OBJ_PACKAGE, p)) != NULL;)
+  for (hwloc_obj_t p = NULL; (p = nu_view_next(v, HWLOC_OBJ_PACKAGE, p));)
     machine->packages += nu_view_may_use(v, p);
   if (machine->packages == 0) machine->packages = 1;
 }

@@ -40,7 +40,7 @@ static bool is_file(const char *topology) {
 /* The number of a level, "core:8" or "8". What is no number is for hwloc to refuse, as is 0. */
 static uint64_t level_count(const char *level, size_t n) {
   const char *colon = memchr(level, ':', n);
-  uint64_t count = strtoull(colon != NULL ? colon + 1 : level, NULL, 0);
+  uint64_t count = strtoull(colon ? colon + 1 : level, NULL, 0);
   return count > 0 ? count : 1;
 }
 
@@ -57,7 +57,7 @@ static bool is_too_large(const char *text) {
   while (*text != '\0' && fits) {
     size_t n = item_length(text);
     bool nodes = *text == '[' || tolower((unsigned char)*text) == 'n';
-    if (strchr("[( ", *text) == NULL) {
+    if (!strchr("[( ", *text)) {
       uint64_t count = level_count(text, n);
       product = count > MOST_PROCESSORS ? count : product * count;
     }
@@ -86,14 +86,14 @@ static numann_status set_file(hwloc_topology_t topology, const char *path, numan
   if (stat(path, &about) != 0) return fail_file(path, strerror(errno), err);
   if (!S_ISREG(about.st_mode)) return fail_file(path, "is no regular file", err);
   FILE *file = fopen(path, "re");
-  if (file == NULL) return fail_file(path, strerror(errno), err);
+  if (!file) return fail_file(path, strerror(errno), err);
   fclose(file);
   if (hwloc_topology_set_xml(topology, path) == 0) return NUMANN_OK;
   return fail_file(path, "is no topology that hwloc reads", err);
 }
 
 static numann_status set_source(hwloc_topology_t topology, const char *source, numann_error *err) {
-  if (source == NULL) return NUMANN_OK;
+  if (!source) return NUMANN_OK;
   return is_file(source) ? set_file(topology, source, err) : set_words(topology, source, err);
 }
 
@@ -102,10 +102,10 @@ static numann_status set_source(hwloc_topology_t topology, const char *source, n
 /* Do the numbers of all objects of a type, each only once, make up the set? */
 static bool make_up(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t set) {
   hwloc_bitmap_t seen = hwloc_bitmap_alloc();
-  bool once = seen != NULL;
+  bool once = seen;
   for (hwloc_obj_t object = NULL;
-       once && (object = hwloc_get_next_obj_by_type(topology, type, object)) != NULL;) {
-    once = object->cpuset != NULL && !hwloc_bitmap_isset(seen, object->os_index);
+       once && (object = hwloc_get_next_obj_by_type(topology, type, object));) {
+    once = object->cpuset && !hwloc_bitmap_isset(seen, object->os_index);
     once = once && hwloc_bitmap_set(seen, object->os_index) == 0;
   }
   bool all = once && hwloc_bitmap_isequal(seen, set);
@@ -141,8 +141,8 @@ static numann_status load_topology(hwloc_topology_t topology, const char *source
   hwloc_topology_set_type_filter(topology, HWLOC_OBJ_MISC, HWLOC_TYPE_FILTER_KEEP_NONE);
   hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
   bool loaded = hwloc_topology_load(topology) == 0;
-  if (loaded) return source != NULL ? check_loaded(topology, source, err) : NUMANN_OK;
-  if (source != NULL) return fail_file(source, "hwloc finds no whole machine in it", err);
+  if (loaded) return source ? check_loaded(topology, source, err) : NUMANN_OK;
+  if (source) return fail_file(source, "hwloc finds no whole machine in it", err);
   return nu_fail(err, NUMANN_ERR_MEMORY,
                  "machine: hwloc cannot load the topology; run lstopo to see what it says");
 }
@@ -154,12 +154,12 @@ static numann_status load_topology(hwloc_topology_t topology, const char *source
 static bool intersect_places(hwloc_bitmap_t usable) {
   size_t n = nu_team_places(NULL, 0);
   int *ids = n > 0 ? malloc(n * sizeof *ids) : NULL;
-  if (ids == NULL) return false;
+  if (!ids) return false;
   hwloc_bitmap_t places = hwloc_bitmap_alloc();
   size_t known = nu_team_places(ids, n) <= n ? n : 0;
-  for (size_t i = 0; places != NULL && i < known; i++)
+  for (size_t i = 0; places && i < known; i++)
     if (ids[i] >= 0) hwloc_bitmap_set(places, (unsigned)ids[i]);
-  bool found = places != NULL && hwloc_bitmap_intersects(places, usable);
+  bool found = places && hwloc_bitmap_intersects(places, usable);
   if (found) hwloc_bitmap_and(usable, usable, places);
   hwloc_bitmap_free(places);
   free(ids);
@@ -168,7 +168,7 @@ static bool intersect_places(hwloc_bitmap_t usable) {
 
 static void intersect_mask(hwloc_topology_t topology, hwloc_bitmap_t usable) {
   hwloc_bitmap_t mask = hwloc_bitmap_alloc();
-  if (mask != NULL && hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_THREAD) == 0 &&
+  if (mask && hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_THREAD) == 0 &&
       hwloc_bitmap_intersects(mask, usable))
     hwloc_bitmap_and(usable, usable, mask);
   hwloc_bitmap_free(mask);
@@ -176,7 +176,7 @@ static void intersect_mask(hwloc_topology_t topology, hwloc_bitmap_t usable) {
 
 static numann_status find_usable(nu_view *v, numann_error *err) {
   v->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(v->topology));
-  if (v->usable == NULL) return nu_fail_memory(err, sizeof(unsigned long), "a processor set");
+  if (!v->usable) return nu_fail_memory(err, sizeof(unsigned long), "a processor set");
   hwloc_bitmap_and(v->usable, v->usable, hwloc_topology_get_topology_cpuset(v->topology));
   if (hwloc_bitmap_iszero(v->usable))
     hwloc_bitmap_copy(v->usable, hwloc_topology_get_topology_cpuset(v->topology));
@@ -189,7 +189,7 @@ static numann_status find_usable(nu_view *v, numann_error *err) {
  * A fake root speaks for a described machine. */
 static void intersect_kernels_nodes(nu_view *v, const char *root, hwloc_bitmap_t some) {
   char list[NU_NODE_LIST];
-  if (root == NULL || (root[0] == '\0' && !hwloc_topology_is_thissystem(v->topology))) return;
+  if (!root || (root[0] == '\0' && !hwloc_topology_is_thissystem(v->topology))) return;
   if (!nu_limits_nodes(root, list) || hwloc_bitmap_list_sscanf(some, list) != 0) return;
   hwloc_bitmap_and(v->memory, v->memory, some);
 }
@@ -209,14 +209,14 @@ static void intersect_policy(nu_view *v, hwloc_bitmap_t some) {
 /* Where no node has a size (the words '[numa]' give none), sizes are untold. */
 static void clear_empty_nodes(nu_view *v) {
   if (hwloc_get_root_obj(v->topology)->total_memory == 0) return;
-  for (hwloc_obj_t node = NULL; (node = nu_view_next(v, HWLOC_OBJ_NUMANODE, node)) != NULL;)
+  for (hwloc_obj_t node = NULL; (node = nu_view_next(v, HWLOC_OBJ_NUMANODE, node));)
     if (node->attr->numanode.local_memory == 0) hwloc_bitmap_clr(v->memory, node->os_index);
 }
 
 static numann_status find_memory(nu_view *v, const char *root, numann_error *err) {
   hwloc_bitmap_t some = hwloc_bitmap_alloc();
   v->memory = hwloc_bitmap_dup(hwloc_topology_get_allowed_nodeset(v->topology));
-  if (v->memory == NULL || some == NULL) {
+  if (!v->memory || !some) {
     hwloc_bitmap_free(some);
     return nu_fail_memory(err, sizeof(unsigned long), "a node set");
   }
@@ -233,7 +233,7 @@ static numann_status find_memory(nu_view *v, const char *root, numann_error *err
 void nu_view_close(nu_view *v) {
   hwloc_bitmap_free(v->usable);
   hwloc_bitmap_free(v->memory);
-  if (v->topology != NULL) hwloc_topology_destroy(v->topology);
+  if (v->topology) hwloc_topology_destroy(v->topology);
 }
 
 numann_status nu_view_open(nu_view *v, const nu_machine_source *source, numann_error *err) {
@@ -248,7 +248,7 @@ numann_status nu_view_open(nu_view *v, const nu_machine_source *source, numann_e
 }
 
 bool nu_view_may_use(const nu_view *v, hwloc_obj_t object) {
-  return object->cpuset != NULL && hwloc_bitmap_intersects(object->cpuset, v->usable);
+  return object->cpuset && hwloc_bitmap_intersects(object->cpuset, v->usable);
 }
 
 hwloc_obj_t nu_view_next(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t previous) {
@@ -257,7 +257,7 @@ hwloc_obj_t nu_view_next(const nu_view *v, hwloc_obj_type_t type, hwloc_obj_t pr
 
 bool nu_view_has_own_cores(const nu_view *v, hwloc_obj_t node) {
   if (hwloc_bitmap_iszero(node->cpuset)) return false;
-  for (hwloc_obj_t other = NULL; (other = nu_view_next(v, HWLOC_OBJ_NUMANODE, other)) != NULL;) {
+  for (hwloc_obj_t other = NULL; (other = nu_view_next(v, HWLOC_OBJ_NUMANODE, other));) {
     if (other == node || hwloc_bitmap_iszero(other->cpuset)) continue;
     bool same = hwloc_bitmap_isequal(other->cpuset, node->cpuset);
     if (same && other->logical_index < node->logical_index) return false;

@@ -16,7 +16,7 @@ typedef struct nu_view {
   hwloc_bitmap_t memory; /* NUMA nodes with memory that this process may use; may be empty */
 } nu_view;
 
-/* Close it also after a failure. */
+/* To be closed after a failure, too. */
 numann_status nu_view_open(nu_view *view, const nu_machine_source *source, numann_error *err);
 void nu_view_close(nu_view *view);
 
@@ -28,7 +28,7 @@ bool nu_view_may_use(const nu_view *view, hwloc_obj_t object);
 /* The next object of a type, from NULL on; NULL at the end. */
 hwloc_obj_t nu_view_next(const nu_view *view, hwloc_obj_type_t type, hwloc_obj_t previous);
 
-/* Does the node stand for cores of its own? Memory that lies beside a node (HBM) has the same
+/* Whether the node has cores of its own. Memory that lies beside a node (HBM) has the same
  * processors as the node, memory that belongs to no core (CXL) those of several nodes. */
 bool nu_view_has_own_cores(const nu_view *view, hwloc_obj_t node);
 

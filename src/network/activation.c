@@ -4,6 +4,8 @@
 static const char *const activation_names[NU_ACTIVATIONS] = {
     [NU_STEP] = "step",      [NU_IDENTITY] = "identity", [NU_SIGMOID] = "sigmoid",
     [NU_TANH] = "tanh",      [NU_RELU] = "relu",         [NU_LEAKY_RELU] = "leaky_relu",
+    [NU_GELU] = "gelu",      [NU_SILU] = "silu",         [NU_ELU] = "elu",
+    [NU_SELU] = "selu",      [NU_MISH] = "mish",         [NU_SOFTPLUS] = "softplus",
     [NU_SOFTMAX] = "softmax"};
 
 static const char *const loss_names[NU_LOSSES] = {

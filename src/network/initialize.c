@@ -25,11 +25,18 @@ static const initializer initializers[] = {{AUTO, false}, {GLOROT, false},  {GLO
                                            {LECUN, true}, {CONSTANT, false}};
 #define INITIALIZERS (sizeof names / sizeof *names)
 
-/* He for the ReLU family, whose units pass half of the variance; Glorot otherwise. */
+/* He for the ReLU family, whose units pass half of the variance, and for what is used in their
+ * place: gelu, silu and mish were proposed so, elu with He's (Clevert et al. 2016). selu keeps the
+ * variance only with LeCun's normal numbers (Klambauer et al. 2017). Glorot otherwise. */
+static const initializer by_activation[NU_ACTIVATIONS] = {
+    [NU_STEP] = {GLOROT, false},   [NU_IDENTITY] = {GLOROT, false}, [NU_SIGMOID] = {GLOROT, false},
+    [NU_TANH] = {GLOROT, false},   [NU_RELU] = {HE, true},          [NU_LEAKY_RELU] = {HE, true},
+    [NU_GELU] = {HE, true},        [NU_SILU] = {HE, true},          [NU_ELU] = {HE, true},
+    [NU_SELU] = {LECUN, true},     [NU_MISH] = {HE, true},          [NU_SOFTPLUS] = {GLOROT, false},
+    [NU_SOFTMAX] = {GLOROT, false}};
+
 static initializer resolve_auto(initializer chosen, nu_activation activation) {
-  if (chosen.by != AUTO) return chosen;
-  bool relu = activation == NU_RELU || activation == NU_LEAKY_RELU;
-  return (initializer){relu ? HE : GLOROT, relu};
+  return chosen.by == AUTO ? by_activation[activation] : chosen;
 }
 
 static double variance(scheme by, size_t inputs, size_t neurons) {
@@ -39,7 +46,11 @@ static double variance(scheme by, size_t inputs, size_t neurons) {
 }
 
 static void draw(nu_layer *layer, initializer chosen, double constant, nu_stream stream) {
-  size_t n = layer->neurons * layer->inputs;
+  size_t n = layer->neurons * layer->links;
+  if (layer->kind->initial != 0.0f) {
+    for (size_t i = 0; i < n; i++) layer->weights[i] = layer->kind->initial;
+    return;
+  }
   if (chosen.by == CONSTANT) {
     for (size_t i = 0; i < n; i++) layer->weights[i] = (float)constant;
     return;
@@ -63,7 +74,7 @@ static numann_status initialize_layer(nu_layer *layer, size_t l, const numann_co
   nu_stream stream = {nu_config_count(config, "train.seed"), NU_PURPOSE_WEIGHTS, (uint32_t)l};
   draw(layer, resolve_auto(initializers[choice], layer->activation),
        nu_config_real(config, "network.initializer_value"), stream);
-  for (size_t j = 0; j < layer->neurons; j++) layer->biases[j] = 0.0f;
+  for (size_t j = 0; layer->bias && j < layer->neurons; j++) layer->biases[j] = 0.0f;
   return NUMANN_OK;
 }
 

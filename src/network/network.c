@@ -10,56 +10,77 @@
 #include "config/config.h"
 #include "data/data.h"
 
-/* n_parameters = sum over layers of neurons * (inputs + 1); false on overflow. */
-static bool count_parameters(size_t n_layers, const size_t *sizes, size_t *total) {
-  *total = 0;
-  for (size_t l = 0; l < n_layers; l++) {
-    size_t row, block;
-    if (!nu_size_add(sizes[l], 1, &row) || !nu_size_mul(row, sizes[l + 1], &block) ||
-        !nu_size_add(*total, block, total)) {
+/* ---- memory */
+
+/* Set the shapes of all layers and count their parameters; false on overflow. */
+static bool count_parameters(numann_network *network) {
+  size_t *total = &network->n_parameters;
+  for (size_t l = 0; l < network->n_layers; l++) {
+    nu_layer *layer = &network->layers[l];
+    size_t block;
+    if (layer->kind->shape) layer->kind->shape(layer);
+    if (!nu_size_mul(layer->neurons, nu_layer_rows(layer), &block) ||
+        !nu_size_add(*total, block, total))
       return false;
-    }
   }
   return *total <= SIZE_MAX / sizeof(float) / 4;
 }
 
-static void place_layers(numann_network *network, const size_t *sizes,
-                         const nu_activation *activations) {
+static void place_layers(numann_network *network) {
   float *next = network->parameters;
   for (size_t l = 0; l < network->n_layers; l++) {
     nu_layer *layer = &network->layers[l];
-    layer->inputs = sizes[l];
-    layer->neurons = sizes[l + 1];
-    layer->activation = activations[l];
     layer->weights = next;
-    layer->biases = next + layer->neurons * layer->inputs;
-    next = layer->biases + layer->neurons;
+    layer->biases = next + layer->neurons * layer->links;
+    next += nu_layer_parameters(layer);
   }
+}
+
+numann_status nu_network_build(numann_network **out, size_t n_layers, const nu_layer *layers,
+                               nu_loss loss, numann_error *err) {
+  *out = NULL;
+  numann_network *network = nu_alloc(1, sizeof *network);
+  if (network) network->layers = nu_alloc(n_layers, sizeof *network->layers);
+  if (network && network->layers) {
+    memcpy(network->layers, layers, n_layers * sizeof *layers);
+    network->n_layers = n_layers;
+    network->loss = loss;
+    if (!count_parameters(network)) {
+      numann_network_destroy(network);
+      return nu_fail(err, NUMANN_ERR_CONFIG,
+                     "network: the number of weights overflows; use smaller layers");
+    }
+    network->parameters = nu_alloc(network->n_parameters, sizeof(float));
+  }
+  if (!network || !network->parameters) {
+    size_t bytes = network ? network->n_parameters * sizeof(float) : sizeof *network;
+    numann_network_destroy(network);
+    return nu_fail_memory(err, bytes, "the network's weights");
+  }
+  place_layers(network);
+  *out = network;
+  return NUMANN_OK;
 }
 
 numann_status nu_network_allocate(numann_network **out, size_t n_layers, const size_t *sizes,
                                   const nu_activation *activations, nu_loss loss,
                                   numann_error *err) {
-  *out = NULL;
-  size_t total;
-  if (!count_parameters(n_layers, sizes, &total)) {
-    return nu_fail(err, NUMANN_ERR_CONFIG,
-                   "network: the number of weights overflows; use smaller layers");
-  }
-  numann_network *network = nu_alloc(1, sizeof *network);
-  if (network) {
-    network->layers = nu_alloc(n_layers, sizeof *network->layers);
-    network->parameters = nu_alloc(total, sizeof(float));
-  }
-  if (!network || !network->layers || !network->parameters) {
-    numann_network_destroy(network);
-    return nu_fail_memory(err, total * sizeof(float), "the network's weights");
-  }
-  network->n_layers = n_layers;
-  network->n_parameters = total;
-  network->loss = loss;
-  place_layers(network, sizes, activations);
-  *out = network;
+  nu_layer *layers = nu_alloc(n_layers, sizeof *layers);
+  if (!layers) return nu_fail_memory(err, n_layers * sizeof *layers, "the layers");
+  for (size_t l = 0; l < n_layers; l++)
+    layers[l] = (nu_layer){.kind = nu_kinds[0],
+                           .inputs = sizes[l],
+                           .neurons = sizes[l + 1],
+                           .activation = activations[l]};
+  numann_status status = nu_network_build(out, n_layers, layers, loss, err);
+  free(layers);
+  return status;
+}
+
+numann_status nu_network_copy(numann_network **out, const numann_network *network,
+                              numann_error *err) {
+  NU_TRY(nu_network_build(out, network->n_layers, network->layers, network->loss, err));
+  memcpy((*out)->parameters, network->parameters, network->n_parameters * sizeof(float));
   return NUMANN_OK;
 }
 
@@ -70,36 +91,74 @@ void numann_network_destroy(numann_network *network) {
   free(network);
 }
 
-/* The rules that concern one layer: where step and softmax may stand. */
-static numann_status check_layer(const numann_config *config, const char *key,
-                                 nu_activation activation, size_t l, size_t n_layers,
-                                 numann_error *err) {
-  if (activation == NU_SOFTMAX && l + 1 < n_layers) {
-    return nu_config_fail(
-        config, key, err,
-        "softmax in a hidden layer; it belongs to the last one: use relu or tanh here");
-  }
-  if (activation == NU_STEP && n_layers > 1) {
-    return nu_config_fail(
-        config, key, err,
-        "step has no derivative, so a network with it has one layer (the perceptron "
-        "rule); use sigmoid or relu");
+/* ---- from a config */
+
+const nu_kind *nu_kind_named(const char *name) {
+  size_t i = 0;
+  while (nu_kinds[i] && strcmp(nu_kinds[i]->name, name) != 0) i++;
+  return nu_kinds[i];
+}
+
+static numann_status read_kind(nu_layer *layer, const numann_config *config, const char *key,
+                               numann_error *err) {
+  char own[80];
+  size_t n = 0, choice = 0;
+  const char *names[NU_KINDS_MOST];
+  for (; nu_kinds[n]; n++) names[n] = nu_kinds[n]->name;
+  snprintf(own, sizeof own, "%s.kind", key);
+  if (nu_config_given(config, own)) NU_TRY(nu_config_choice(config, own, names, n, &choice, err));
+  layer->kind = nu_kinds[choice];
+  return NUMANN_OK;
+}
+
+/* Keys that other kinds have. */
+static numann_status refuse_keys(const nu_layer *layer, const numann_config *config,
+                                 const char *key, numann_error *err) {
+  static const char *const names[] = {"neurons", "activation", "initializer", "rate"};
+  char own[80];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    snprintf(own, sizeof own, "%s.%s", key, names[i]);
+    if (strstr(layer->kind->keys, names[i]) || !nu_config_given(config, own)) continue;
+    return nu_config_fail(config, own, err, "a %s layer has no %s; leave it out", layer->kind->name,
+                          names[i]);
   }
   return NUMANN_OK;
 }
 
-/* Neurons and activations of the config into sizes[1..n] and activations[0..n). */
-static numann_status read_layers(const numann_config *config, size_t n_layers, size_t *sizes,
-                                 nu_activation *activations, numann_error *err) {
+/* Where step, softmax and layers without neurons may stand. */
+static numann_status check_layer(const nu_layer *layer, const numann_config *config,
+                                 const char *key, bool last, bool only, numann_error *err) {
+  char own[80];
+  snprintf(own, sizeof own, "%s.activation", key);
+  if (layer->activation == NU_SOFTMAX && !last)
+    return nu_config_fail(config, own, err,
+                          "softmax in a hidden layer; it belongs to the last one: use relu or tanh "
+                          "here");
+  if (layer->activation == NU_STEP && !only)
+    return nu_config_fail(config, own, err,
+                          "step has no derivative, so a network with it has one layer (the "
+                          "perceptron rule); use sigmoid or relu");
+  snprintf(own, sizeof own, "%s.kind", key);
+  if (last && !layer->kind->product)
+    return nu_config_fail(config, own, err,
+                          "%s in the last layer, which gives the answers; put a dense layer behind "
+                          "it",
+                          layer->kind->name);
+  return NUMANN_OK;
+}
+
+static numann_status read_layers(nu_layer *layers, size_t n_layers, const numann_config *config,
+                                 size_t inputs, numann_error *err) {
   char key[64];
-  for (size_t l = 0; l < n_layers; l++) {
-    size_t choice;
-    snprintf(key, sizeof key, "network.layers.%zu.neurons", l);
-    sizes[l + 1] = nu_config_count(config, key);
-    snprintf(key, sizeof key, "network.layers.%zu.activation", l);
-    NU_TRY(nu_config_choice(config, key, nu_activation_names(), NU_ACTIVATIONS, &choice, err));
-    activations[l] = (nu_activation)choice;
-    NU_TRY(check_layer(config, key, activations[l], l, n_layers, err));
+  for (size_t l = 0; l < n_layers; inputs = layers[l++].neurons) {
+    nu_layer *layer = &layers[l];
+    snprintf(key, sizeof key, "network.layers.%zu", l);
+    NU_TRY(read_kind(layer, config, key, err));
+    NU_TRY(refuse_keys(layer, config, key, err));
+    layer->inputs = layer->neurons = inputs;
+    layer->activation = NU_IDENTITY;
+    if (layer->kind->read) NU_TRY(layer->kind->read(layer, config, key, err));
+    NU_TRY(check_layer(layer, config, key, l + 1 == n_layers, n_layers == 1, err));
   }
   return NUMANN_OK;
 }
@@ -143,15 +202,16 @@ static numann_status read_loss(const numann_config *config, nu_activation output
   return NUMANN_OK;
 }
 
-static numann_status shape(numann_network **out, const numann_config *config, size_t n_layers,
-                           size_t *sizes, nu_activation *activations, size_t classes,
+static numann_status shape(numann_network **out, nu_layer *layers, size_t n_layers,
+                           const numann_config *config, size_t inputs, size_t classes,
                            size_t targets, numann_error *err) {
   nu_loss loss;
-  size_t last = n_layers - 1;
-  NU_TRY(read_layers(config, n_layers, sizes, activations, err));
-  NU_TRY(check_outputs(config, last, sizes[n_layers], activations[last], classes, targets, err));
-  NU_TRY(read_loss(config, activations[last], sizes[n_layers], classes, &loss, err));
-  return nu_network_allocate(out, n_layers, sizes, activations, loss, err);
+  const nu_layer *last = &layers[n_layers - 1];
+  NU_TRY(read_layers(layers, n_layers, config, inputs, err));
+  NU_TRY(
+      check_outputs(config, n_layers - 1, last->neurons, last->activation, classes, targets, err));
+  NU_TRY(read_loss(config, last->activation, last->neurons, classes, &loss, err));
+  return nu_network_build(out, n_layers, layers, loss, err);
 }
 
 numann_status nu_network_shape(numann_network **out, const numann_config *config, size_t inputs,
@@ -162,17 +222,10 @@ numann_status nu_network_shape(numann_network **out, const numann_config *config
     return nu_config_fail(config, "network.layers", err,
                           "no layers; give at least the output layer");
   }
-  size_t *sizes = nu_alloc(n_layers + 1, sizeof *sizes);
-  nu_activation *activations = nu_alloc(n_layers, sizeof *activations);
-  numann_status status = NUMANN_OK;
-  if (sizes && activations) {
-    sizes[0] = inputs;
-    status = shape(out, config, n_layers, sizes, activations, classes, targets, err);
-  } else {
-    status = nu_fail_memory(err, n_layers * sizeof *sizes, "the layers");
-  }
-  free(sizes);
-  free(activations);
+  nu_layer *layers = nu_alloc(n_layers, sizeof *layers);
+  if (!layers) return nu_fail_memory(err, n_layers * sizeof *layers, "the layers");
+  numann_status status = shape(out, layers, n_layers, config, inputs, classes, targets, err);
+  free(layers);
   return status;
 }
 
@@ -195,10 +248,22 @@ size_t numann_network_outputs(const numann_network *network) {
 }
 size_t numann_network_parameters(const numann_network *network) { return network->n_parameters; }
 const float *numann_network_weights_view(const numann_network *network, size_t layer) {
-  return network->layers[layer].weights;
+  return network->layers[layer].links ? network->layers[layer].weights : NULL;
 }
 const float *numann_network_biases_view(const numann_network *network, size_t layer) {
-  return network->layers[layer].biases;
+  return network->layers[layer].bias ? network->layers[layer].biases : NULL;
+}
+
+void nu_network_describe(const numann_network *network, nu_text *out) {
+  nu_text_addf(out, "%zu", numann_network_inputs(network));
+  for (size_t l = 0; l < network->n_layers; l++) {
+    const nu_layer *layer = &network->layers[l];
+    if (layer->kind->product)
+      nu_text_addf(out, " - %zu %s", layer->neurons, nu_activation_name(layer->activation));
+    else nu_text_addf(out, " - %s", layer->kind->name);
+    if (layer->rate > 0.0) nu_text_addf(out, " %g", layer->rate);
+  }
+  nu_text_addf(out, ", %zu parameters", numann_network_parameters(network));
 }
 
 /* Little-endian bytes of up to 1024 floats at a time, whatever the machine's order. */
@@ -232,8 +297,8 @@ bool nu_network_finite(const numann_network *network, size_t *layer, bool *bias)
   for (size_t l = 0; l < network->n_layers; l++) {
     const nu_layer *at = &network->layers[l];
     *layer = l;
-    *bias = all_finite(at->weights, at->neurons * at->inputs);
-    if (!*bias || !all_finite(at->biases, at->neurons)) return false;
+    *bias = all_finite(at->weights, at->neurons * at->links);
+    if (!*bias || !all_finite(at->biases, at->bias ? at->neurons : 0)) return false;
   }
   return true;
 }

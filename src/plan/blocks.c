@@ -44,11 +44,10 @@ static size_t row_bytes(const numann_network *network) {
 /* Where the rows of a batch do not fit the second-level cache, chunks of them that do, if the
  * gradient, which every chunk adds to, is less to carry than the rows were. A chunk is 2^n grains:
  * then the tree closes at its end, and one sum is carried on. */
-size_t nu_chunk_for(const numann_plan *plan, const numann_network *network,
-                    const nu_machine *machine) {
+size_t nu_chunk_for(const nu_plan *plan, const numann_network *network, const nu_machine *machine) {
   size_t cache = machine->l2_bytes ? machine->l2_bytes : USUAL_L2;
-  size_t all = nu_plan_group_grains(plan, plan->batch, 0).end;
-  size_t grain_bytes = row_bytes(network) * plan->grain, chunk = 1;
+  size_t all = nu_plan_group_grains(plan, plan->problem.batch, 0).end;
+  size_t grain_bytes = row_bytes(network) * plan->problem.grain, chunk = 1;
   while (2 * chunk * grain_bytes <= cache / 2) chunk *= 2;
   size_t carried = network->n_parameters * sizeof(float);
   bool pays = all * grain_bytes > cache && carried < chunk * grain_bytes / 2;

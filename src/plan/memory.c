@@ -1,13 +1,11 @@
-/* How much memory a training will take: the allocations of data, network, engine and trainer,
- * counted beforehand. SPDX-License-Identifier: MIT
- *
- * What a stage allocates stands there: data/table.c, network/network.c, trainer/engine.c, state.c.
- * A change there is a change here; tests/check_plan.c holds the roots against the trainer's own
- * count. */
+/* How much memory a training will take: the ledger's sums, and what stands beside the engine: rows
+ * (data/table.c), weights as files hold them (network, trainer/state.c), the program itself.
+ * SPDX-License-Identifier: MIT */
 #include "plan/memory.h"
 
-#include "plan/cost.h"
-#include "plan/placement.h"
+#include <stdint.h>
+
+#include "base/least.h"
 
 /* Measured with getrusage: the command with its libraries, its config and one thread; each further
  * thread's stack; and what reading a file holds beside the rows (data/table.c, data/input.c). */
@@ -17,19 +15,8 @@
 /* Rows are read into pieces that double in size from here to there. */
 #define PIECE_LEAST (64u << 10)
 #define PIECE_MOST (32u << 20)
-/* Rows that a thread evaluates together (trainer/evaluate.c). */
-#define EVALUATED_ROWS 256
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-
-static size_t engine_floats(const numann_plan *plan, const numann_network *network) {
-  size_t floats = 0;
-  for (size_t l = 0; l < network->n_layers; l++) {
-    floats += nu_plan_layer_floats(plan, network->layers[l].inputs, network->layers[l].neurons);
-  }
-  return floats;
-}
+/* Rows of a thread that are evaluated together: their activations stay in the cache. */
+#define EVALUATED_ROWS 256u
 
 static size_t features_of(const numann_network *network) { return network->layers[0].inputs; }
 static size_t outputs_of(const numann_network *network) {
@@ -44,9 +31,9 @@ static size_t data_bytes(const numann_network *network, const nu_memory_request 
 
 static size_t largest_piece(size_t bytes) {
   size_t most = 0;
-  for (size_t piece = PIECE_LEAST; bytes > 0; piece = smaller(2 * piece, PIECE_MOST)) {
-    most = larger(most, smaller(bytes, piece));
-    bytes -= smaller(bytes, piece);
+  for (size_t piece = PIECE_LEAST; bytes > 0; piece = nu_smaller(2 * piece, PIECE_MOST)) {
+    most = nu_larger(most, nu_smaller(bytes, piece));
+    bytes -= nu_smaller(bytes, piece);
   }
   return most;
 }
@@ -60,69 +47,44 @@ static size_t reading_bytes(const numann_network *network, const nu_memory_reque
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     size_t bytes = data_bytes(network, r, rows[i]);
     before += bytes;
-    most = larger(most, before + (r->copied ? bytes : largest_piece(bytes) + READING_BYTES));
+    most = nu_larger(most, before + (r->copied ? bytes : largest_piece(bytes) + READING_BYTES));
   }
   return most;
 }
 
-/* ---- the engine: placement.h counts its buffers */
+/* ---- evaluation */
 
-/* Floats of one held row. */
-static size_t row_floats(const numann_network *network, size_t copies) {
-  size_t floats = nu_stride(features_of(network)) + outputs_of(network);
-  for (size_t l = 0; l < network->n_layers; l++)
-    floats += copies * nu_stride(network->layers[l].neurons);
-  return floats;
+nu_plan nu_plan_for_evaluation(size_t threads, size_t rows) {
+  threads = nu_larger(threads, 1);
+  size_t batch = nu_larger(1, nu_smaller(rows, EVALUATED_ROWS * threads));
+  return nu_plan_of(threads, NU_SAMPLES, 0, batch, (batch + threads - 1) / threads);
 }
 
-/* Roots of the complete subtrees of an interval of grains (trainer/tree.h). */
-static size_t count_roots(nu_range grains) {
-  size_t n = 0;
-  for (size_t at = grains.begin; at < grains.end; n++) {
-    size_t size = 1;
-    while (at % (2 * size) == 0 && at + 2 * size <= grains.end) size *= 2;
-    at += size;
-  }
-  return n;
-}
-
-size_t nu_plan_roots(const numann_plan *plan, size_t rows) {
-  size_t most = 0;
-  for (size_t group = 0; group < plan->groups; group++) {
-    nu_range all = nu_plan_group_grains(plan, rows, group);
-    for (size_t end = all.begin; end < all.end;) {
-      end = smaller(end + plan->chunk, all.end);
-      most = larger(most, count_roots((nu_range){all.begin, end}));
-    }
-  }
-  return most;
-}
-
-/* The rows that an evaluation holds, and its answers to all `rows`. */
-static size_t evaluation_bytes(const numann_plan *plan, const numann_network *network,
-                               size_t rows) {
-  size_t held = smaller(EVALUATED_ROWS * plan->threads, rows);
-  return (held * row_floats(network, 1) + rows * outputs_of(network)) * sizeof(float) +
-         rows * sizeof(double);
+/* The engine of an evaluation, and its answers to all `rows`. */
+static size_t evaluation_bytes(const nu_plan *plan, const numann_network *network, size_t rows,
+                               nu_use use) {
+  nu_plan evaluation = nu_plan_for_evaluation(plan->threads, rows);
+  return nu_ledger_bytes(&evaluation, network, use, NU_BUFFER_KINDS) +
+         rows * (outputs_of(network) * sizeof(float) + sizeof(double));
 }
 
 /* What the measuring of all parts at the end takes, which has the trainer's place. */
-static size_t final_bytes(const numann_plan *plan, const numann_network *network,
+static size_t final_bytes(const nu_plan *plan, const numann_network *network,
                           const nu_memory_request *r) {
-  size_t rows = larger(r->train_rows, larger(r->validation_rows, r->test_rows));
+  size_t rows = nu_larger(r->train_rows, nu_larger(r->validation_rows, r->test_rows));
   return PROGRAM_BYTES + data_bytes(network, r, r->train_rows + r->validation_rows + r->test_rows) +
-         (engine_floats(plan, network) + network->n_parameters) * sizeof(float) +
-         evaluation_bytes(plan, network, rows) + plan->threads * THREAD_BYTES;
+         network->n_parameters * sizeof(float) +
+         evaluation_bytes(plan, network, rows, NU_USE_PREDICT) + plan->threads * THREAD_BYTES;
 }
 
 /* ---- the whole */
 
 /* Of neighbouring kinds. */
-static size_t bytes_of(const numann_plan *plan, const numann_network *network, nu_buffer_kind first,
+static size_t bytes_of(const nu_plan *plan, const numann_network *network, nu_buffer_kind first,
                        nu_buffer_kind last) {
   size_t bytes = 0;
   for (size_t kind = first; kind <= last; kind++)
-    bytes += nu_plan_buffer_bytes(plan, network, (nu_buffer_kind)kind);
+    bytes += nu_ledger_bytes(plan, network, nu_plan_use(plan), (nu_buffer_kind)kind);
   return bytes;
 }
 
@@ -132,33 +94,36 @@ static void add(nu_memory *memory, const char *purpose, size_t bytes) {
   memory->bytes += bytes;
 }
 
-nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
+nu_memory nu_plan_memory(const nu_plan *plan, const numann_network *network,
                          const nu_memory_request *r) {
   nu_memory memory = {.n_parts = 0};
   size_t rows = r->train_rows + r->validation_rows + r->test_rows;
   size_t logical = network->n_parameters * sizeof(float);
-  size_t root = nu_plan_roots_of_group(plan) ? engine_floats(plan, network) * sizeof(float) : 0;
+  size_t root =
+      nu_plan_leaves_roots(plan) ? nu_plan_network_floats(plan, network) * sizeof(float) : 0;
   size_t stacks = (plan->threads + plan->idle) * THREAD_BYTES;
   add(&memory, "program and libraries", PROGRAM_BYTES);
   add(&memory, "data", data_bytes(network, r, rows));
   add(&memory, "order of the rows", r->train_rows * sizeof(uint32_t));
   add(&memory, "weights, as the kernels want them",
-      nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHTS));
+      bytes_of(plan, network, NU_BUFFER_WEIGHTS, NU_BUFFER_WEIGHTS));
   add(&memory, "weights, as files hold them", (r->best ? 3 : 1) * logical);
   add(&memory, "moments of the optimiser, both forms",
-      bytes_of(plan, network, NU_BUFFER_MOMENT1, NU_BUFFER_MOMENT2) + plan->moments * logical);
+      bytes_of(plan, network, NU_BUFFER_ARRAY, NU_BUFFER_ARRAY) + plan->arrays * logical);
   add(&memory, "rows of a batch: activations, deltas",
-      bytes_of(plan, network, NU_BUFFER_INPUTS, NU_BUFFER_DELTAS) + plan->batch * sizeof(double));
+      bytes_of(plan, network, NU_BUFFER_INPUTS, NU_BUFFER_DELTAS) +
+          bytes_of(plan, network, NU_BUFFER_SAMPLES, NU_BUFFER_NORMS));
   add(&memory, "pairs of bf16",
-      nu_plan_buffer_bytes(plan, network, NU_BUFFER_WEIGHT_PAIRS) +
+      bytes_of(plan, network, NU_BUFFER_WEIGHT_PAIRS, NU_BUFFER_WEIGHT_PAIRS) +
           bytes_of(plan, network, NU_BUFFER_INPUT_PAIRS, NU_BUFFER_DELTA_PAIRS));
-  add(&memory, "packed operands", nu_plan_buffer_bytes(plan, network, NU_BUFFER_PACKED));
-  add(&memory, "gradient", nu_plan_buffer_bytes(plan, network, NU_BUFFER_GRADIENT) + root);
+  add(&memory, "packed operands", bytes_of(plan, network, NU_BUFFER_PACKED, NU_BUFFER_PACKED));
+  add(&memory, "gradient", bytes_of(plan, network, NU_BUFFER_GRADIENT, NU_BUFFER_GRADIENT) + root);
   add(&memory, "sums that wait for other groups",
-      nu_plan_buffer_bytes(plan, network, NU_BUFFER_ROOT) - root);
+      bytes_of(plan, network, NU_BUFFER_ROOT, NU_BUFFER_ROOT) - root);
   add(&memory, "scratch and stacks of the threads",
-      nu_plan_buffer_bytes(plan, network, NU_BUFFER_SCRATCH) + stacks);
-  if (r->evaluated) add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows));
+      bytes_of(plan, network, NU_BUFFER_SCRATCH, NU_BUFFER_SCRATCH) + stacks);
+  if (r->evaluated)
+    add(&memory, "validation", evaluation_bytes(plan, network, r->validation_rows, NU_USE_BORROW));
   size_t training = memory.bytes, reading = PROGRAM_BYTES + reading_bytes(network, r);
   size_t end = r->evaluated ? final_bytes(plan, network, r) : 0;
   if (reading > training && reading >= end)

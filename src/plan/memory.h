@@ -2,7 +2,7 @@
 #ifndef NU_PLAN_MEMORY_H
 #define NU_PLAN_MEMORY_H
 
-#include "plan/plan.h"
+#include "plan/ledger.h"
 
 /* What the plan does not know of the training. */
 typedef struct nu_memory_request {
@@ -26,10 +26,11 @@ typedef struct nu_memory {
   size_t bytes; /* their sum: the process's largest resident set */
 } nu_memory;
 
-/* Most roots of subtrees that a group has behind any chunk of a batch (trainer/tree.h). */
-size_t nu_plan_roots(const numann_plan *plan, size_t rows);
-
-nu_memory nu_plan_memory(const numann_plan *plan, const numann_network *network,
+nu_memory nu_plan_memory(const nu_plan *plan, const numann_network *network,
                          const nu_memory_request *request);
+
+/* The plan of an evaluation of so many rows: batches of rows, a grain for each thread. Which rows
+ * meet in a batch does not enter a row's numbers. */
+nu_plan nu_plan_for_evaluation(size_t threads, size_t rows);
 
 #endif

@@ -129,7 +129,7 @@ static void close_dealing(dealing *d) {
 static size_t weight_bytes(const numann_network *network) {
   size_t floats = 0;
   for (size_t l = 0; l < network->n_layers; l++)
-    floats += nu_engine_size(network->layers[l].inputs, network->layers[l].neurons);
+    floats += nu_padded(network->layers[l].neurons) * nu_layer_rows(&network->layers[l]);
   return floats * sizeof(float);
 }
 
@@ -154,7 +154,7 @@ static usage usage_of(const dealing *d) {
 /* What the choice is made from. */
 typedef struct job {
   const nu_placement_request *request;
-  const numann_plan *plan;
+  const nu_plan *plan;
   const numann_network *network;
   const nu_machine *machine;
   nu_placement *placement;
@@ -171,7 +171,7 @@ static void add_reason(nu_text *why, const job *j, size_t bytes, size_t caches) 
 }
 
 static nu_placing choose_by_size(job *j, nu_text *why) {
-  size_t threads = j->plan->threads, bytes = weight_bytes(j->network) * (1 + j->plan->moments);
+  size_t threads = j->plan->threads, bytes = weight_bytes(j->network) * (1 + j->plan->arrays);
   deal(&j->dealing, NU_PLACE_COMPACT, threads);
   usage used = usage_of(&j->dealing);
   size_t caches = j->machine->l3_bytes * used.caches;
@@ -265,7 +265,7 @@ static rule choose_width(const job *j, bool follows) {
       {follows, NU_BIND_OMP, "bound by the OpenMP runtime"},
       {j->placement->placing == NU_PLACE_NONE, NU_BIND_NOT,
        "threads and memory are the system's business"},
-      {threads + j->plan->idle > nu_plan_slots(m), NU_BIND_NOT,
+      {threads + j->plan->idle > nu_machine_slots(m), NU_BIND_NOT,
        "not bound, as there are more threads than cores"},
       {j->request->omp_unbound && !ordered, NU_BIND_NOT, "not bound, as OMP_PROC_BIND is false"},
       {ordered, NU_BIND_CORE, ""},
@@ -340,7 +340,7 @@ static bool place(job *j) {
 /* ---- the whole */
 
 numann_status nu_placement_create(nu_placement **out, const nu_placement_request *request,
-                                  const numann_plan *plan, const numann_network *network,
+                                  const nu_plan *plan, const numann_network *network,
                                   const nu_machine *machine, numann_error *err) {
   *out = NULL;
   if (!machine->processors) return NUMANN_OK; /* nothing is known of them */
@@ -386,19 +386,19 @@ nu_range nu_placement_processors(const nu_placement *placement, size_t node) {
   return range;
 }
 
-bool nu_plan_places_memory(const numann_plan *plan) {
+bool nu_plan_places_memory(const nu_plan *plan) {
   return plan->placement && plan->placement->memory;
 }
 
-size_t nu_plan_nodes(const numann_plan *plan) {
+size_t nu_plan_nodes(const nu_plan *plan) {
   return nu_plan_places_memory(plan) ? plan->placement->n_nodes : 1;
 }
 
-size_t nu_plan_node(const numann_plan *plan, size_t thread) {
+size_t nu_plan_node(const nu_plan *plan, size_t thread) {
   return nu_plan_places_memory(plan) ? plan->placement->seats[thread].node : 0;
 }
 
-nu_range nu_plan_node_threads(const numann_plan *plan, size_t node) {
+nu_range nu_plan_node_threads(const nu_plan *plan, size_t node) {
   nu_range threads = {0, 0};
   while (threads.begin < plan->threads && nu_plan_node(plan, threads.begin) < node) threads.begin++;
   threads.end = threads.begin;
@@ -406,10 +406,6 @@ nu_range nu_plan_node_threads(const numann_plan *plan, size_t node) {
   return threads;
 }
 
-size_t nu_plan_replicas(const numann_plan *plan) {
+size_t nu_plan_replicas(const nu_plan *plan) {
   return nu_plan_places_memory(plan) && plan->placement->replicas ? plan->placement->n_nodes : 1;
-}
-
-bool nu_plan_joins_on_nodes(const numann_plan *plan) {
-  return nu_plan_nodes(plan) > 1 && plan->groups > nu_plan_nodes(plan);
 }

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "plan/ledger.h"
 #include "plan/placement.h"
-
-#define P NU_PANEL
 
 /* ---- numbers as ranges */
 
@@ -72,7 +72,7 @@ static void add_range(nu_text *out, nu_range r) {
 /* ---- bytes of a node by kind */
 
 typedef struct sums {
-  const numann_plan *plan;
+  const nu_plan *plan;
   const numann_network *network;
   size_t n;      /* nodes */
   size_t *bytes; /* [NU_BUFFER_KINDS][n], owned */
@@ -87,40 +87,35 @@ static size_t bytes_on(const sums *s, size_t node, nu_buffer_kind first, nu_buff
 /* ---- layers */
 
 /* What a node's threads change of a layer: panels or, of a thin layer, inputs. */
-static void add_part(nu_text *out, const numann_plan *plan, const nu_layer *layer,
-                     nu_range threads) {
-  size_t panels = nu_panels(layer->neurons), units = nu_panels(layer->inputs);
-  bool thin = panels < plan->threads;
-  size_t begin = thin ? nu_spread(units, plan->threads, threads.begin).begin
-                      : nu_share(panels, plan->threads, threads.begin).begin;
-  size_t end = thin ? nu_spread(units, plan->threads, threads.end - 1).end
-                    : nu_share(panels, plan->threads, threads.end - 1).end;
-  if (thin) begin *= P, end = end * P < layer->inputs ? end * P : layer->inputs;
-  nu_text_add(out, thin ? "inputs " : "panels ");
+static void add_part(nu_text *out, const nu_plan *plan, const nu_layer *layer, nu_range threads) {
+  nu_part first = nu_plan_part(plan, layer, NU_LEVEL_HOST, threads.begin);
+  nu_part last = nu_plan_part(plan, layer, NU_LEVEL_HOST, threads.end - 1);
+  size_t begin = first.thin ? first.inputs.begin : first.panels.begin;
+  size_t end = first.thin ? nu_smaller(last.inputs.end, layer->links) : last.panels.end;
+  nu_text_add(out, first.thin ? "inputs " : "panels ");
   add_range(out, (nu_range){begin, end});
-  nu_text_addf(out, " of %zu", thin ? layer->inputs : panels);
+  nu_text_addf(out, " of %zu", first.thin ? layer->links : nu_panels(layer->neurons));
 }
 
 static bool same_shape(const nu_layer *a, const nu_layer *b) {
   return a->inputs == b->inputs && a->neurons == b->neurons;
 }
 
-/* What the node has of a layer's weights and moments. */
-static size_t layer_bytes(const numann_plan *plan, const numann_network *network, size_t l,
-                          size_t node, size_t *nodes) {
-  const nu_layer *layer = &network->layers[l];
-  size_t bytes = nu_plan_layer_floats(plan, layer->inputs, layer->neurons) * sizeof(float);
-  nu_buffer moment = {NU_BUFFER_MOMENT1, l, 0, bytes};
-  size_t arrays = plan->moments + (nu_plan_replicas(plan) == 1);
+/* What the node has of a layer's weights and of the optimiser's arrays. */
+static size_t layer_bytes(const nu_plan *plan, const numann_network *network, size_t l, size_t node,
+                          size_t *nodes) {
+  size_t bytes = nu_plan_layer_floats(plan, &network->layers[l]) * sizeof(float);
+  nu_buffer array = {NU_BUFFER_ARRAY, l, 0, bytes};
+  size_t arrays = plan->arrays + (nu_plan_replicas(plan) == 1);
   memset(nodes, 0, nu_plan_nodes(plan) * sizeof *nodes);
-  nu_plan_add_by_node(plan, network, &moment, nodes);
+  nu_plan_add_by_node(plan, network, &array, nodes);
   return arrays * nodes[node];
 }
 
 static void add_label(nu_text *out, const char *label) { nu_text_addf(out, "  %-12s", label); }
 
 /* Layers of the same shape that follow one another share a line. */
-static void add_layers(nu_text *out, const numann_plan *plan, const numann_network *network,
+static void add_layers(nu_text *out, const nu_plan *plan, const numann_network *network,
                        size_t node, size_t *nodes) {
   for (size_t l = 0, end; l < network->n_layers; l = end) {
     char label[64];
@@ -148,19 +143,19 @@ static void add_bytes(nu_text *out, const char *label, size_t bytes) {
 }
 
 /* Of the rows that are held, those that the node's threads gather. */
-static void add_rows(nu_text *out, const numann_plan *plan, nu_range threads, size_t bytes) {
-  nu_chunk first = nu_plan_chunk(plan, plan->batch, threads.begin, 0);
-  nu_chunk last = nu_plan_chunk(plan, plan->batch, threads.end - 1, 0);
+static void add_rows(nu_text *out, const nu_plan *plan, nu_range threads, size_t bytes) {
+  nu_chunk first = nu_plan_chunk(plan, plan->problem.batch, threads.begin, 0);
+  nu_chunk last = nu_plan_chunk(plan, plan->problem.batch, threads.end - 1, 0);
   nu_range rows = {nu_plan_my_own(plan, first.held, threads.begin).begin,
                    nu_plan_my_own(plan, last.held, threads.end - 1).end};
   add_label(out, "rows");
   add_range(out, rows);
-  nu_text_addf(out, " of %zu%s", nu_plan_held(plan, plan->batch), bytes ? ", " : "");
+  nu_text_addf(out, " of %zu%s", nu_plan_held(plan, plan->problem.batch), bytes ? ", " : "");
   if (bytes) nu_text_add_bytes(out, bytes);
   nu_text_add(out, "\n");
 }
 
-static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, size_t bytes) {
+static void add_groups(nu_text *out, const nu_plan *plan, nu_range threads, size_t bytes) {
   if (!bytes) return;
   add_label(out, "gradients");
   if (plan->groups > 1) {
@@ -174,7 +169,7 @@ static void add_groups(nu_text *out, const numann_plan *plan, nu_range threads, 
   nu_text_add(out, "\n");
 }
 
-static void add_data(nu_text *out, const numann_plan *plan, nu_range threads) {
+static void add_data(nu_text *out, const nu_plan *plan, nu_range threads) {
   double all = (double)plan->threads;
   add_label(out, "data");
   nu_text_addf(out, "%.0f to %.0f %% of the training rows\n", 100.0 * (double)threads.begin / all,
@@ -203,7 +198,7 @@ static void add_head(nu_text *out, const nu_placement *p, size_t node, nu_range 
 }
 
 static void add_node(nu_text *out, const sums *s, size_t node, size_t *nodes) {
-  const numann_plan *plan = s->plan;
+  const nu_plan *plan = s->plan;
   nu_range threads = nu_plan_node_threads(plan, node);
   add_head(out, plan->placement, node, threads);
   add_layers(out, plan, s->network, node, nodes);
@@ -230,7 +225,7 @@ static void draw_simple(const nu_placement *p, nu_text *out) {
   nu_text_add(out, ", memory as the system gives it\n");
 }
 
-void nu_placement_draw(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+void nu_placement_draw(const nu_plan *plan, const numann_network *network, size_t data_bytes,
                        nu_text *out) {
   const nu_placement *p = plan->placement;
   if (!p) return;

@@ -1,41 +1,17 @@
 /* Bytes to nodes: whose page is whose. SPDX-License-Identifier: MIT
  *
- * Who computes which part of a buffer stands in trainer/gradient.c (part_in_group, part_among_all)
- * and in nu_plan_my_own; the node of that thread is where the part should lie. A page is its first
- * byte's. */
+ * parts.h says who computes which part of a buffer; the node of that thread is where the part
+ * should lie. A page is its first byte's. */
+#include "base/least.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
-#include "plan/memory.h"
+#include "plan/ledger.h"
 #include "plan/placement.h"
-
-#define P NU_PANEL
-#define PAGE_FLOATS (NU_PAGE / sizeof(float))
-
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* ---- panels */
-
-static size_t whole_pages(const numann_plan *plan, size_t floats) {
-  return nu_plan_places_memory(plan) ? nu_round_up(floats, PAGE_FLOATS) : floats;
-}
-
-size_t nu_plan_panel_floats(const numann_plan *plan, size_t inputs) {
-  return whole_pages(plan, (inputs + 1) * P);
-}
-
-size_t nu_plan_pair_panel_words(const numann_plan *plan, size_t inputs) {
-  return whole_pages(plan, (inputs + 2) / 2 * P);
-}
-
-size_t nu_plan_layer_floats(const numann_plan *plan, size_t inputs, size_t neurons) {
-  if (!nu_plan_places_memory(plan)) return nu_engine_size(inputs, neurons);
-  return nu_panels(neurons) * nu_plan_panel_floats(plan, inputs);
-}
 
 /* ---- stripes as they grow */
 
 typedef struct striping {
-  const numann_plan *plan;
+  const nu_plan *plan;
   const numann_network *network;
   const nu_buffer *buffer;
   nu_stripe *out;
@@ -54,7 +30,7 @@ static void put_last(striping *s) {
 /* Everything from where the last stripe ends up to `end` is a thread's. */
 static void extend(striping *s, size_t end, size_t thread) {
   size_t node = nu_plan_node(s->plan, thread);
-  end = least(nu_round_up(end, NU_PAGE), s->buffer->bytes);
+  end = nu_smaller(nu_round_up(end, NU_PAGE), s->buffer->bytes);
   if (end <= s->last.end) return;
   if (s->last.begin == s->last.end) s->last.node = node;
   if (node != s->last.node) {
@@ -64,98 +40,81 @@ static void extend(striping *s, size_t end, size_t thread) {
   s->last.end = end;
 }
 
-/* ---- panels among threads */
+/* ---- parameters among threads */
 
-/* An array of one number a parameter, or of pairs, of one layer, shared by some threads. */
-typedef struct share_of {
+/* An array of one number per parameter of a layer, or of pairs, that begins at `base`. */
+typedef struct array_of {
   const nu_layer *layer;
-  size_t base;       /* bytes before it */
-  size_t panel_size; /* bytes */
+  size_t base, panel_bytes;
   bool pairs;
-  bool thin; /* threads split the inputs */
-  nu_range threads;
-} share_of;
+} array_of;
 
-static size_t row_of(const share_of *a, size_t input) { return a->pairs ? (input + 1) / 2 : input; }
-
-static void split_inputs(striping *s, const share_of *a, size_t panel) {
-  size_t n = a->threads.end - a->threads.begin, units = nu_panels(a->layer->inputs), last = 0;
-  size_t base = a->base + panel * a->panel_size,
-         width = nu_panel_width(a->layer->neurons, panel) * sizeof(float);
-  for (size_t t = 0; t < n; t++) {
-    nu_range mine = nu_spread(units, n, t);
-    if (mine.begin == mine.end) continue;
-    size_t end = mine.end * P < a->layer->inputs ? mine.end * P : a->layer->inputs + 1;
-    extend(s, base + row_of(a, end) * width, a->threads.begin + t);
+/* Where the thread's inputs of a panel end; those of nobody are the last one's. */
+static void split_inputs(striping *s, const array_of *a, size_t panel, nu_level level,
+                         nu_range threads) {
+  size_t width = nu_panel_width(a->layer->neurons, panel) * sizeof(float), last = threads.begin;
+  size_t base = a->base + panel * a->panel_bytes;
+  for (size_t t = threads.begin; t < threads.end; t++) {
+    nu_range mine = nu_plan_part(s->plan, a->layer, level, t).inputs;
+    if (mine.begin >= mine.end) continue;
+    extend(s, base + (a->pairs ? (mine.end + 1) / 2 : mine.end) * width, t);
     last = t;
   }
-  extend(s, base + a->panel_size, a->threads.begin + last);
+  extend(s, base + a->panel_bytes, last);
 }
 
-static void split_layer(striping *s, const share_of *a) {
-  size_t n = a->threads.end - a->threads.begin, panels = nu_panels(a->layer->neurons);
-  for (size_t p = 0; a->thin && p < panels; p++) split_inputs(s, a, p);
-  for (size_t t = 0; !a->thin && t < n; t++)
-    extend(s, a->base + nu_share(panels, n, t).end * a->panel_size, a->threads.begin + t);
+static void split_layer(striping *s, const array_of *a, nu_level level, size_t thread) {
+  nu_range threads = nu_plan_sharers(s->plan, level, thread);
+  bool thin = nu_plan_is_thin(s->plan, a->layer, level, thread);
+  for (size_t p = 0; thin && p < nu_panels(a->layer->neurons); p++)
+    split_inputs(s, a, p, level, threads);
+  for (size_t t = threads.begin; !thin && t < threads.end; t++)
+    extend(s, a->base + nu_plan_part(s->plan, a->layer, level, t).panels.end * a->panel_bytes, t);
 }
 
-/* As trainer/gradient.c shares the layer out: among all threads, or those of a group. */
-static share_of among(const striping *s, size_t l, nu_range threads, bool thin) {
+static array_of array_at(const striping *s, size_t l, size_t base) {
   const nu_layer *layer = &s->network->layers[l];
-  size_t floats = nu_plan_panel_floats(s->plan, layer->inputs);
-  return (share_of){
-      .layer = layer, .panel_size = floats * sizeof(float), .thin = thin, .threads = threads};
-}
-
-static share_of among_all(const striping *s, size_t l) {
-  size_t threads = s->plan->threads;
-  return among(s, l, (nu_range){0, threads}, nu_panels(s->network->layers[l].neurons) < threads);
-}
-
-static share_of in_group(const striping *s, size_t l, size_t group) {
-  bool thin = nu_plan_is_thin(s->plan, nu_panels(s->network->layers[l].neurons));
-  return among(s, l, nu_plan_members(s->plan, group), thin);
+  return (array_of){layer, base, nu_plan_panel_floats(s->plan, layer) * sizeof(float), false};
 }
 
 static void add_array(striping *s) {
-  share_of a = among_all(s, s->buffer->layer);
-  split_layer(s, &a);
+  array_of a = array_at(s, s->buffer->layer, 0);
+  split_layer(s, &a, NU_LEVEL_HOST, 0);
 }
 
 /* A replica is all its node's. */
+static bool is_replica(striping *s) {
+  if (nu_plan_replicas(s->plan) == 1) return false;
+  extend(s, s->buffer->bytes, nu_plan_node_threads(s->plan, s->buffer->of).begin);
+  return true;
+}
+
 static void add_weights(striping *s) {
-  if (nu_plan_replicas(s->plan) == 1) add_array(s);
-  else extend(s, s->buffer->bytes, nu_plan_node_threads(s->plan, s->buffer->of).begin);
+  if (!is_replica(s)) add_array(s);
 }
 
 static void add_weight_pairs(striping *s) {
-  if (nu_plan_replicas(s->plan) > 1) {
-    add_weights(s);
-    return;
-  }
-  share_of a = among_all(s, s->buffer->layer);
-  a.panel_size = nu_plan_pair_panel_words(s->plan, a.layer->inputs) * sizeof(float);
+  if (is_replica(s)) return;
+  array_of a = array_at(s, s->buffer->layer, 0);
+  a.panel_bytes = nu_plan_pair_panel_words(s->plan, a.layer) * sizeof(float);
   a.pairs = true;
-  split_layer(s, &a);
+  split_layer(s, &a, NU_LEVEL_HOST, 0);
 }
 
-static void add_gradient(striping *s) {
+/* All layers, one after the other. */
+static void add_layers(striping *s, nu_level level, size_t thread) {
   for (size_t l = 0, base = 0; l < s->network->n_layers; l++) {
-    share_of a = among_all(s, l);
-    a.base = base;
-    split_layer(s, &a);
-    base += nu_plan_layer_floats(s->plan, a.layer->inputs, a.layer->neurons) * sizeof(float);
+    array_of a = array_at(s, l, base);
+    split_layer(s, &a, level, thread);
+    base += nu_plan_layer_floats(s->plan, a.layer) * sizeof(float);
   }
 }
+
+static void add_gradient(striping *s) { add_layers(s, NU_LEVEL_HOST, 0); }
 
 static void add_root(striping *s) {
   size_t group = s->buffer->of / nu_plan_roots_of_group(s->plan);
-  for (size_t l = 0, base = 0; l < s->network->n_layers; l++) {
-    share_of a = in_group(s, l, group);
-    a.base = base;
-    split_layer(s, &a);
-    base += nu_plan_layer_floats(s->plan, a.layer->inputs, a.layer->neurons) * sizeof(float);
-  }
+  add_layers(s, NU_LEVEL_GROUP, nu_plan_members(s->plan, group).begin);
 }
 
 /* ---- rows, threads, data */
@@ -163,13 +122,13 @@ static void add_root(striping *s) {
 /* Held rows of each group by the member that gathers them; those that are never filled are the last
  * one's. */
 static void add_rows(striping *s) {
-  const numann_plan *plan = s->plan;
-  size_t groups = least(plan->groups, nu_plan_grains(plan, plan->batch)),
-         rows = nu_plan_held(plan, plan->batch);
+  const nu_plan *plan = s->plan;
+  size_t groups = nu_smaller(plan->groups, nu_problem_grains(&plan->problem, plan->problem.batch)),
+         rows = nu_plan_held(plan, plan->problem.batch);
   size_t bytes = s->buffer->bytes / rows, of_group = rows / groups;
   for (size_t g = 0; g < groups; g++) {
     nu_range members = nu_plan_members(plan, g),
-             held = nu_plan_chunk(plan, plan->batch, members.begin, 0).held;
+             held = nu_plan_chunk(plan, plan->problem.batch, members.begin, 0).held;
     for (size_t t = members.begin; t < members.end; t++) {
       nu_range mine = nu_plan_my_own(plan, held, t);
       extend(s, (t + 1 < members.end ? mine.end : (g + 1) * of_group) * bytes, t);
@@ -178,6 +137,9 @@ static void add_rows(striping *s) {
 }
 
 static void add_thread(striping *s) { extend(s, s->buffer->bytes, s->buffer->of); }
+
+/* Small, and read by all. */
+static void add_shared(striping *s) { extend(s, s->buffer->bytes, 0); }
 
 /* In proportion to the threads of a node. */
 static void add_data(striping *s) {
@@ -196,20 +158,23 @@ static const struct {
   void (*add)(striping *s);
 } kinds[NU_BUFFER_KINDS] = {
     [NU_BUFFER_WEIGHTS] = {"weights", add_weights},
-    [NU_BUFFER_MOMENT1] = {"first moment", add_array},
-    [NU_BUFFER_MOMENT2] = {"second moment", add_array},
+    [NU_BUFFER_ARRAY] = {"optimiser", add_array},
     [NU_BUFFER_WEIGHT_PAIRS] = {"weight pairs", add_weight_pairs},
     [NU_BUFFER_GRADIENT] = {"gradient", add_gradient},
     [NU_BUFFER_ROOT] = {"gradient of a group", add_root},
     [NU_BUFFER_INPUTS] = {"inputs", add_rows},
     [NU_BUFFER_TARGETS] = {"targets", add_rows},
     [NU_BUFFER_ACTIVATIONS] = {"activations", add_rows},
+    [NU_BUFFER_NETS] = {"net inputs", add_rows},
     [NU_BUFFER_DELTAS] = {"deltas", add_rows},
     [NU_BUFFER_INPUT_PAIRS] = {"input pairs", add_rows},
     [NU_BUFFER_ACTIVATION_PAIRS] = {"activation pairs", add_rows},
     [NU_BUFFER_DELTA_PAIRS] = {"delta pairs", add_rows},
     [NU_BUFFER_SCRATCH] = {"scratch", add_thread},
     [NU_BUFFER_PACKED] = {"packed operands", add_thread},
+    [NU_BUFFER_SAMPLES] = {"samples", add_rows},
+    [NU_BUFFER_LOSSES] = {"losses", add_shared},
+    [NU_BUFFER_NORMS] = {"norms", add_shared},
     [NU_BUFFER_DATA] = {"data", add_data},
 };
 
@@ -222,15 +187,35 @@ static size_t cut(striping *s) {
   return s->n;
 }
 
-size_t nu_plan_stripes(const numann_plan *plan, const numann_network *network,
-                       const nu_buffer *buffer, nu_stripe *stripes, size_t capacity) {
+size_t nu_plan_stripes(const nu_plan *plan, const numann_network *network, const nu_buffer *buffer,
+                       nu_stripe *stripes, size_t capacity) {
   striping s = {
       .plan = plan, .network = network, .buffer = buffer, .out = stripes, .capacity = capacity};
   return cut(&s);
 }
 
-void nu_plan_add_by_node(const numann_plan *plan, const numann_network *network,
+void nu_plan_add_by_node(const nu_plan *plan, const numann_network *network,
                          const nu_buffer *buffer, size_t *bytes) {
   striping s = {.plan = plan, .network = network, .buffer = buffer, .by_node = bytes};
   cut(&s);
+}
+
+typedef struct by_node {
+  const nu_plan *plan;
+  const numann_network *network;
+  size_t *bytes;
+} by_node;
+
+static void add_on_nodes(const nu_buffer *buffer, void *arg) {
+  by_node *all = arg;
+  nu_plan_add_by_node(all->plan, all->network, buffer,
+                      all->bytes + buffer->kind * nu_plan_nodes(all->plan));
+}
+
+size_t *nu_plan_bytes_by_node(const nu_plan *plan, const numann_network *network,
+                              size_t data_bytes) {
+  size_t n = NU_BUFFER_KINDS * nu_plan_nodes(plan);
+  by_node all = {plan, network, nu_alloc(n, sizeof *all.bytes)};
+  if (all.bytes) nu_ledger_walk_training(plan, network, data_bytes, add_on_nodes, &all);
+  return all.bytes;
 }

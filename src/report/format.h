@@ -29,12 +29,12 @@ const char *nu_format_duration(double seconds, char buffer[NU_REAL_TEXT]);
  * variables count as well as the locale. */
 bool nu_utf8_wanted(void);
 
-/* The code point at *text, which moves behind it; 0 at the end. Bytes that are no UTF-8 and control
- * characters come as U+FFFD: a class name must not move the cursor of a terminal. */
+/* The code point at *text, which is moved past it; 0 at the end. Bytes that are not UTF-8 and
+ * control characters come as U+FFFD: a class name must not move the cursor of a terminal. */
 uint32_t nu_utf8_next(const char **text);
 void nu_utf8_add(nu_text *out, uint32_t code);
 
-/* Columns that the text takes on a terminal. */
+/* Columns that the text takes up on a terminal. */
 size_t nu_text_columns(const char *text);
 
 typedef enum nu_align { NU_LEFT, NU_RIGHT } nu_align;

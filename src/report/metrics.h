@@ -30,7 +30,7 @@ void nu_metrics_header(nu_text *out);
 void nu_metrics_csv_row(nu_text *out, const numann_epoch *row);
 void nu_metrics_json_row(nu_text *out, const numann_epoch *row);
 
-/* Rows read back; `epochs` of a row is not stored and comes as 0. */
+/* Rows read back; `epochs` of a row is not stored and reads as 0. */
 typedef struct nu_epochs {
   numann_epoch *rows; /* [n], owned */
   size_t n, capacity;
@@ -39,7 +39,8 @@ typedef struct nu_epochs {
 typedef enum nu_metrics_form { NU_METRICS_CSV, NU_METRICS_JSON } nu_metrics_form;
 
 /* The rows of epochs 1 .. keep. No file, and a last line without its end (the process was killed
- * while it wrote), are no error; whatever else is not as written is NUMANN_ERR_DATA, file:line. */
+ * while it wrote), are no error; anything else that we would not have written is NUMANN_ERR_DATA
+ * with file:line. */
 numann_status nu_metrics_read(nu_epochs *out, const char *path, nu_metrics_form form, uint64_t keep,
                               numann_error *err);
 

@@ -10,7 +10,7 @@
 /* The style sheet, light and dark. */
 void nu_page_style(nu_text *out);
 
-/* The curves of the epochs, a card each, as far as there are numbers to draw; how many. */
+/* The curves over the epochs, one card for each that has numbers to draw; returns how many. */
 size_t nu_page_curves(const nu_result *result, nu_text *out);
 
 /* Confusions and scores by class; nothing for regression. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "report/axis.h"
 #include "report/format.h"
 #include "report/svg.h"
@@ -155,8 +156,8 @@ static void draw_extremes(pen *p, size_t first, size_t end) {
     p->down = false;
     return;
   }
-  move_to(p, low < high ? low : high);
-  if (low != high) move_to(p, low < high ? high : low);
+  move_to(p, nu_smaller(low, high));
+  if (low != high) move_to(p, nu_larger(low, high));
 }
 
 static void draw_path(const frame *f, const nu_curve *curve) {

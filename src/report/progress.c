@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "report/format.h"
-#include "report/line.h"
+#include "report/progress_line.h"
 #include "report/report.h"
 
 #define REDRAW_SECONDS 0.1

@@ -10,12 +10,12 @@
 #include "base/text.h"
 #include "data/data.h"
 #include "network/network.h"
-#include "numann/plan.h"
+#include "plan/plan.h"
 #include "numann/trainer.h"
 #include "trainer/evaluate.h"
 
 /* The progress line on a stream (stderr). On a terminal one line, redrawn at most 10 times a
- * second: epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line an epoch, at most
+ * second: epoch, bar, loss, validation, samples/s, ETA. Elsewhere one plain line per epoch, at most
  * every `NU_PLAIN_SECONDS`, the first and last always. */
 typedef struct nu_progress nu_progress;
 #define NU_PLAIN_SECONDS 2.0
@@ -26,10 +26,10 @@ void nu_progress_epoch(nu_progress *progress, const numann_epoch *epoch);
 void nu_progress_end(nu_progress *progress);
 void nu_progress_destroy(nu_progress *progress);
 
-/* metrics.csv and metrics.jsonl of a run folder, one row an epoch, flushed after each; and the rows
- * in memory for the report. Losses as shortest round-trip decimals. */
+/* metrics.csv and metrics.jsonl of a run folder, one row per epoch, flushed after each; and the
+ * rows in memory for the report. Losses are the shortest decimals that read back the same. */
 typedef struct nu_metrics nu_metrics;
-/* keep_epochs: rows of these many epochs are kept from files already there (a resume), later ones
+/* keep_epochs: rows of this many epochs are kept from files already there (a resume), later ones
  * are cut off; 0 starts new files. */
 numann_status nu_metrics_open(nu_metrics **out, const char *folder, uint64_t keep_epochs,
                               numann_error *err);
@@ -50,15 +50,15 @@ typedef struct nu_result {
   const nu_evaluation *train, *validation, *test;
   double seconds;
   const numann_network *network; /* drawn in the report, as is the plan's placement */
-  const numann_plan *plan;
+  const nu_plan *plan;
   size_t data_bytes;          /* of the training rows */
   const char *placement_text; /* "2 of 2 threads where planned; 553 pages asked about, ..." */
 } nu_result;
 
 /* The compact table for the terminal: losses, accuracy or rmse, per-class precision and recall,
- * the confusion matrix for up to 20 classes. `colour`: a terminal that wants it (the caller
- * honours NO_COLOR). */
-void nu_table(const nu_result *result, bool colour, nu_text *out);
+ * the confusion matrix for up to 20 classes. `colour`: for a terminal that shows colours (the
+ * caller honours NO_COLOR). */
+void nu_result_table(const nu_result *result, bool colour, nu_text *out);
 
 /* report.html: one self-contained file, opens offline, no script needed. Written whole or not. */
 numann_status nu_report_write(const char *path, const nu_result *result, numann_error *err);

@@ -14,8 +14,8 @@ nu_score nu_score_class(const nu_evaluation *evaluation, size_t c) {
     answered += count_of(evaluation, k, c);
   }
   bool seen = support + answered > 0;
-  return (nu_score){.precision = nu_precision(evaluation, c),
-                    .recall = nu_recall(evaluation, c),
+  return (nu_score){.precision = nu_class_precision(evaluation, c),
+                    .recall = nu_class_recall(evaluation, c),
                     .f1 = seen ? 2.0 * (double)right / (double)(support + answered) : NAN,
                     .support = support};
 }

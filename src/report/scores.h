@@ -1,4 +1,4 @@
-/* What a confusion matrix tells of each class; shared by table and page.
+/* What a confusion matrix tells about each class; shared by table and page.
  * SPDX-License-Identifier: MIT */
 #ifndef NU_REPORT_SCORES_H
 #define NU_REPORT_SCORES_H
@@ -12,7 +12,7 @@
 #define NU_MATRIX_CLASSES 20
 
 typedef struct nu_score {
-  double precision, recall, f1; /* NaN where nothing was answered, or nothing is of the class */
+  double precision, recall, f1; /* NaN where no row was given the class, or none is of it */
   uint64_t support;             /* rows that are of the class */
 } nu_score;
 

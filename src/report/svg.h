@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "numann/network.h"
-#include "numann/plan.h"
+#include "plan/plan.h"
 #include "numann/trainer.h"
 
 /* One curve over the epochs. NaN leaves a gap. */
@@ -25,7 +25,7 @@ typedef struct nu_plot {
   size_t n_curves;
   const char *label;  /* says what is drawn, for those who cannot see it */
   double factor;      /* values are shown times this: 100 for shares in per cent */
-  const char *unit;   /* behind the labels of the axis: "%" or "" */
+  const char *unit;   /* after the labels of the axis: "%" or "" */
   double least, most; /* no value can lie outside, so the axis does not either */
   bool may_log;
   const numann_epoch *marked; /* NULL, or an epoch to mark on the last curve */
@@ -36,13 +36,13 @@ typedef struct nu_plot {
 bool nu_plot_has(const nu_plot *plot);
 void nu_plot_draw(const nu_plot *plot, nu_text *out);
 
-/* Columns of neurons; false and nothing for networks too deep to be read. */
+/* Columns of neurons; false, and nothing drawn, for networks too deep to be legible. */
 bool nu_network_draw(const numann_network *network, nu_text *out);
 
-/* Where threads and memory live: a box a node with its cores and their threads, then a bar a
- * buffer, coloured by node; `data_bytes` as nu_plan_each_buffer takes them. `alone`: a file of its
- * own, style included. False and nothing for a plan without placement. */
-bool nu_placement_picture(const numann_plan *plan, const numann_network *network, size_t data_bytes,
+/* Where threads and memory live: a box per node with its cores and their threads, then a bar
+ * per buffer, coloured by node; `data_bytes` as nu_ledger_walk_training takes them. `alone`: a file
+ * of its own, style included. False, and nothing drawn, for a plan without placement. */
+bool nu_placement_picture(const nu_plan *plan, const numann_network *network, size_t data_bytes,
                           bool alone, nu_text *out);
 
 /* The style of a drawing that stands alone. */

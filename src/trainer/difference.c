@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/random.h"
 
@@ -26,8 +27,10 @@
 #define EXPONENTIAL 32
 #define EVALUATIONS 4
 
+/* That of elu is in its slope, which is enough to spoil a difference of fourth order. */
 bool nu_has_kink(nu_activation activation) {
-  return activation == NU_RELU || activation == NU_LEAKY_RELU;
+  return activation == NU_RELU || activation == NU_LEAKY_RELU || activation == NU_ELU ||
+         activation == NU_SELU;
 }
 
 double nu_difference_margin(const nu_naive *naive) {
@@ -83,6 +86,7 @@ static double row_loss(const differences *d, size_t row, bool *crossed) {
   const nu_naive *naive = d->naive;
   const numann_network *network = naive->network;
   size_t n_in = numann_network_inputs(network), n_out = numann_network_outputs(network);
+  d->naive->row = d->batch->samples ? d->batch->samples[row] : row;
   double loss =
       nu_naive_forward(d->naive, d->batch->inputs + row * n_in, d->batch->targets + row * n_out);
   for (size_t l = 0; l < network->n_layers; l++) {
@@ -158,8 +162,6 @@ static double root_mean_square(const double *values, size_t n) {
   return sqrt(sum / (double)n);
 }
 
-static double larger(double a, double b) { return a > b ? a : b; }
-
 /* Not written with a maximum, so that NaN is kept as the worst. */
 static void keep_worst(double *worst, double error) {
   if (!(error <= *worst)) *worst = error;
@@ -173,9 +175,9 @@ static void compare(const differences *d, nu_gradcheck_layer *out, size_t parame
     out->skipped++;
     return;
   }
-  double size = larger(fabs(naive), fabs(stepped)), scale;
-  negligible = larger(negligible, NOISE * d->loss / (h * d->bound));
-  scale = larger(size, negligible);
+  double size = nu_larger_real(fabs(naive), fabs(stepped)), scale;
+  negligible = nu_larger_real(negligible, NOISE * d->loss / (h * d->bound));
+  scale = nu_larger_real(size, negligible);
   out->checked++;
   out->alive += size > negligible;
   if (scale != 0.0) keep_worst(&out->difference, fabs(naive - stepped) / scale);
@@ -185,14 +187,16 @@ static void check_layer(const differences *d, nu_gradcheck_layer *out, size_t l,
   const numann_network *network = d->naive->network;
   const nu_layer *layer = &network->layers[l];
   size_t begin = (size_t)(layer->weights - network->parameters);
-  size_t n_weights = layer->neurons * layer->inputs, n_biases = layer->neurons;
+  size_t n_weights = layer->neurons * layer->links, n_biases = layer->bias ? layer->neurons : 0;
   size_t most = checks_in_layer(network), biases = n_biases < most / 4 ? n_biases : most / 4;
   size_t weights = n_weights < most - biases ? n_weights : most - biases;
   nu_stream stream = {seed, NU_PURPOSE_GENERATE, (uint32_t)l};
   double negligible = NEGLIGIBLE * root_mean_square(d->gradient + begin, n_weights + n_biases);
   for (size_t i = 0; i < weights; i++) {
     size_t parameter = pick(d, begin, n_weights, weights, i, stream);
-    size_t source = d->naive->first[l] + (parameter - begin) % layer->inputs;
+    /* a weight of a dense layer goes with one of all inputs, one of a vector with its own */
+    size_t weight = parameter - begin, input = weight % layer->links;
+    size_t source = d->naive->first[l] + (layer->kind->vector ? weight : input);
     compare(d, out, parameter, d->reach[source], negligible);
   }
   for (size_t i = 0; i < biases; i++) {
@@ -226,9 +230,12 @@ numann_status nu_difference_check(nu_gradcheck_layer *layers, nu_naive *naive,
       .bound = nu_difference_bound(network)};
   bool allocated = d.gradient && d.positive && d.reach;
   if (allocated) {
-    nu_naive_gradient(naive, batch->rows, batch->inputs, batch->targets, d.gradient);
+    nu_naive_gradient(naive, batch->rows, batch->inputs, batch->targets, batch->samples,
+                      d.gradient);
     look_around(&d);
-    for (size_t l = 0; l < network->n_layers; l++) check_layer(&d, &layers[l], l, seed);
+    for (size_t l = 0; l < network->n_layers; l++) {
+      if (network->layers[l].links) check_layer(&d, &layers[l], l, seed);
+    }
   }
   free(d.gradient);
   free(d.positive);

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "trainer/gradcheck.h"
-#include "trainer/naive.h"
+#include "layers/naive.h"
 
-/* Does the derivative jump at 0? */
+/* Does the derivative, or that of it, jump at 0? */
 bool nu_has_kink(nu_activation activation);
 
 /* Rows whose ReLU units are all farther from 0 than this keep their signs under (nearly) every

@@ -8,10 +8,8 @@
 #include "base/memory.h"
 #include "machine/float_env.h"
 #include "numann/trainer.h"
+#include "plan/memory.h"
 #include "trainer/step.h"
-
-/* Rows of a thread that pass through the layers together: their activations stay in the cache. */
-#define ROWS 256
 
 /* Rows in, answers out: the part of the job that all threads see. */
 typedef struct forward_job {
@@ -40,34 +38,25 @@ static void forward_worker(nu_team *team, size_t thread, void *arg) {
   forward_job *job = arg;
   nu_engine *engine = job->engine;
   nu_batch batch = {.data = job->data};
-  for (; batch.first < job->data->rows; batch.first += engine->plan->batch) {
+  for (; batch.first < job->data->rows; batch.first += engine->plan->problem.batch) {
     size_t rest = job->data->rows - batch.first;
-    size_t rows = rest < engine->plan->batch ? rest : engine->plan->batch;
+    size_t rows = rest < engine->plan->problem.batch ? rest : engine->plan->problem.batch;
     nu_chunk chunk = nu_plan_chunk(engine->plan, rows, thread, 0);
-    nu_engine_gather(engine, team, thread, &batch, &chunk);
-    nu_engine_forward(engine, team, thread, &chunk);
-    nu_engine_output(engine, team, thread, &chunk, job->targets);
+    nu_pass pass = {.chunk = &chunk};
+    nu_engine_gather(engine, team, thread, &batch, &pass);
+    nu_engine_forward(engine, team, thread, &pass);
+    nu_engine_output(engine, team, thread, &pass, job->targets);
     keep_answers(job, thread, batch.first, &chunk);
   }
-}
-
-/* The plan of an evaluation: batches of rows, a grain for each thread. Which rows meet in a batch
- * does not enter a row's numbers. */
-static numann_plan forward_plan(size_t threads, size_t rows) {
-  threads = threads ? threads : 1;
-  size_t batch = rows < ROWS * threads ? rows : ROWS * threads;
-  size_t grain = (batch + threads - 1) / threads;
-  return nu_plan_of(threads, NU_SAMPLES, 0, batch ? batch : 1, grain ? grain : 1);
 }
 
 /* `weights`: the engine that has them already, or NULL. */
 static numann_status forward_rows(const numann_network *network, const nu_engine *weights,
                                   size_t threads, forward_job *job, numann_error *err) {
-  numann_plan plan = forward_plan(threads, job->data->rows);
+  nu_plan plan = nu_plan_for_evaluation(threads, job->data->rows);
   nu_engine engine;
   if (weights && weights->plan->threads == plan.threads) plan.placement = weights->plan->placement;
-  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_ENGINE_BORROW : NU_ENGINE_PREDICT,
-                          err));
+  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_USE_BORROW : NU_USE_PREDICT, err));
   if (weights) nu_engine_lend(&engine, weights);
   job->engine = &engine;
   numann_status status = nu_engine_run(&engine, forward_worker, job, err);
@@ -84,11 +73,7 @@ numann_status nu_predict(const numann_network *network, size_t threads, const nu
 
 numann_status numann_predict(const numann_network *network, size_t threads, size_t rows,
                              const float *inputs, float *outputs, numann_error *err) {
-  union {
-    const float *from;
-    float *to;
-  } x = {inputs}; /* nu_rows owns elsewhere; here it only borrows */
-  nu_rows data = {.rows = rows, .inputs = x.to};
+  nu_rows data = nu_rows_view(rows, inputs, NULL);
   return nu_predict(network, threads, &data, outputs, err);
 }
 
@@ -176,7 +161,7 @@ void nu_evaluation_clear(nu_evaluation *evaluation) {
   evaluation->confusion = NULL;
 }
 
-double nu_precision(const nu_evaluation *evaluation, size_t c) {
+double nu_class_precision(const nu_evaluation *evaluation, size_t c) {
   uint64_t answered = 0;
   for (size_t k = 0; k < evaluation->classes; k++)
     answered += evaluation->confusion[k * evaluation->classes + c];
@@ -184,7 +169,7 @@ double nu_precision(const nu_evaluation *evaluation, size_t c) {
                   : NAN;
 }
 
-double nu_recall(const nu_evaluation *evaluation, size_t c) {
+double nu_class_recall(const nu_evaluation *evaluation, size_t c) {
   uint64_t there = 0;
   for (size_t k = 0; k < evaluation->classes; k++)
     there += evaluation->confusion[c * evaluation->classes + k];

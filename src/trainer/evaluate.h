@@ -33,8 +33,8 @@ numann_status nu_evaluate_engine(nu_evaluation *out, const struct nu_engine *eng
 void nu_evaluation_clear(nu_evaluation *evaluation);
 
 /* Of class c; NaN where nothing was answered c, or nothing is c. */
-double nu_precision(const nu_evaluation *evaluation, size_t c);
-double nu_recall(const nu_evaluation *evaluation, size_t c);
+double nu_class_precision(const nu_evaluation *evaluation, size_t c);
+double nu_class_recall(const nu_evaluation *evaluation, size_t c);
 
 /* The class that outputs [n_L] name: the largest (the first of equals), or y > 1/2 for one output.
  */

@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "machine/float_env.h"
 #include "trainer/difference.h"
-#include "trainer/naive.h"
-#include "trainer/rounding.h"
+#include "layers/naive.h"
+#include "layers/rounding.h"
 #include "trainer/step.h"
 
 #define UNIT_ROUNDOFF 0x1p-24
@@ -29,9 +29,10 @@ typedef struct check {
   nu_naive naive;
   nu_rounding rounding;
   nu_rounding_sum sum;
-  numann_plan plan;        /* of engine_rows */
+  nu_plan plan;            /* of engine_rows */
   nu_engine engine_rows;   /* the engine after its forward pass over all rows of the batch */
   float *inputs, *targets; /* the rows that are kept; owned */
+  uint32_t *samples;       /* [rows]: which row of the batch each kept one is; owned */
   nu_gradcheck_batch kept; /* borrows them */
   double *gradient;        /* [n_parameters]: naive dE/dw; owned */
   float *engine;           /* [n_parameters]: the engine's -dE/dw; owned */
@@ -49,19 +50,16 @@ static void run_forward(nu_team *team, size_t thread, void *arg) {
   forward_pass *pass = arg;
   nu_batch batch = {.data = &pass->data};
   nu_chunk chunk = nu_plan_chunk(pass->engine->plan, pass->data.rows, thread, 0);
-  nu_engine_gather(pass->engine, team, thread, &batch, &chunk);
-  nu_engine_forward(pass->engine, team, thread, &chunk);
+  nu_pass how = {.chunk = &chunk, .trains = true};
+  nu_engine_gather(pass->engine, team, thread, &batch, &how);
+  nu_engine_forward(pass->engine, team, thread, &how);
 }
 
 /* The engine's activations of the whole batch, for the signs of its ReLU units. */
 static numann_status forward_engine(check *c, const nu_gradcheck_batch *batch, numann_error *err) {
   c->plan = nu_plan_of(1, NU_NEURONS, 1, batch->rows, batch->rows);
-  NU_TRY(nu_engine_create(&c->engine_rows, c->network, &c->plan, NU_ENGINE_PREDICT, err));
-  union {
-    const float *from;
-    float *to;
-  } x = {batch->inputs}; /* nu_rows owns elsewhere; here it only borrows */
-  forward_pass pass = {&c->engine_rows, {.rows = batch->rows, .inputs = x.to}};
+  NU_TRY(nu_engine_create(&c->engine_rows, c->network, &c->plan, NU_USE_GRADIENT, err));
+  forward_pass pass = {&c->engine_rows, nu_rows_view(batch->rows, batch->inputs, NULL)};
   return nu_team_run(1, run_forward, &pass, err);
 }
 
@@ -93,6 +91,7 @@ static void keep_rows(check *c, const nu_gradcheck_batch *batch) {
   size_t kept = 0;
   for (size_t r = 0; r < batch->rows; r++) {
     const float *input = batch->inputs + r * n_in, *target = batch->targets + r * n_out;
+    c->naive.row = r;
     nu_naive_forward(&c->naive, input, target);
     nu_rounding_forward(&c->rounding);
     if (at_kink(c, r)) continue;
@@ -101,9 +100,9 @@ static void keep_rows(check *c, const nu_gradcheck_batch *batch) {
     nu_rounding_add(&c->rounding, &c->sum);
     memcpy(c->inputs + kept * n_in, input, n_in * sizeof *input);
     memcpy(c->targets + kept * n_out, target, n_out * sizeof *target);
-    kept++;
+    c->samples[kept++] = (uint32_t)r;
   }
-  c->kept = (nu_gradcheck_batch){kept, c->inputs, c->targets};
+  c->kept = (nu_gradcheck_batch){kept, c->inputs, c->targets, c->samples};
   c->out->rows = kept;
   c->out->rows_left_out = batch->rows - kept;
 }
@@ -136,15 +135,18 @@ static void compare_layer(const check *c, nu_gradcheck_layer *out, size_t begin,
 static void compare_engine(const check *c) {
   for (size_t l = 0; l < c->network->n_layers; l++) {
     const nu_layer *layer = &c->network->layers[l];
+    if (!layer->links) continue;
     compare_layer(c, &c->out->layers[l], (size_t)(layer->weights - c->network->parameters),
-                  layer->neurons * (layer->inputs + 1));
+                  nu_layer_parameters(layer));
   }
 }
 
 static numann_status run_plan(check *c, size_t threads, nu_strategy strategy, numann_error *err) {
   size_t bytes = c->network->n_parameters * sizeof *c->engine;
-  numann_plan plan = nu_plan_of(threads, strategy, 2, c->kept.rows, c->out->grain);
-  NU_TRY(nu_engine_gradient(c->network, &plan, plan.batch, c->inputs, c->targets, c->engine, err));
+  nu_plan plan = nu_plan_of(threads, strategy, 2, c->kept.rows, c->out->grain);
+  nu_rows rows = nu_rows_view(c->kept.rows, c->inputs, c->targets);
+  nu_batch batch = {.data = &rows, .samples = c->samples};
+  NU_TRY(nu_engine_gradient_of(c->network, &plan, &batch, c->engine, err));
   compare_engine(c);
   if (c->out->plans++ == 0) memcpy(c->first, c->engine, bytes);
   if (memcmp(c->first, c->engine, bytes) != 0) c->out->same_bits = false;
@@ -152,7 +154,7 @@ static numann_status run_plan(check *c, size_t threads, nu_strategy strategy, nu
 }
 
 static numann_status check_engine(check *c, numann_error *err) {
-  nu_naive_gradient(&c->naive, c->kept.rows, c->inputs, c->targets, c->gradient);
+  nu_naive_gradient(&c->naive, c->kept.rows, c->inputs, c->targets, c->samples, c->gradient);
   c->out->depth = nu_rounding_depth(c->kept.rows, c->out->grain);
   c->out->same_bits = true;
   nu_rounding_finish(&c->sum, c->network->n_parameters, c->out->grain);
@@ -180,6 +182,7 @@ static void complain(nu_gradcheck *out, const char *format, ...) {
 /* Comparisons are written so that NaN fails. */
 static void judge_layer(nu_gradcheck *out, size_t l) {
   const nu_gradcheck_layer *layer = &out->layers[l];
+  if (!layer->parameters) return;
   size_t tried = layer->checked + layer->skipped, number = l + 1;
   if (!((double)layer->skipped <= NU_GRADCHECK_SKIPPED * (double)tried)) {
     complain(out, "layer %zu: %zu of %zu weights lie at a kink", number, layer->skipped, tried);
@@ -221,10 +224,12 @@ static bool allocate(check *c, const nu_gradcheck_batch *batch) {
   c->out->layers = nu_alloc(c->network->n_layers, sizeof *c->out->layers);
   c->inputs = nu_alloc(n_in, sizeof(float));
   c->targets = nu_alloc(n_out, sizeof(float));
+  c->samples = nu_alloc(batch->rows, sizeof *c->samples);
   c->gradient = nu_alloc(n, sizeof(double));
   c->engine = nu_alloc(n, sizeof(float));
   c->first = nu_alloc(n, sizeof(float));
-  return c->out->layers && c->inputs && c->targets && c->gradient && c->engine && c->first;
+  return c->out->layers && c->inputs && c->targets && c->samples && c->gradient && c->engine &&
+         c->first;
 }
 
 static void clear(check *c) {
@@ -234,6 +239,7 @@ static void clear(check *c) {
   nu_engine_clear(&c->engine_rows);
   free(c->inputs);
   free(c->targets);
+  free(c->samples);
   free(c->gradient);
   free(c->engine);
   free(c->first);
@@ -246,7 +252,9 @@ static void describe_layers(check *c) {
     const nu_layer *layer = &c->network->layers[l];
     c->out->layers[l].inputs = layer->inputs;
     c->out->layers[l].neurons = layer->neurons;
-    c->out->layers[l].activation = layer->activation;
+    c->out->layers[l].parameters = nu_layer_parameters(layer);
+    c->out->layers[l].name =
+        layer->kind->product ? nu_activation_name(layer->activation) : layer->kind->name;
   }
 }
 

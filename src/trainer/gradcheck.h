@@ -23,8 +23,8 @@
 #define NU_GRADCHECK_NORM 1e-5    /* (ii) |engine - naive| / |naive|, 2-norms over the layer */
 
 typedef struct nu_gradcheck_layer {
-  size_t inputs, neurons;
-  nu_activation activation;
+  size_t inputs, neurons, parameters;
+  const char *name;  /* of its activation or, without one, of its kind; static storage */
   size_t checked;    /* (i) weights and biases compared */
   size_t skipped;    /* (i) left out, as their step changed the sign of a ReLU unit */
   size_t alive;      /* (i) of those checked: gradients that are not negligible */
@@ -50,10 +50,12 @@ typedef struct nu_gradcheck {
   char complaint[192]; /* the first bound that does not hold, or "" */
 } nu_gradcheck;
 
-/* A batch: inputs [rows][n_0], targets [rows][n_L] (one-hot for classes), borrowed. */
+/* A batch: inputs [rows][n_0], targets [rows][n_L] (one-hot for classes), borrowed. Masks are drawn
+ * for samples[row], or for the row where that is NULL. */
 typedef struct nu_gradcheck_batch {
   size_t rows;
   const float *inputs, *targets;
+  const uint32_t *samples;
 } nu_gradcheck_batch;
 
 /* The gradients of the network at its present parameters. seed: which of many weights are stepped.

@@ -116,8 +116,9 @@ static numann_status run(nu_gradcheck *out, source *from, const numann_config *c
   size_t rows = rows_to_check(from);
   NU_TRY(gather(from, rows, config, err));
   draw_biases(from->network, seed);
-  nu_gradcheck_batch batch = {rows, from->inputs, from->targets};
-  return nu_gradcheck_network(out, from->network, &batch, from->plan->grain, seed, err);
+  nu_gradcheck_batch batch = {.rows = rows, .inputs = from->inputs, .targets = from->targets};
+  return nu_gradcheck_network(out, from->network, &batch, from->plan->plan.problem.grain, seed,
+                              err);
 }
 
 numann_status nu_gradcheck_run(nu_gradcheck *out, const numann_config *config, numann_error *err) {

@@ -11,9 +11,8 @@ static void write_differences(const nu_gradcheck *check, nu_text *out) {
   for (size_t l = 0; l < check->n_layers; l++) {
     const nu_gradcheck_layer *layer = &check->layers[l];
     nu_text_addf(out, "%2zu %-10s %5zu -> %-5zu %8zu %8zu %6zu  %11.2e  %8.0e\n", l + 1,
-                 nu_activation_name(layer->activation), layer->inputs, layer->neurons,
-                 layer->checked, layer->skipped, layer->checked - layer->alive, layer->difference,
-                 check->difference_bound);
+                 layer->name, layer->inputs, layer->neurons, layer->checked, layer->skipped,
+                 layer->checked - layer->alive, layer->difference, check->difference_bound);
   }
 }
 
@@ -26,8 +25,8 @@ static void write_engine(const nu_gradcheck *check, nu_text *out) {
   for (size_t l = 0; l < check->n_layers; l++) {
     const nu_gradcheck_layer *layer = &check->layers[l];
     nu_text_addf(out, "%2zu %-10s %5zu -> %-5zu %11.2e %9.3g %6zu  %8.2e  %8.0e\n", l + 1,
-                 nu_activation_name(layer->activation), layer->inputs, layer->neurons, layer->share,
-                 layer->factor, check->depth, layer->norm, NU_GRADCHECK_NORM);
+                 layer->name, layer->inputs, layer->neurons, layer->share, layer->factor,
+                 check->depth, layer->norm, NU_GRADCHECK_NORM);
   }
   nu_text_add(out, "each |engine - naive| <= c u K sum |delta x|, u = 2^-24 (docs/numerics.md)\n");
 }

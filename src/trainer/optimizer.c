@@ -3,21 +3,11 @@
 
 #include "base/real.h"
 
-static const struct {
-  bool moment1, moment2;
-} needs[NU_RULES] = {
-    [NU_SGD] = {false, false},    [NU_MOMENTUM] = {true, false}, [NU_NESTEROV] = {true, false},
-    [NU_RMSPROP] = {true, false}, [NU_ADAM] = {true, true},      [NU_ADAMW] = {true, true}};
-
-static const char *const names[NU_RULES] = {
-    [NU_SGD] = "sgd",         [NU_MOMENTUM] = "momentum", [NU_NESTEROV] = "nesterov",
-    [NU_RMSPROP] = "rmsprop", [NU_ADAM] = "adam",         [NU_ADAMW] = "adamw"};
-
 numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config, uint64_t batches,
                                   numann_error *err) {
-  size_t rule;
-  NU_TRY(nu_config_choice(config, "train.optimizer.name", names, NU_RULES, &rule, err));
-  *out = (nu_optimizer){.rule = (nu_rule)rule,
+  const nu_method *method;
+  NU_TRY(nu_method_of(&method, config, err));
+  *out = (nu_optimizer){.method = method,
                         .momentum = nu_config_real(config, "train.optimizer.momentum"),
                         .beta1 = nu_config_real(config, "train.optimizer.beta1"),
                         .beta2 = nu_config_real(config, "train.optimizer.beta2"),
@@ -28,24 +18,17 @@ numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config
   return nu_schedule_create(&out->schedule, config, batches, err);
 }
 
-bool nu_optimizer_has_moment1(const nu_optimizer *optimizer) {
-  return needs[optimizer->rule].moment1;
-}
-bool nu_optimizer_has_moment2(const nu_optimizer *optimizer) {
-  return needs[optimizer->rule].moment2;
-}
-
 /* 1 / (1 - beta^t) of Adam's bias correction. */
 static double correction(double beta, uint64_t t) { return 1.0 / (1.0 - nu_real_power(beta, t)); }
 
 nu_update nu_optimizer_step(const nu_optimizer *optimizer, uint64_t step, size_t rows,
                             double gradient_norm) {
-  bool adam = optimizer->rule == NU_ADAM || optimizer->rule == NU_ADAMW;
+  bool adam = optimizer->method->betas;
   double factor = 1.0 / (double)rows, norm = gradient_norm * factor;
   if (optimizer->clip_norm > 0.0 && norm > optimizer->clip_norm) {
     factor *= optimizer->clip_norm / norm;
   }
-  return (nu_update){.rule = optimizer->rule,
+  return (nu_update){.rule = optimizer->method->rule,
                      .factor = (float)factor,
                      .learning_rate = (float)nu_schedule_rate(&optimizer->schedule, step),
                      .decay = (float)optimizer->decay,

@@ -33,8 +33,10 @@ static double shape(const nu_schedule *s, uint64_t t) {
       double done = t < s->steps ? (double)t / (double)s->steps : 1.0;
       return s->final + (1.0 - s->final) * 0.5 * (1.0 + nu_real_cospi(done));
     }
-    default: return 1.0;
+    case NU_CONSTANT:
+    case NU_SCHEDULES: break;
   }
+  return 1.0;
 }
 
 double nu_schedule_rate(const nu_schedule *s, uint64_t t) {

@@ -1,10 +1,13 @@
 /* Learning-rate schedules. SPDX-License-Identifier: MIT
  *
  * With eta = train.optimizer.learning_rate, e the epoch counted from 0, t the step counted from 0
- * and T all steps of the training (train.epochs): constant     eta step         eta factor^floor(e
- * / every) exponential  eta factor^e cosine       eta (final + (1 - final) (1 + cos(pi t / T)) / 2)
- * Loshchilov and Hutter 2017 Linear warm-up multiplies the first `warmup` epochs by (t + 1) /
- * warm-up steps (Goyal et al. 2017). */
+ * and T all steps of the training (train.epochs):
+ *   constant     eta
+ *   step         eta factor^floor(e / every)
+ *   exponential  eta factor^e
+ *   cosine       eta (final + (1 - final) (1 + cos(pi t / T)) / 2)    Loshchilov and Hutter 2017
+ * During the first `warmup` epochs eta is multiplied by (t + 1) / their steps (Goyal et al.
+ * 2017). */
 #ifndef NU_TRAINER_SCHEDULE_H
 #define NU_TRAINER_SCHEDULE_H
 

@@ -1,40 +1,63 @@
-/* The state that a checkpoint holds. SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT */
+#include "trainer/state.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
-#include "trainer/trainer.h"
 
-numann_status nu_state_allocate(nu_state *state, size_t n_parameters, bool moment1, bool moment2,
-                                bool best, numann_error *err) {
-  return nu_state_borrow(state, NULL, n_parameters, moment1, moment2, best, err);
-}
-
-numann_status nu_state_borrow(nu_state *state, float *weights, size_t n_parameters, bool moment1,
-                              bool moment2, bool best, numann_error *err) {
-  *state =
-      (nu_state){.n_parameters = n_parameters, .weights = weights, .borrowed = weights != NULL};
-  struct {
-    bool needed;
-    float **block;
-  } blocks[] = {{!weights, &state->weights},
-                {moment1, &state->moment1},
-                {moment2, &state->moment2},
-                {best, &state->best}};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-    if (!blocks[i].needed) continue;
-    *blocks[i].block = nu_alloc(n_parameters, sizeof(float));
-    if (!*blocks[i].block) {
-      nu_state_clear(state);
-      return nu_fail_memory(err, n_parameters * sizeof(float), "the state of training");
-    }
+numann_status nu_state_create(nu_state *state, float *weights, size_t n_parameters,
+                              const nu_method *method, bool best, numann_error *err) {
+  const size_t size = sizeof(float);
+  *state = (nu_state){.n_parameters = n_parameters,
+                      .method = method,
+                      .weights = weights ? weights : nu_alloc(n_parameters, size),
+                      .borrowed = weights != NULL,
+                      .best = best ? nu_alloc(n_parameters, size) : NULL};
+  bool refused = !state->weights || (best && !state->best);
+  for (size_t i = 0; i < method->n_arrays; i++) {
+    state->arrays[i] = nu_alloc(n_parameters, size);
+    refused |= !state->arrays[i];
   }
-  return NUMANN_OK;
+  if (!refused) return NUMANN_OK;
+  nu_state_clear(state);
+  return nu_fail_memory(err, n_parameters * size, "the state of training");
 }
 
 void nu_state_clear(nu_state *state) {
   if (!state->borrowed) free(state->weights);
-  free(state->moment1);
-  free(state->moment2);
+  for (size_t i = 0; i < NU_METHOD_ARRAYS; i++) free(state->arrays[i]);
   free(state->best);
   *state = (nu_state){0};
+}
+
+static bool same_arrays(const nu_method *a, const nu_method *b) {
+  bool same = a->n_arrays == b->n_arrays && a->n_numbers == b->n_numbers;
+  for (size_t i = 0; same && i < a->n_arrays; i++) same = strcmp(a->arrays[i], b->arrays[i]) == 0;
+  return same;
+}
+
+/* The weights may be the same ones. */
+static void copy_block(float *to, const float *from, size_t n) {
+  if (to && to != from) memcpy(to, from, n * sizeof *to);
+}
+
+numann_status nu_state_copy(nu_state *to, const nu_state *from, numann_error *err) {
+  size_t n = to->n_parameters;
+  if (from->n_parameters != n || !same_arrays(from->method, to->method) || !from->best != !to->best)
+    return nu_fail(err, NUMANN_ERR_MODEL,
+                   "the checkpoint has %zu parameters and another set of optimiser tensors, this "
+                   "network has %zu; resume with the config that it was made with",
+                   from->n_parameters, n);
+  nu_state blocks = *to;
+  *to = *from;
+  to->method = blocks.method;
+  to->weights = blocks.weights;
+  to->borrowed = blocks.borrowed;
+  to->best = blocks.best;
+  memcpy(to->arrays, blocks.arrays, sizeof to->arrays);
+  copy_block(to->weights, from->weights, n);
+  copy_block(to->best, from->best, n);
+  for (size_t i = 0; i < to->method->n_arrays; i++) copy_block(to->arrays[i], from->arrays[i], n);
+  return NUMANN_OK;
 }

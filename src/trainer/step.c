@@ -8,14 +8,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "trainer/gradient.h"
 
 void nu_meet_on_rows(const nu_engine *engine, nu_team *team) {
   if (nu_plan_shares_rows(engine->plan)) nu_team_barrier(team);
-}
-
-const float *nu_activations_below(const nu_engine *engine, size_t l, size_t *stride) {
-  *stride = l ? engine->layers[l - 1].stride : engine->input_stride;
-  return l ? engine->layers[l - 1].activations : engine->inputs;
 }
 
 /* ---- gather */
@@ -79,6 +75,7 @@ void nu_gather_rows(const nu_engine *engine, size_t thread, const nu_batch *batc
     put_inputs(engine, data, row, engine->inputs + i * engine->input_stride);
     nu_narrow_rows(engine, engine->inputs, engine->input_pairs, engine->input_stride,
                    (nu_range){i, i + 1}, (nu_range){0, engine->input_stride});
+    if (engine->samples) engine->samples[i] = batch->samples ? batch->samples[row] : (uint32_t)row;
     if (data->labels || data->targets)
       put_target(engine, data, row, engine->targets + i * target_stride);
   }
@@ -107,50 +104,50 @@ void nu_output_rows(const nu_engine *engine, size_t thread, const nu_chunk *chun
 /* ---- the phases */
 
 void nu_engine_gather(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
-                      const nu_chunk *chunk) {
-  nu_gather_rows(engine, thread, batch, chunk);
+                      const nu_pass *pass) {
+  nu_gather_rows(engine, thread, batch, pass->chunk);
   nu_meet_on_rows(engine, team);
 }
 
-void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk) {
-  size_t n = engine->n_layers;
-  for (size_t l = 0; l < n; l++) {
-    nu_forward_layer(engine, l, thread, chunk);
-    if (nu_plan_meets_after_forward(engine->plan, engine->layers[l].panels, l + 1 == n))
-      nu_meet_on_rows(engine, team);
+void nu_engine_forward(nu_engine *engine, nu_team *team, size_t thread, const nu_pass *pass) {
+  bool shares = nu_plan_shares_rows(engine->plan);
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    engine->layers[l].shape->kind->forward(engine, l, thread, pass);
+    if (shares && nu_plan_meets_after_forward(engine->plan, engine->network, l))
+      nu_team_barrier(team);
   }
 }
 
-void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
+void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_pass *pass,
                       bool targets) {
-  nu_output_rows(engine, thread, chunk, targets);
+  nu_output_rows(engine, thread, pass->chunk, targets);
   if (!engine->layers[engine->n_layers - 1].deltas) return;
-  if (chunk->last) nu_team_barrier(team);
+  if (pass->chunk->last) nu_team_barrier(team);
   else nu_meet_on_rows(engine, team);
 }
 
-/* Layer by layer from above: the delta of layer l - 1 from the weights of layer l, and only when
- * all threads that read them have it, the gradient of layer l, which may change those weights. */
-void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_chunk *chunk,
+/* Layer by layer from above: the delta of the layer below from the weights of layer l, and only
+ * when all threads that read them have it, the gradient of layer l, which may change those weights.
+ * */
+void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_pass *pass,
                         const nu_update *update) {
+  bool shares = nu_plan_shares_rows(engine->plan);
   engine->threads[thread].not_finite = false;
   for (size_t l = engine->n_layers; l-- > 0;) {
     if (l > 0) {
-      nu_delta_layer(engine, l - 1, thread, chunk);
-      if (nu_plan_meets_after_delta(engine->plan, engine->layers[l - 1].panels,
-                                    engine->layers[l].panels, l == 1))
-        nu_meet_on_rows(engine, team);
+      engine->layers[l].shape->kind->delta(engine, l, thread, pass);
+      if (shares && nu_plan_meets_after_delta(engine->plan, engine->network, l - 1))
+        nu_team_barrier(team);
     }
-    nu_gradient_layer(engine, l, thread, chunk, update);
+    nu_gradient_layer(engine, l, thread, pass->chunk, update);
   }
-  if (!chunk->last) {
-    nu_meet_on_rows(engine,
-                    team); /* before the next chunk's rows overwrite what others still read */
+  if (!pass->chunk->last) {
+    nu_meet_on_rows(engine, team); /* before the next chunk's rows overwrite what others read */
     return;
   }
   if (engine->plan->groups > 1) {
     nu_team_barrier(team);
-    nu_join_groups(engine, team, thread, chunk->batch, update);
+    nu_join_groups(engine, team, thread, pass->chunk->batch, update);
   }
   if (!update) nu_team_barrier(team);
 }
@@ -159,35 +156,37 @@ void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const n
 
 typedef struct one_batch {
   nu_engine *engine;
-  nu_rows data;
+  const nu_batch *batch;
 } one_batch;
 
 static void run_one_batch(nu_team *team, size_t thread, void *arg) {
-  one_batch *batch = arg;
-  nu_engine *engine = batch->engine;
-  nu_batch rows = {.data = &batch->data};
-  size_t chunks = nu_plan_chunks(engine->plan, batch->data.rows);
+  one_batch *one = arg;
+  nu_engine *engine = one->engine;
+  size_t rows = one->batch->data->rows, chunks = nu_plan_chunks(engine->plan, rows);
   for (size_t c = 0; c < chunks; c++) {
-    nu_chunk chunk = nu_plan_chunk(engine->plan, batch->data.rows, thread, c);
-    nu_engine_gather(engine, team, thread, &rows, &chunk);
-    nu_engine_forward(engine, team, thread, &chunk);
-    nu_engine_output(engine, team, thread, &chunk, true);
-    nu_engine_backward(engine, team, thread, &chunk, NULL);
+    nu_chunk chunk = nu_plan_chunk(engine->plan, rows, thread, c);
+    nu_pass pass = {.chunk = &chunk, .trains = true};
+    nu_engine_gather(engine, team, thread, one->batch, &pass);
+    nu_engine_forward(engine, team, thread, &pass);
+    nu_engine_output(engine, team, thread, &pass, true);
+    nu_engine_backward(engine, team, thread, &pass, NULL);
   }
 }
 
-numann_status nu_engine_gradient(const numann_network *network, const numann_plan *plan,
-                                 size_t rows, const float *inputs, const float *targets,
-                                 float *gradient, numann_error *err) {
+numann_status nu_engine_gradient_of(const numann_network *network, const nu_plan *plan,
+                                    const nu_batch *batch, float *gradient, numann_error *err) {
   nu_engine engine;
-  NU_TRY(nu_engine_create(&engine, network, plan, NU_ENGINE_GRADIENT, err));
-  union {
-    const float *from;
-    float *to;
-  } x = {inputs}, t = {targets}; /* nu_rows owns elsewhere; here it only borrows */
-  one_batch batch = {&engine, {.rows = rows, .inputs = x.to, .targets = t.to}};
-  numann_status status = nu_engine_run(&engine, run_one_batch, &batch, err);
+  NU_TRY(nu_engine_create(&engine, network, plan, NU_USE_GRADIENT, err));
+  one_batch one = {&engine, batch};
+  numann_status status = nu_engine_run(&engine, run_one_batch, &one, err);
   if (status == NUMANN_OK) nu_engine_store(&engine, NU_GRADIENT, gradient);
   nu_engine_clear(&engine);
   return status;
+}
+
+numann_status nu_engine_gradient(const numann_network *network, const nu_plan *plan, size_t rows,
+                                 const float *inputs, const float *targets, float *gradient,
+                                 numann_error *err) {
+  nu_rows data = nu_rows_view(rows, inputs, targets);
+  return nu_engine_gradient_of(network, plan, &(nu_batch){.data = &data}, gradient, err);
 }

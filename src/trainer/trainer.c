@@ -9,23 +9,22 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "machine/comm.h"
 #include "machine/float_env.h"
 #include "trainer/evaluate.h"
-#include "trainer/optimizer.h"
-#include "trainer/step.h"
+#include "trainer/iteration.h"
 
 struct numann_trainer {
+  nu_comm comm;            /* the processes that train together */
   numann_network *network; /* borrowed; gets the weights at every epoch's end */
-  const numann_plan *plan; /* borrowed */
+  nu_plan plan; /* the user's, with what this config asks for; its placement is borrowed */
   const numann_data *data; /* borrowed */
-  nu_engine engine;
-  nu_optimizer optimizer;
-  bool fused;      /* the optimiser runs where the gradient is formed */
-  nu_state state;  /* blocks are up to date only after store_state; the counters always */
-  uint32_t *order; /* [rows]: the rows of the running epoch in order */
-  uint64_t seed;
+  nu_training training;    /* owned */
+  const nu_iteration *iteration;
+  nu_state state;   /* blocks are up to date only after store_state; the counters always */
   uint64_t epochs;  /* to train in all */
   uint64_t batches; /* in an epoch */
   bool shuffle;
@@ -47,6 +46,31 @@ static numann_status check_early_stopping(const numann_trainer *trainer,
   return NUMANN_OK;
 }
 
+/* Methods that compare gradients from step to step need them of the same rows. */
+static numann_status check_method(const numann_trainer *trainer, const numann_config *config,
+                                  numann_error *err) {
+  const nu_optimizer *optimizer = &trainer->training.optimizer;
+  const nu_method *method = optimizer->method;
+  if (method->full_batch && trainer->batches > 1)
+    return nu_config_fail(config, "train.batch", err,
+                          "%s needs the gradient of all rows in every step; use batch: full",
+                          method->name);
+  bool draws = false;
+  for (size_t l = 0; l < trainer->network->n_layers; l++)
+    draws |= trainer->network->layers[l].kind->draws;
+  if (method->full_batch && draws)
+    return nu_config_fail(
+        config, "train.optimizer.name", err,
+        "%s compares the gradients of one step with those of the next, and a dropout "
+        "layer draws anew in each; use adam, or leave the layer out",
+        method->name);
+  if (method->rule == NU_RULES && optimizer->clip_norm > 0.0)
+    return nu_config_fail(config, "train.clip_norm", err,
+                          "%s finds the length of its steps by itself; leave train.clip_norm out",
+                          method->name);
+  return NUMANN_OK;
+}
+
 static numann_status check_targets(const numann_trainer *trainer, numann_error *err) {
   const nu_schema *schema = &trainer->data->schema;
   size_t inputs = numann_network_inputs(trainer->network),
@@ -63,28 +87,29 @@ static numann_status check_targets(const numann_trainer *trainer, numann_error *
 }
 
 static numann_status allocate(numann_trainer *trainer, numann_error *err) {
-  bool moment1 = nu_optimizer_has_moment1(&trainer->optimizer);
-  bool moment2 = nu_optimizer_has_moment2(&trainer->optimizer);
+  nu_training *t = &trainer->training;
+  const nu_method *method = t->optimizer.method;
   size_t rows = trainer->data->train.rows;
-  trainer->fused = trainer->plan->fuse && trainer->optimizer.clip_norm == 0.0;
-  NU_TRY(nu_engine_create(&trainer->engine, trainer->network, trainer->plan,
-                          trainer->fused ? NU_ENGINE_FUSED : NU_ENGINE_GRADIENT, err));
-  if (moment1) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT1, err));
-  if (moment2) NU_TRY(nu_engine_add(&trainer->engine, NU_MOMENT2, err));
-  nu_engine_place_data(&trainer->engine, &trainer->data->train);
-  trainer->order = nu_alloc(rows, sizeof *trainer->order);
-  if (!trainer->order) return nu_fail_memory(err, rows * sizeof *trainer->order, "the row order");
+  trainer->plan.arrays = method->n_arrays + method->n_spare;
+  t->rows = &trainer->data->train;
+  t->fused = trainer->plan.fuse && t->optimizer.clip_norm == 0.0 && !method->whole;
+  NU_TRY(nu_engine_create(&t->engine, trainer->network, &trainer->plan,
+                          t->fused ? NU_USE_FUSED : NU_USE_GRADIENT, err));
+  nu_engine_place_data(&t->engine, t->rows);
+  t->order = nu_alloc(rows, sizeof *t->order);
+  if (!t->order) return nu_fail_memory(err, rows * sizeof *t->order, "the row order");
   /* With early stopping the network ends with the best weights, and a checkpoint still wants the
    * last. */
   bool best = trainer->patience > 0;
-  return nu_state_borrow(&trainer->state, best ? NULL : trainer->network->parameters,
-                         trainer->network->n_parameters, moment1, moment2, best, err);
+  t->numbers = trainer->state.numbers;
+  return nu_state_create(&trainer->state, best ? NULL : trainer->network->parameters,
+                         trainer->network->n_parameters, method, best, err);
 }
 
 static numann_status create(numann_trainer *trainer, const numann_config *config,
                             numann_error *err) {
-  size_t rows = trainer->data->train.rows, batch = trainer->plan->batch;
-  trainer->seed = nu_config_count(config, "train.seed");
+  size_t rows = trainer->data->train.rows, batch = trainer->plan.problem.batch;
+  trainer->plan.problem.seed = nu_config_count(config, "train.seed");
   trainer->epochs = nu_config_count(config, "train.epochs");
   trainer->shuffle = nu_config_flag(config, "train.shuffle");
   trainer->patience = nu_config_count(config, "train.early_stopping.patience");
@@ -92,8 +117,11 @@ static numann_status create(numann_trainer *trainer, const numann_config *config
   trainer->batches = (rows + batch - 1) / batch;
   NU_TRY(check_targets(trainer, err));
   NU_TRY(check_early_stopping(trainer, config, err));
-  NU_TRY(nu_optimizer_create(&trainer->optimizer, config, trainer->batches, err));
-  return allocate(trainer, err);
+  NU_TRY(nu_optimizer_create(&trainer->training.optimizer, config, trainer->batches, err));
+  NU_TRY(check_method(trainer, config, err));
+  trainer->iteration = nu_iteration_of(trainer->training.optimizer.method);
+  NU_TRY(allocate(trainer, err));
+  return NUMANN_OK;
 }
 
 numann_status numann_trainer_create(numann_trainer **out, const numann_config *config,
@@ -103,9 +131,15 @@ numann_status numann_trainer_create(numann_trainer **out, const numann_config *c
   numann_trainer *trainer = nu_alloc(1, sizeof *trainer);
   if (!trainer) return nu_fail_memory(err, sizeof *trainer, "the trainer");
   trainer->network = network;
-  trainer->plan = plan;
+  trainer->plan = plan->plan;
   trainer->data = data;
-  numann_status status = create(trainer, config, err);
+  trainer->comm = nu_comm_world();
+  numann_status status = nu_comm_agree(&trainer->comm, create(trainer, config, err), err);
+  if (status == NUMANN_OK &&
+      !nu_comm_is_same(&trainer->comm, nu_problem_hash(&trainer->plan.problem)))
+    status = nu_fail(err, NUMANN_ERR_CONFIG,
+                     "the ranks have different batches, grains, precisions or seeds; give all of "
+                     "them the same config");
   if (status == NUMANN_OK) *out = trainer;
   else numann_trainer_destroy(trainer);
   return status;
@@ -113,33 +147,25 @@ numann_status numann_trainer_create(numann_trainer **out, const numann_config *c
 
 void numann_trainer_destroy(numann_trainer *trainer) {
   if (!trainer) return;
-  if (trainer->engine.plan) nu_engine_clear(&trainer->engine);
+  if (trainer->training.engine.plan) nu_engine_clear(&trainer->training.engine);
   nu_state_clear(&trainer->state);
-  free(trainer->order);
+  free(trainer->training.order);
   free(trainer);
 }
 
 numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
                                           nu_place_report *report, numann_error *err) {
-  return nu_engine_report(&trainer->engine, &trainer->data->train, pages, report, err);
+  return nu_engine_report(&trainer->training.engine, &trainer->data->train, pages, report, err);
 }
 
 /* ---- state */
 
-void nu_trainer_needs(const numann_config *config, bool *moment1, bool *moment2, bool *best) {
-  nu_optimizer optimizer;
-  bool known = nu_optimizer_create(&optimizer, config, 1, NULL) == NUMANN_OK;
-  *moment1 = known && nu_optimizer_has_moment1(&optimizer);
-  *moment2 = known && nu_optimizer_has_moment2(&optimizer);
-  *best = nu_config_count(config, "train.early_stopping.patience") > 0;
-}
-
 /* Engine form to the state's logical blocks. */
 static void store_state(numann_trainer *trainer) {
   nu_state *state = &trainer->state;
-  nu_engine_store(&trainer->engine, NU_WEIGHTS, state->weights);
-  if (state->moment1) nu_engine_store(&trainer->engine, NU_MOMENT1, state->moment1);
-  if (state->moment2) nu_engine_store(&trainer->engine, NU_MOMENT2, state->moment2);
+  nu_engine_store(&trainer->training.engine, NU_WEIGHTS, state->weights);
+  for (size_t i = 0; i < state->method->n_arrays; i++)
+    nu_engine_store(&trainer->training.engine, NU_FIRST_ARRAY + i, state->arrays[i]);
 }
 
 const nu_state *nu_trainer_state_view(numann_trainer *trainer) {
@@ -148,54 +174,33 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer) {
 }
 
 /* The state's weights may be the network's. */
-static void copy_block(float *to, const float *from, size_t n) {
-  if (to && to != from) memcpy(to, from, n * sizeof *to);
+static void hand_over_weights(numann_trainer *trainer) {
+  const nu_state *state = &trainer->state;
+  float *to = trainer->network->parameters;
+  if (to != state->weights) memcpy(to, state->weights, state->n_parameters * sizeof *to);
 }
 
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
                                  numann_error *err) {
   nu_state *mine = &trainer->state;
-  if (state->n_parameters != mine->n_parameters || !state->moment1 != !mine->moment1 ||
-      !state->moment2 != !mine->moment2 || !state->best != !mine->best) {
-    return nu_fail(err, NUMANN_ERR_MODEL,
-                   "the checkpoint has %zu parameters and another set of optimiser tensors, this "
-                   "network has %zu; resume with the config that it was made with",
-                   state->n_parameters, mine->n_parameters);
-  }
-  nu_state blocks = *mine;
-  *mine = *state;
-  mine->weights = blocks.weights;
-  mine->borrowed = blocks.borrowed;
-  mine->moment1 = blocks.moment1;
-  mine->moment2 = blocks.moment2;
-  mine->best = blocks.best;
-  copy_block(mine->weights, state->weights, state->n_parameters);
-  copy_block(mine->moment1, state->moment1, state->n_parameters);
-  copy_block(mine->moment2, state->moment2, state->n_parameters);
-  copy_block(mine->best, state->best, state->n_parameters);
-  nu_engine_load(&trainer->engine, NU_WEIGHTS, mine->weights);
-  if (mine->moment1) nu_engine_load(&trainer->engine, NU_MOMENT1, mine->moment1);
-  if (mine->moment2) nu_engine_load(&trainer->engine, NU_MOMENT2, mine->moment2);
-  copy_block(trainer->network->parameters, mine->weights, mine->n_parameters);
+  NU_TRY(nu_state_copy(mine, state, err));
+  nu_engine_load(&trainer->training.engine, NU_WEIGHTS, mine->weights);
+  for (size_t i = 0; i < mine->method->n_arrays; i++)
+    nu_engine_load(&trainer->training.engine, NU_FIRST_ARRAY + i, mine->arrays[i]);
+  hand_over_weights(trainer);
   return NUMANN_OK;
 }
 
 /* ---- one epoch, on every thread of the team */
 
 static size_t batch_first(const numann_trainer *trainer, uint64_t batch) {
-  return (size_t)batch * trainer->plan->batch;
+  return (size_t)batch * trainer->plan.problem.batch;
 }
 
 /* The last batch may be smaller; it is divided by its own size. */
 static size_t batch_rows(const numann_trainer *trainer, uint64_t batch) {
   size_t rest = trainer->data->train.rows - batch_first(trainer, batch);
-  return rest < trainer->plan->batch ? rest : trainer->plan->batch;
-}
-
-/* Continue the sum of row losses in the order of the rows. Every thread computes the same. */
-static double add_losses(const nu_engine *engine, size_t rows, double sum) {
-  for (size_t i = 0; i < rows; i++) sum += engine->row_loss[i];
-  return sum;
+  return nu_smaller(rest, trainer->plan.problem.batch);
 }
 
 static numann_progress progress_at(const numann_trainer *trainer, double learning_rate) {
@@ -212,65 +217,31 @@ static numann_progress progress_at(const numann_trainer *trainer, double learnin
 }
 
 /* Thread 0 counts the step and asks the observer, before the barrier that publishes both. */
-static void close_step(numann_trainer *trainer, double loss_sum, double learning_rate) {
+static void close_step(numann_trainer *trainer, const nu_outcome *outcome) {
   nu_state *state = &trainer->state;
   state->step++;
   state->batch++;
-  state->epoch_loss = loss_sum;
+  state->epoch_loss = outcome->loss;
   const numann_observer *observer = trainer->observer;
   if (!observer || !observer->on_step) return;
-  numann_progress progress = progress_at(trainer, learning_rate);
+  numann_progress progress = progress_at(trainer, outcome->learning_rate);
   trainer->action = observer->on_step(observer->arg, &progress);
-}
-
-/* (4.12), then (4.5) and (4.8); fused unless clipping needs the whole gradient first. In all chunks
- * but the last only the gradient. Returns eta. */
-static double descend(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at,
-                      const nu_chunk *chunk) {
-  nu_engine *engine = &trainer->engine;
-  const nu_optimizer *optimizer = &trainer->optimizer;
-  double norm = 0.0;
-  if (!trainer->fused) {
-    nu_engine_backward(engine, team, thread, chunk, NULL);
-    if (!chunk->last) return 0.0;
-    if (optimizer->clip_norm > 0.0) norm = nu_engine_norm(engine, team, thread);
-  }
-  nu_update update = nu_optimizer_step(optimizer, at, chunk->batch, norm);
-  if (trainer->fused) nu_engine_backward(engine, team, thread, chunk, &update);
-  else nu_engine_update(engine, thread, &update);
-  return (double)update.learning_rate;
-}
-
-/* One step; false when the losses of the batch are not finite, the weights then untouched. */
-static bool step(numann_trainer *trainer, nu_team *team, size_t thread, uint64_t at,
-                 uint64_t number, double *loss_sum) {
-  nu_engine *engine = &trainer->engine;
-  nu_batch batch = {&trainer->data->train, trainer->order, batch_first(trainer, number)};
-  size_t rows = batch_rows(trainer, number), chunks = nu_plan_chunks(trainer->plan, rows);
-  double learning_rate = 0.0;
-  for (size_t c = 0; c < chunks; c++) {
-    nu_chunk chunk = nu_plan_chunk(trainer->plan, rows, thread, c);
-    nu_engine_gather(engine, team, thread, &batch, &chunk);
-    nu_engine_forward(engine, team, thread, &chunk);
-    nu_engine_output(engine, team, thread, &chunk, true);
-    if (chunk.last) *loss_sum = add_losses(engine, rows, *loss_sum);
-    if (!isfinite(*loss_sum)) return false;
-    learning_rate = descend(trainer, team, thread, at, &chunk);
-  }
-  if (thread == 0) close_step(trainer, *loss_sum, learning_rate);
-  nu_team_barrier(team);
-  return !nu_engine_not_finite(engine);
 }
 
 /* Steps from the data cursor to the end of the epoch, or to where the observer wants a pause. Each
  * thread keeps its own count and sum, so that no decision needs another barrier. */
 static void epoch_worker(nu_team *team, size_t thread, void *arg) {
   numann_trainer *trainer = arg;
-  double loss_sum = trainer->state.epoch_loss;
+  nu_training *training = &trainer->training;
+  nu_outcome outcome = {.loss = trainer->state.epoch_loss};
   uint64_t at = trainer->state.step, batch = trainer->state.batch;
   nu_team_barrier(team); /* all have read the state before thread 0 moves it on */
   for (; batch < trainer->batches; batch++, at++) {
-    if (!step(trainer, team, thread, at, batch, &loss_sum)) {
+    nu_step step = {at, batch_first(trainer, batch), batch_rows(trainer, batch)};
+    bool fine = trainer->iteration->step(training, team, thread, &step, &outcome);
+    if (fine && thread == 0) close_step(trainer, &outcome);
+    if (fine) nu_team_barrier(team);
+    if (!fine || nu_engine_not_finite(&training->engine)) {
       if (thread == 0) trainer->diverged = true;
       return;
     }
@@ -291,8 +262,10 @@ static numann_status diverged(const numann_trainer *trainer, numann_error *err) 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
   const numann_observer *observer = trainer->observer;
   store_state(trainer);
-  copy_block(trainer->network->parameters, trainer->state.weights, trainer->state.n_parameters);
-  return observer && observer->on_save ? observer->on_save(observer->arg, trainer, err) : NUMANN_OK;
+  hand_over_weights(trainer);
+  numann_status status = NUMANN_OK;
+  if (observer && observer->on_save) status = observer->on_save(observer->arg, trainer, err);
+  return nu_comm_agree(&trainer->comm, status, err);
 }
 
 /* Do what the observer asked for at a boundary. */
@@ -325,8 +298,8 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   const nu_rows *rows = &trainer->data->validation;
   if (rows->rows == 0) return NUMANN_OK;
   nu_evaluation evaluation;
-  NU_TRY(nu_evaluate_engine(&evaluation, &trainer->engine, trainer->network, rows,
-                            &trainer->data->schema, trainer->plan->threads, err));
+  NU_TRY(nu_evaluate_engine(&evaluation, &trainer->training.engine, trainer->network, rows,
+                            &trainer->data->schema, trainer->plan.threads, err));
   epoch->validated = true;
   epoch->validation_loss = evaluation.loss;
   epoch->validation_accuracy = evaluation.accuracy;
@@ -336,19 +309,25 @@ static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numa
   return NUMANN_OK;
 }
 
+/* Of the last step, which may have been taken before an interruption. */
+static double last_rate(const numann_trainer *trainer) {
+  const nu_training *t = &trainer->training;
+  if (trainer->iteration->rate) return trainer->iteration->rate(t);
+  return (float)nu_schedule_rate(&t->optimizer.schedule, trainer->state.step - 1);
+}
+
 static numann_epoch epoch_of(const numann_trainer *trainer, double trained, size_t rows_trained) {
   const nu_state *state = &trainer->state;
   nu_float_env env = nu_float_env_enter();
-  numann_epoch epoch = {
-      .epoch = state->epoch + 1,
-      .epochs = trainer->epochs,
-      .step = state->step,
-      .train_loss = state->epoch_loss / (double)trainer->data->train.rows,
-      .learning_rate = (float)nu_schedule_rate(&trainer->optimizer.schedule, state->step - 1),
-      .validation_loss = NAN,
-      .validation_accuracy = NAN,
-      .validation_rmse = NAN,
-      .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
+  numann_epoch epoch = {.epoch = state->epoch + 1,
+                        .epochs = trainer->epochs,
+                        .step = state->step,
+                        .train_loss = state->epoch_loss / (double)trainer->data->train.rows,
+                        .learning_rate = last_rate(trainer),
+                        .validation_loss = NAN,
+                        .validation_accuracy = NAN,
+                        .validation_rmse = NAN,
+                        .samples_per_s = trained > 0.0 ? (double)rows_trained / trained : 0.0};
   nu_float_env_leave(&env);
   return epoch;
 }
@@ -361,7 +340,7 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
   state->epoch++;
   state->batch = 0;
   state->epoch_loss = 0.0;
-  nu_engine_store(&trainer->engine, NU_WEIGHTS, trainer->network->parameters);
+  nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
   NU_TRY(validate(trainer, &epoch, err));
   epoch.seconds = nu_clock_seconds() - started;
   const numann_observer *observer = trainer->observer;
@@ -374,12 +353,12 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   nu_state *state = &trainer->state;
   double started = nu_clock_seconds(), trained = 0.0;
   size_t rows_before = batch_first(trainer, state->batch);
-  nu_data_order(trainer->order, trainer->data->train.rows, trainer->seed, state->epoch,
-                trainer->shuffle);
+  nu_data_order(trainer->training.order, trainer->data->train.rows, trainer->plan.problem.seed,
+                state->epoch, trainer->shuffle);
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
     trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_engine_run(&trainer->engine, epoch_worker, trainer, err));
+    NU_TRY(nu_engine_run(&trainer->training.engine, epoch_worker, trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));

@@ -1,0 +1,260 @@
+/* The network by (3.8), (4.1), (4.3), (4.9) and (4.12) of docs/numerics.md.
+ * SPDX-License-Identifier: MIT */
+#include "layers/naive.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/real.h"
+
+/* ---- memory */
+
+static bool allocate(nu_naive *naive, size_t n_layers) {
+  size_t units = naive->first[n_layers + 1];
+  naive->parameters = nu_alloc(naive->network->n_parameters, sizeof(double));
+  naive->z = nu_alloc(units, sizeof(double));
+  naive->a = nu_alloc(units, sizeof(double));
+  naive->delta = nu_alloc(units, sizeof(double));
+  return naive->parameters && naive->z && naive->a && naive->delta;
+}
+
+numann_status nu_naive_create(nu_naive *naive, const numann_network *network, numann_error *err) {
+  size_t n_layers = network->n_layers;
+  *naive = (nu_naive){.network = network, .first = nu_alloc(n_layers + 2, sizeof(size_t))};
+  if (naive->first) {
+    naive->first[1] = network->layers[0].inputs;
+    for (size_t l = 0; l < n_layers; l++) {
+      assert(network->layers[l].activation != NU_STEP);
+      naive->first[l + 2] = naive->first[l + 1] + network->layers[l].neurons;
+    }
+  }
+  if (!naive->first || !allocate(naive, n_layers)) {
+    nu_naive_clear(naive);
+    return nu_fail_memory(err, network->n_parameters * sizeof(double), "the naive network");
+  }
+  for (size_t i = 0; i < network->n_parameters; i++) naive->parameters[i] = network->parameters[i];
+  return NUMANN_OK;
+}
+
+void nu_naive_clear(nu_naive *naive) {
+  free(naive->parameters);
+  free(naive->first);
+  free(naive->z);
+  free(naive->a);
+  free(naive->delta);
+  *naive = (nu_naive){0};
+}
+
+size_t nu_weights_at(const numann_network *network, size_t l) {
+  return (size_t)(network->layers[l].weights - network->parameters);
+}
+
+size_t nu_biases_at(const numann_network *network, size_t l) {
+  return (size_t)(network->layers[l].biases - network->parameters);
+}
+
+/* ---- activations and their derivatives */
+
+/* e^z where the result is of interest; beyond +-700 nothing here depends on its value. */
+static double bounded_exp(double z) {
+  if (z > 700.0) return nu_real_exp(700.0);
+  return z < -700.0 ? 0.0 : nu_real_exp(z);
+}
+
+/* (1.2), from the side where nothing overflows. */
+static double sigmoid(double z) {
+  if (z >= 0.0) return 1.0 / (1.0 + bounded_exp(-z));
+  double e = bounded_exp(z);
+  return e / (1.0 + e);
+}
+
+/* (1 - e^-2|z|) / (1 + e^-2|z|); near 0, where that cancels, the series of tanh. */
+static double hyperbolic_tangent(double z) {
+  double size = z < 0.0 ? -z : z, s = z * z;
+  if (size < 0.02) {
+    return z * (1.0 + s * (-1.0 / 3 + s * (2.0 / 15 + s * (-17.0 / 315 + s * 62.0 / 2835))));
+  }
+  double e = bounded_exp(-2.0 * size), t = (1.0 - e) / (1.0 + e);
+  return z < 0.0 ? -t : t;
+}
+
+/* The normal distribution. */
+static double normal(double z) { return 0.5 * nu_real_erfc(-0.70710678118654752 * z); }
+
+/* e^z - 1 for z <= 0. */
+static double exp_minus_1(double z) { return z < -700.0 ? -1.0 : nu_real_expm1(z); }
+
+static double softplus(double z) {
+  return (z < 0.0 ? 0.0 : z) + nu_real_log1p(bounded_exp(z < 0.0 ? z : -z));
+}
+
+/* tanh(softplus(z)): with w = e^-|z| the powers of 1 + w and 1 + 1/w; and its derivative. */
+static double mish_gate(double z, double *rise) {
+  bool low = z < 0.0;
+  double w = bounded_exp(low ? z : -z);
+  double over = low ? w * (w + 2.0) : 1.0 + 2.0 * w;
+  double under = low ? over + 2.0 : over + 2.0 * w * w;
+  *rise = 4.0 * (1.0 + w) * (low ? w : w * w) / (under * under);
+  return over / under;
+}
+
+static double activation(nu_activation f, double z) {
+  double rise;
+  switch (f) {
+    case NU_SIGMOID: return sigmoid(z);
+    case NU_TANH: return hyperbolic_tangent(z);
+    case NU_RELU: return z < 0.0 ? 0.0 : z; /* this way round NaN stays NaN */
+    case NU_LEAKY_RELU: return z < 0.0 ? (double)NU_LEAKY_SLOPE * z : z;
+    case NU_GELU: return z * normal(z);
+    case NU_SILU: return z * sigmoid(z);
+    case NU_ELU: return z > 0.0 ? z : exp_minus_1(z);
+    case NU_SELU:
+      return z > 0.0 ? (double)NU_SELU_SLOPE * z : (double)NU_SELU_DEPTH * exp_minus_1(z);
+    case NU_MISH: return z * mish_gate(z, &rise);
+    case NU_SOFTPLUS: return softplus(z);
+    case NU_STEP:
+    case NU_IDENTITY:
+    case NU_SOFTMAX: /* a whole row's business */
+    case NU_ACTIVATIONS: break;
+  }
+  return z;
+}
+
+double nu_naive_derivative(nu_activation f, double z, double a) {
+  static const double ROOT_2_PI = 2.5066282746310005;
+  double rise, gate;
+  switch (f) {
+    case NU_SIGMOID: return a * (1.0 - a); /* (1.4) */
+    case NU_TANH: return 1.0 - a * a;
+    case NU_RELU: return z > 0.0 ? 1.0 : 0.0;
+    case NU_LEAKY_RELU: return z > 0.0 ? 1.0 : (double)NU_LEAKY_SLOPE;
+    case NU_GELU: return normal(z) + z * bounded_exp(-0.5 * z * z) / ROOT_2_PI;
+    case NU_SILU: return sigmoid(z) * (1.0 + z * sigmoid(-z));
+    case NU_ELU: return z > 0.0 ? 1.0 : bounded_exp(z);
+    case NU_SELU: return z > 0.0 ? (double)NU_SELU_SLOPE : (double)NU_SELU_DEPTH * bounded_exp(z);
+    case NU_MISH: gate = mish_gate(z, &rise); return gate + z * rise;
+    case NU_SOFTPLUS: return sigmoid(z);
+    case NU_STEP: /* the perceptron rule has no f' */
+    case NU_IDENTITY:
+    case NU_SOFTMAX: /* a whole row's business */
+    case NU_ACTIVATIONS: break;
+  }
+  return 1.0;
+}
+
+static double largest(size_t n, const double *z) {
+  double m = z[0];
+  for (size_t i = 1; i < n; i++) m = z[i] > m ? z[i] : m;
+  return m;
+}
+
+/* a_i = e^z_i / sum over j of e^z_j; the shift by the largest z cancels in the quotient. */
+static void softmax(size_t n, const double *z, double *a) {
+  double shift = largest(n, z), sum = 0.0;
+  for (size_t i = 0; i < n; i++) {
+    a[i] = bounded_exp(z[i] - shift);
+    sum += a[i];
+  }
+  for (size_t i = 0; i < n; i++) a[i] /= sum;
+}
+
+/* ---- losses of one row */
+
+/* (4.9) E_d = 1/2 sum over outputs of (t_i - y_i)^2 */
+static double squared_error(size_t n, const double *y, const float *t) {
+  double sum = 0.0;
+  for (size_t i = 0; i < n; i++) sum += ((double)t[i] - y[i]) * ((double)t[i] - y[i]);
+  return 0.5 * sum;
+}
+
+/* -sum t_i ln y_i, where ln y_i = z_i - ln sum over j of e^z_j */
+static double cross_entropy(size_t n, const double *z, const float *t) {
+  double shift = largest(n, z), sum = 0.0, loss = 0.0;
+  for (size_t i = 0; i < n; i++) sum += bounded_exp(z[i] - shift);
+  for (size_t i = 0; i < n; i++) loss -= (double)t[i] * (z[i] - shift - nu_real_log(sum));
+  return loss;
+}
+
+/* -ln sigmoid(z) = ln(1 + e^-z), without overflow */
+static double minus_log_sigmoid(double z) {
+  double size = z < 0.0 ? -z : z;
+  return (z < 0.0 ? -z : 0.0) + nu_real_log(1.0 + bounded_exp(-size));
+}
+
+/* -sum t_i ln y_i + (1 - t_i) ln(1 - y_i), where 1 - sigmoid(z) = sigmoid(-z) */
+static double binary_cross_entropy(size_t n, const double *z, const float *t) {
+  double loss = 0.0;
+  for (size_t i = 0; i < n; i++) {
+    double p = (double)t[i];
+    loss += p * minus_log_sigmoid(z[i]) + (1.0 - p) * minus_log_sigmoid(-z[i]);
+  }
+  return loss;
+}
+
+static double row_loss(nu_loss loss, size_t n, const double *z, const double *y, const float *t) {
+  if (loss == NU_CROSS_ENTROPY) return cross_entropy(n, z, t);
+  if (loss == NU_BINARY_CROSS_ENTROPY) return binary_cross_entropy(n, z, t);
+  return squared_error(n, y, t);
+}
+
+/* ---- forward */
+
+void nu_naive_activate(nu_naive *naive, size_t l) {
+  const nu_layer *layer = &naive->network->layers[l];
+  double *z = naive->z + naive->first[l + 1], *a = naive->a + naive->first[l + 1];
+  for (size_t j = 0; j < layer->neurons; j++) a[j] = activation(layer->activation, z[j]);
+  if (layer->activation == NU_SOFTMAX) softmax(layer->neurons, z, a);
+}
+
+double nu_naive_slope(const nu_naive *naive, size_t l, size_t unit) {
+  return nu_naive_derivative(naive->network->layers[l].activation, naive->z[unit], naive->a[unit]);
+}
+
+double nu_naive_forward(nu_naive *naive, const float *input, const float *target) {
+  const numann_network *network = naive->network;
+  size_t last = network->n_layers, outputs = network->layers[last - 1].neurons;
+  for (size_t i = 0; i < network->layers[0].inputs; i++) naive->a[i] = (double)input[i];
+  for (size_t l = 0; l < last; l++) network->layers[l].kind->naive_forward(naive, l);
+  const double *z = naive->z + naive->first[last], *y = naive->a + naive->first[last];
+  return row_loss(network->loss, outputs, z, y, target);
+}
+
+/* ---- backward */
+
+/* (4.1) delta_i = f'(z_i) (t_i - y_i). For softmax with cross-entropy and for sigmoid with binary
+ * cross-entropy f' cancels against the loss's 1/y and 1/(y (1 - y)): delta_i = t_i - y_i. */
+static void output_delta(nu_naive *naive, const float *target) {
+  const numann_network *network = naive->network;
+  const nu_layer *layer = &network->layers[network->n_layers - 1];
+  size_t first = naive->first[network->n_layers];
+  for (size_t i = 0; i < layer->neurons; i++) {
+    double y = naive->a[first + i], delta = (double)target[i] - y;
+    if (network->loss == NU_SQUARED_ERROR) {
+      delta *= nu_naive_slope(naive, network->n_layers - 1, first + i);
+    }
+    naive->delta[first + i] = delta;
+  }
+}
+
+void nu_naive_backward(nu_naive *naive, const float *target) {
+  output_delta(naive, target);
+  for (size_t l = naive->network->n_layers; --l > 0;)
+    naive->network->layers[l].kind->naive_delta(naive, l);
+}
+
+void nu_naive_gradient(nu_naive *naive, size_t rows, const float *inputs, const float *targets,
+                       const uint32_t *samples, double *gradient) {
+  size_t n_in = naive->network->layers[0].inputs, n_out = numann_network_outputs(naive->network);
+  memset(gradient, 0, naive->network->n_parameters * sizeof *gradient);
+  for (size_t r = 0; r < rows; r++) {
+    naive->row = samples ? samples[r] : r;
+    nu_naive_forward(naive, inputs + r * n_in, targets + r * n_out);
+    nu_naive_backward(naive, targets + r * n_out);
+    for (size_t l = 0; l < naive->network->n_layers; l++) {
+      const nu_layer *layer = &naive->network->layers[l];
+      if (layer->links) layer->kind->naive_gradient(naive, l, gradient);
+    }
+  }
+}
