@@ -254,6 +254,12 @@ const float *numann_network_biases_view(const numann_network *network, size_t la
   return network->layers[layer].bias ? network->layers[layer].biases : NULL;
 }
 
+bool nu_network_draws(const numann_network *network) {
+  bool draws = false;
+  for (size_t l = 0; l < network->n_layers; l++) draws |= network->layers[l].kind->draws;
+  return draws;
+}
+
 void nu_network_describe(const numann_network *network, nu_text *out) {
   nu_text_addf(out, "%zu", numann_network_inputs(network));
   for (size_t l = 0; l < network->n_layers; l++) {

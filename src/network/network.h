@@ -72,6 +72,8 @@ const char *nu_loss_name(nu_loss loss);
 const char *const *nu_activation_names(void);
 const char *const *nu_loss_names(void);
 
+/* Does any layer draw random numbers in training? */
+bool nu_network_draws(const numann_network *network);
 /* "64 - 64 relu - 10 softmax, 4810 parameters" */
 void nu_network_describe(const numann_network *network, nu_text *out);
 

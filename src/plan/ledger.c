@@ -127,14 +127,13 @@ static void book_rows(const nu_books *b, size_t l) {
 
 static void book_batch(const nu_books *b) {
   const numann_network *network = b->network;
-  bool draws = false;
-  for (size_t l = 0; l < network->n_layers; l++) draws |= network->layers[l].kind->draws;
   size_t inputs = b->rows * nu_stride(network->layers[0].inputs);
   size_t outputs = nu_padded(network->layers[network->n_layers - 1].neurons);
   nu_book(b, NU_BUFFER_INPUTS, 0, 0, inputs, sizeof(float));
   nu_book(b, NU_BUFFER_TARGETS, 0, 0, b->rows * outputs, sizeof(float));
   if (reads_pairs(b, 0)) nu_book(b, NU_BUFFER_INPUT_PAIRS, 0, 0, inputs / 2, sizeof(float));
-  nu_book(b, NU_BUFFER_SAMPLES, 0, 0, trains(b) && draws ? b->rows : 0, sizeof(uint32_t));
+  nu_book(b, NU_BUFFER_SAMPLES, 0, 0, trains(b) && nu_network_draws(network) ? b->rows : 0,
+          sizeof(uint32_t));
   nu_book(b, NU_BUFFER_LOSSES, 0, 0, b->plan->problem.batch, sizeof(double));
 }
 

@@ -91,27 +91,24 @@ static void publish(const iteration *it) {
 
 /* ---- passes */
 
+/* The gradient of E from the engine's. */
+static void mean_gradient(const iteration *it, size_t to) {
+  combine(it, assign, -1.0 / (double)it->rows, NU_GRADIENT, to, false);
+  if (it->t->optimizer.decay > 0.0)
+    combine(it, add_multiple, it->t->optimizer.decay, NU_WEIGHTS, to, true);
+}
+
 /* E at the present weights, and its gradient into array `to`. */
 static double evaluate(iteration *it, size_t to, double *loss) {
   nu_engine *engine = &it->t->engine;
   nu_batch batch = {.data = it->t->rows, .order = it->t->order, .first = it->step->first};
-  size_t chunks = nu_plan_chunks(engine->plan, it->rows);
   double decay = it->t->optimizer.decay, n = (double)it->rows, penalty = 0.0;
-  for (size_t c = 0; c < chunks; c++) {
-    nu_chunk chunk = nu_plan_chunk(engine->plan, it->rows, it->thread, c);
-    nu_pass pass = {.chunk = &chunk, .step = it->step->number, .trains = true};
-    nu_engine_gather(engine, it->team, it->thread, &batch, &pass);
-    nu_engine_forward(engine, it->team, it->thread, &pass);
-    nu_engine_output(engine, it->team, it->thread, &pass, true);
-    nu_engine_backward(engine, it->team, it->thread, &pass, NULL);
-  }
+  nu_engine_pass(engine, it->team, it->thread, &batch, it->rows, it->step->number);
   *loss = nu_add_losses(engine, it->rows, 0.0);
   it->numbers[EVALUATIONS] += 1.0;
-  combine(it, assign, -1.0 / n, NU_GRADIENT, to, false);
-  if (decay > 0.0) {
-    combine(it, add_multiple, decay, NU_WEIGHTS, to, true);
+  mean_gradient(it, to);
+  if (decay > 0.0)
     penalty = nu_engine_dot(engine, it->team, it->thread, NU_WEIGHTS, NU_WEIGHTS, true);
-  }
   return *loss / n + 0.5 * decay * penalty;
 }
 
@@ -225,9 +222,7 @@ static void keep_pair(iteration *it, double t, size_t slot) {
   double curvature = dot(it, S + slot, Y + slot);
   if (curvature > 1e-10 * dot(it, Y + slot, Y + slot)) it->numbers[PAIRS] += 1.0;
   else if (it->numbers[PAIRS] >= MEMORY) it->numbers[PAIRS] = 0.0;
-  combine(it, assign, -1.0 / (double)it->rows, NU_GRADIENT, G, false);
-  if (it->t->optimizer.decay > 0.0)
-    combine(it, add_multiple, it->t->optimizer.decay, NU_WEIGHTS, G, true);
+  mean_gradient(it, G);
 }
 
 /* Where no step lowers E, not even along the gradient, the iteration has come to its end. */

@@ -152,6 +152,19 @@ void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const n
   if (!update) nu_team_barrier(team);
 }
 
+void nu_engine_pass(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
+                    size_t rows, uint64_t step) {
+  size_t chunks = nu_plan_chunks(engine->plan, rows);
+  for (size_t c = 0; c < chunks; c++) {
+    nu_chunk chunk = nu_plan_chunk(engine->plan, rows, thread, c);
+    nu_pass pass = {.chunk = &chunk, .step = step, .trains = true};
+    nu_engine_gather(engine, team, thread, batch, &pass);
+    nu_engine_forward(engine, team, thread, &pass);
+    nu_engine_output(engine, team, thread, &pass, true);
+    nu_engine_backward(engine, team, thread, &pass, NULL);
+  }
+}
+
 /* ---- one batch, for gradcheck and tests */
 
 typedef struct one_batch {
@@ -161,16 +174,7 @@ typedef struct one_batch {
 
 static void run_one_batch(nu_team *team, size_t thread, void *arg) {
   one_batch *one = arg;
-  nu_engine *engine = one->engine;
-  size_t rows = one->batch->data->rows, chunks = nu_plan_chunks(engine->plan, rows);
-  for (size_t c = 0; c < chunks; c++) {
-    nu_chunk chunk = nu_plan_chunk(engine->plan, rows, thread, c);
-    nu_pass pass = {.chunk = &chunk, .trains = true};
-    nu_engine_gather(engine, team, thread, one->batch, &pass);
-    nu_engine_forward(engine, team, thread, &pass);
-    nu_engine_output(engine, team, thread, &pass, true);
-    nu_engine_backward(engine, team, thread, &pass, NULL);
-  }
+  nu_engine_pass(one->engine, team, thread, one->batch, one->batch->data->rows, 0);
 }
 
 numann_status nu_engine_gradient_of(const numann_network *network, const nu_plan *plan,

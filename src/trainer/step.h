@@ -54,6 +54,9 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
  * last. */
 void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_pass *pass,
                         const nu_update *update);
+/* All of these over a batch of `rows` rows, for its losses and its gradient: no weight moves. */
+void nu_engine_pass(nu_engine *engine, nu_team *team, size_t thread, const nu_batch *batch,
+                    size_t rows, uint64_t step);
 /* The inner product of two arrays, or of their rows that decay: in double, panel by panel, the same
  * on every thread, for any number of them. Barriers inside: before it, too. */
 double nu_engine_dot(nu_engine *engine, nu_team *team, size_t thread, size_t a, size_t b,

@@ -55,10 +55,7 @@ static numann_status check_method(const numann_trainer *trainer, const numann_co
     return nu_config_fail(config, "train.batch", err,
                           "%s needs the gradient of all rows in every step; use batch: full",
                           method->name);
-  bool draws = false;
-  for (size_t l = 0; l < trainer->network->n_layers; l++)
-    draws |= trainer->network->layers[l].kind->draws;
-  if (method->full_batch && draws)
+  if (method->full_batch && nu_network_draws(trainer->network))
     return nu_config_fail(
         config, "train.optimizer.name", err,
         "%s compares the gradients of one step with those of the next, and a dropout "
