@@ -7,7 +7,6 @@
  * changes it: numbers of 16 bits, eight from each block of the counter-based generator, of the
  * stream (seed of the step, NU_PURPOSE_DROPOUT, layer). q is a multiple of 2^-16 therefore. The
  * factors of a pass are kept for its deltas. Threads split rows. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,38 +120,14 @@ static void delta(const nu_engine *engine, size_t l, size_t thread, const nu_pas
 /* ---- the proof */
 
 static void naive_forward(nu_naive *naive, size_t l) {
-  for (size_t i = 0; i < naive->network->layers[l].neurons; i++)
-    naive->z[naive->first[l + 1] + i] = naive->a[naive->first[l] + i] * factor_of(naive, l, i);
-  nu_naive_activate(naive, l);
+  nu_naive_factor_forward(naive, l, factor_of);
 }
-
-static void naive_delta(nu_naive *naive, size_t l) {
-  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
-    size_t below = naive->first[l] + i;
-    double back = naive->delta[naive->first[l + 1] + i] * factor_of(naive, l, i);
-    naive->delta[below] = nu_naive_slope(naive, l - 1, below) * back;
-  }
-}
-
+static void naive_delta(nu_naive *naive, size_t l) { nu_naive_factor_delta(naive, l, factor_of); }
 static void bound_forward(nu_rounding *bound, size_t l) {
-  const nu_naive *naive = bound->naive;
-  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
-    size_t below = naive->first[l] + i;
-    double factor = factor_of(naive, l, i);
-    bound->z[naive->first[l + 1] + i] =
-        nu_rounding_product(fabs(naive->a[below]), bound->a[below], factor, 0.0);
-  }
-  nu_rounding_activate(bound, l);
+  nu_rounding_factor_forward(bound, l, factor_of);
 }
-
 static void bound_delta(nu_rounding *bound, size_t l) {
-  const nu_naive *naive = bound->naive;
-  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
-    size_t below = naive->first[l] + i, own = naive->first[l + 1] + i;
-    double size = fabs(naive->delta[own]), factor = factor_of(naive, l, i);
-    double e_back = nu_rounding_product(size, bound->delta[own], factor, 0.0);
-    bound->delta[below] = nu_rounding_delta(bound, l - 1, below, size * factor, e_back);
-  }
+  nu_rounding_factor_delta(bound, l, factor_of);
 }
 
 const nu_kind nu_dropout = {.name = "dropout",

@@ -212,6 +212,20 @@ double nu_naive_slope(const nu_naive *naive, size_t l, size_t unit) {
   return nu_naive_derivative(naive->network->layers[l].activation, naive->z[unit], naive->a[unit]);
 }
 
+void nu_naive_factor_forward(nu_naive *naive, size_t l, nu_factor_fn *factor) {
+  for (size_t i = 0; i < naive->network->layers[l].neurons; i++)
+    naive->z[naive->first[l + 1] + i] = naive->a[naive->first[l] + i] * factor(naive, l, i);
+  nu_naive_activate(naive, l);
+}
+
+void nu_naive_factor_delta(nu_naive *naive, size_t l, nu_factor_fn *factor) {
+  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
+    size_t below = naive->first[l] + i;
+    double back = naive->delta[naive->first[l + 1] + i] * factor(naive, l, i);
+    naive->delta[below] = nu_naive_slope(naive, l - 1, below) * back;
+  }
+}
+
 double nu_naive_forward(nu_naive *naive, const float *input, const float *target) {
   const numann_network *network = naive->network;
   size_t last = network->n_layers, outputs = network->layers[last - 1].neurons;

@@ -45,6 +45,10 @@ void nu_naive_gradient(nu_naive *naive, size_t rows, const float *inputs, const 
 void nu_naive_activate(nu_naive *naive, size_t l);
 /* f'(z) of a unit of layer l. */
 double nu_naive_slope(const nu_naive *naive, size_t l, size_t unit);
+/* Kinds with a factor for each input, a_i = f_i x_i: forward and delta. */
+typedef double nu_factor_fn(const nu_naive *naive, size_t l, size_t i);
+void nu_naive_factor_forward(nu_naive *naive, size_t l, nu_factor_fn *factor);
+void nu_naive_factor_delta(nu_naive *naive, size_t l, nu_factor_fn *factor);
 /* Where the parameters of layer l begin in a block of them; its biases. */
 size_t nu_weights_at(const numann_network *network, size_t l);
 size_t nu_biases_at(const numann_network *network, size_t l);

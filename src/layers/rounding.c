@@ -216,6 +216,27 @@ double nu_rounding_delta(const nu_rounding *bound, size_t l, size_t i, double si
   return nu_rounding_product(size, e, slope, e_slope);
 }
 
+void nu_rounding_factor_forward(nu_rounding *bound, size_t l, nu_factor_fn *factor) {
+  const nu_naive *naive = bound->naive;
+  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
+    size_t below = naive->first[l] + i;
+    double size = magnitude(factor(naive, l, i));
+    bound->z[naive->first[l + 1] + i] =
+        nu_rounding_product(magnitude(naive->a[below]), bound->a[below], size, 0.0);
+  }
+  nu_rounding_activate(bound, l);
+}
+
+void nu_rounding_factor_delta(nu_rounding *bound, size_t l, nu_factor_fn *factor) {
+  const nu_naive *naive = bound->naive;
+  for (size_t i = 0; i < naive->network->layers[l].neurons; i++) {
+    size_t below = naive->first[l] + i, own = naive->first[l + 1] + i;
+    double back = magnitude(naive->delta[own]), size = magnitude(factor(naive, l, i));
+    double e = nu_rounding_product(back, bound->delta[own], size, 0.0);
+    bound->delta[below] = nu_rounding_delta(bound, l - 1, below, back * size, e);
+  }
+}
+
 /* (R7) t - y, and for the squared error (4.1) times f'. */
 static void bound_output(nu_rounding *bound, const float *target) {
   const nu_naive *naive = bound->naive;

@@ -60,4 +60,8 @@ double nu_rounding_delta(const nu_rounding *bound, size_t l, size_t unit, double
 void nu_rounding_term(nu_rounding_sum *sum, size_t parameter, double delta, double e_delta,
                       double x, double e_x);
 
+/* (R10) Kinds with a factor for each input (naive.h). */
+void nu_rounding_factor_forward(nu_rounding *bound, size_t l, nu_factor_fn *factor);
+void nu_rounding_factor_delta(nu_rounding *bound, size_t l, nu_factor_fn *factor);
+
 #endif

@@ -5,7 +5,6 @@
  *   gradient  g_i = sum over rows of delta_i x_i       [n]
  * The factors start at 1 and do not decay: towards 0 they would only shrink what they carry. In the
  * engine's form they are a layer whose panels have one row. Threads split rows. */
-#include <math.h>
 
 #include "layers/engine.h"
 #include "layers/rounding.h"
@@ -66,23 +65,14 @@ static void grain(const nu_engine *engine, size_t thread, const nu_grain *g) {
 
 /* ---- the proof */
 
-static void naive_forward(nu_naive *naive, size_t l) {
-  const nu_layer *layer = &naive->network->layers[l];
-  const double *s = naive->parameters + nu_weights_at(naive->network, l);
-  for (size_t i = 0; i < layer->neurons; i++)
-    naive->z[naive->first[l + 1] + i] = s[i] * naive->a[naive->first[l] + i];
-  nu_naive_activate(naive, l);
+static double factor_of(const nu_naive *naive, size_t l, size_t i) {
+  return naive->parameters[nu_weights_at(naive->network, l) + i];
 }
 
-static void naive_delta(nu_naive *naive, size_t l) {
-  const nu_layer *layer = &naive->network->layers[l];
-  const double *s = naive->parameters + nu_weights_at(naive->network, l);
-  for (size_t i = 0; i < layer->neurons; i++) {
-    size_t below = naive->first[l] + i;
-    double back = s[i] * naive->delta[naive->first[l + 1] + i];
-    naive->delta[below] = nu_naive_slope(naive, l - 1, below) * back;
-  }
+static void naive_forward(nu_naive *naive, size_t l) {
+  nu_naive_factor_forward(naive, l, factor_of);
 }
+static void naive_delta(nu_naive *naive, size_t l) { nu_naive_factor_delta(naive, l, factor_of); }
 
 static void naive_gradient(const nu_naive *naive, size_t l, double *gradient) {
   const nu_layer *layer = &naive->network->layers[l];
@@ -92,27 +82,10 @@ static void naive_gradient(const nu_naive *naive, size_t l, double *gradient) {
 }
 
 static void bound_forward(nu_rounding *bound, size_t l) {
-  const nu_naive *naive = bound->naive;
-  const nu_layer *layer = &naive->network->layers[l];
-  const double *s = naive->parameters + nu_weights_at(naive->network, l);
-  for (size_t i = 0; i < layer->neurons; i++) {
-    size_t below = naive->first[l] + i;
-    bound->z[naive->first[l + 1] + i] =
-        nu_rounding_product(fabs(naive->a[below]), bound->a[below], fabs(s[i]), 0.0);
-  }
-  nu_rounding_activate(bound, l);
+  nu_rounding_factor_forward(bound, l, factor_of);
 }
-
 static void bound_delta(nu_rounding *bound, size_t l) {
-  const nu_naive *naive = bound->naive;
-  const nu_layer *layer = &naive->network->layers[l];
-  const double *s = naive->parameters + nu_weights_at(naive->network, l);
-  for (size_t i = 0; i < layer->neurons; i++) {
-    size_t below = naive->first[l] + i, own = naive->first[l + 1] + i;
-    double size = fabs(naive->delta[own]), e = bound->delta[own];
-    double e_back = nu_rounding_product(size, e, fabs(s[i]), 0.0);
-    bound->delta[below] = nu_rounding_delta(bound, l - 1, below, size * fabs(s[i]), e_back);
-  }
+  nu_rounding_factor_delta(bound, l, factor_of);
 }
 
 static void bound_gradient(const nu_rounding *bound, size_t l, nu_rounding_sum *sum) {
