@@ -8,6 +8,7 @@
 
 #include "kernels/kernels.h"
 #include "machine/float_env.h"
+#include "network/activation.h"
 
 #define P NU_PANEL
 #define FIRST NU_GELU
@@ -147,6 +148,36 @@ START_TEST(slopes_belong_to_the_values) {
 }
 END_TEST
 
+/* Every activation has its row, whose bounds hold what the kernels compute. */
+START_TEST(rows_are_complete) {
+  const nu_kernels *kernels = nu_kernels_select();
+  nu_float_env env = nu_float_env_enter();
+  for (nu_activation f = 0; f < NU_ACTIVATIONS; f++) {
+    const nu_activation_row *row = nu_activation_row_of(f);
+    ck_assert_msg(row->name && row->share > 0.0 && row->value && row->slope && row->bound &&
+                      row->bound_slope && row->initializer.scheme != NU_SCHEME_AUTO,
+                  "activation %d has no whole row", f);
+    for (nu_activation other = 0; other < f; other++)
+      ck_assert_str_ne(row->name, nu_activation_row_of(other)->name);
+    for (float x = -20.0f; x < 20.0f && f != NU_STEP && f != NU_SOFTMAX; x += 0.375f * P) {
+      float z[P], a[P], d[P];
+      for (size_t i = 0; i < P; i++) z[i] = x + 0.37f * (float)i;
+      evaluate(kernels, f, z, a, d);
+      for (size_t i = 0; i < P; i++) {
+        double y = row->value((double)z[i]), s = row->slope((double)z[i], y);
+        double e = row->bound((double)z[i], y, 0.0);
+        double e_slope = row->bound_slope((double)z[i], y, 0.0, e);
+        ck_assert_double_le(fabs((double)a[i] - y), e);
+        ck_assert_double_le(fabs((double)d[i] - s), e_slope);
+        ck_assert_double_lt(e, 1e-5 * (1.0 + fabs(y)));
+        ck_assert_double_lt(e_slope, 1e-5);
+      }
+    }
+  }
+  nu_float_env_leave(&env);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("curves");
   TCase *tests = tcase_create("curves");
@@ -154,6 +185,7 @@ int main(void) {
   tcase_add_loop_test(tests, curves_are_within_their_bounds, 0, NU_ISAS);
   tcase_add_loop_test(tests, curves_have_their_limits, 0, NU_ISAS);
   tcase_add_test(tests, slopes_belong_to_the_values);
+  tcase_add_test(tests, rows_are_complete);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

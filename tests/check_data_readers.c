@@ -2,11 +2,11 @@
 #include "build_config.h"
 
 #include <check.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "comma.h"
 #include "data_support.h"
 
 /* ---- CSV: dialects. Each text holds the rows (1, 2 -> 3) and (-4, 0.5 -> 6). */
@@ -100,17 +100,7 @@ END_TEST
 /* A comma as decimal point of the locale must change nothing. */
 START_TEST(test_locale) {
   char command[1200];
-  snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s' >/dev/null 2>&1",
-           temp_path("de_DE.UTF-8"));
-  if (!setlocale(LC_ALL, "de_DE.UTF-8")) {
-    bool made = system(command) == 0;
-    setenv("LOCPATH", temp_path(""), 1);
-    if (!made || !setlocale(LC_ALL, "de_DE.UTF-8")) {
-      printf("skipped: no locale de_DE.UTF-8 and none can be made\n");
-      return;
-    }
-  }
-  ck_assert_str_eq(localeconv()->decimal_point, ",");
+  if (!choose_comma(temp_path(""))) return;
   check_dialect(put_text("d.csv", dialects[0].text), "t", "");
   snprintf(command, sizeof command, "rm -rf '%s'", temp_path("de_DE.UTF-8"));
   ck_assert_int_eq(system(command), 0);

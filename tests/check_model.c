@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "checkpoint/model.h"
+#include "comma.h"
 #include "checkpoint_sample.h"
 
 enum { ROWS = 301, INPUTS = 20, OUTPUTS = 4 };
@@ -392,6 +393,35 @@ START_TEST(a_file_without_sense_is_refused) {
 }
 END_TEST
 
+/* A rate is text in the file: the same under every locale. */
+START_TEST(a_comma_changes_no_file) {
+  if (!choose_comma(folder)) return;
+  const nu_layer layers[] = {
+      {.kind = nu_kind_named("dense"), .inputs = INPUTS, .neurons = 9, .activation = NU_TANH},
+      {.kind = nu_kind_named("dropout"),
+       .inputs = 9,
+       .neurons = 9,
+       .rate = 0.3,
+       .activation = NU_IDENTITY},
+      {.kind = nu_kind_named("dense"), .inputs = 9, .neurons = OUTPUTS, .activation = NU_IDENTITY}};
+  nu_saved saved = regression(), again;
+  numann_network_destroy(saved.network);
+  must(nu_network_build(&saved.network, 3, layers, NU_SQUARED_ERROR, &err));
+  write_saved(saved);
+  size_t size, plain_size;
+  unsigned char *with_comma = sample_read(path, &size);
+  must(nu_saved_read(&again, path, &err));
+  ck_assert_double_eq(again.network->layers[1].rate, 0.3);
+  setlocale(LC_ALL, "C");
+  write_saved(again);
+  unsigned char *plain = sample_read(path, &plain_size);
+  ck_assert_uint_eq(size, plain_size);
+  ck_assert_mem_eq(with_comma, plain, size);
+  free(with_comma);
+  free(plain);
+}
+END_TEST
+
 START_TEST(what_a_file_leaves_open_is_completed) {
   double inputs[INPUTS] = {1.5}, outputs[OUTPUTS];
   float narrow[INPUTS] = {1.5f}, raw[OUTPUTS];
@@ -432,6 +462,7 @@ static Suite *model_suite(void) {
   tcase_add_loop_test(tests, a_file_without_sense_is_refused, 0,
                       (int)(sizeof senseless / sizeof *senseless));
   tcase_add_test(tests, what_a_file_leaves_open_is_completed);
+  tcase_add_test(tests, a_comma_changes_no_file);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -129,8 +129,8 @@ static void look_at_width(const fake_subject *s) {
   bool ordered = s->request.placing == NU_PLACE_COMPACT || s->request.placing == NU_PLACE_SCATTER;
   bool none = s->request.placing == NU_PLACE_NONE, chosen = threads >= m->cores;
   bool follows = s->given && !ordered && !none, refused = s->request.omp_unbound && !ordered;
-  bool not =
-      none || threads > nu_machine_slots(m) || refused || (!ordered && !chosen && m->numa_nodes == 1);
+  bool not = none || threads > nu_machine_slots(m) || refused ||
+             (!ordered && !chosen && m->numa_nodes == 1);
   must(s, p->width == (follows             ? NU_BIND_OMP
                        : not               ? NU_BIND_NOT
                        : ordered || chosen ? NU_BIND_CORE

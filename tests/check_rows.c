@@ -83,8 +83,8 @@ static void check_dot(const nu_kernels *kernels, size_t n) {
     sum += lane;
     squares += square;
   }
-  ck_assert_msg(kernels->dot(n, x, d) == sum && kernels->dot(n, x, x) == squares,
-                "%s: dot of %zu", kernels->isa, n);
+  ck_assert_msg(kernels->dot(n, x, d) == sum && kernels->dot(n, x, x) == squares, "%s: dot of %zu",
+                kernels->isa, n);
 }
 
 START_TEST(rows_and_arrays_equal_scalar_loops) {

@@ -248,6 +248,55 @@ START_TEST(a_plan_of_another_config_serves) {
 }
 END_TEST
 
+/* ---- L-BFGS */
+
+enum { MEMORY = 10 }; /* pairs; what numbers[0] counts, and numbers[5], the last step's length */
+
+typedef struct pairs {
+  size_t last, restarts;
+} pairs;
+
+static numann_action save_always(void *arg, const numann_epoch *epoch) {
+  (void)arg, (void)epoch;
+  return NUMANN_SAVE;
+}
+
+static double product(const nu_state *state, size_t a, size_t b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < state->n_parameters; i++)
+    sum += (double)state->arrays[a][i] * (double)state->arrays[b][i];
+  return sum;
+}
+
+static numann_status look_at_pairs(void *arg, numann_trainer *trainer, numann_error *err) {
+  (void)err;
+  pairs *seen = arg;
+  const nu_state *state = nu_trainer_state_view(trainer);
+  size_t now = (size_t)state->numbers[0], used = now < MEMORY ? now : MEMORY;
+  for (size_t i = now - used; i < now; i++) {
+    size_t step = i % MEMORY, change = MEMORY + step; /* s and y of Liu and Nocedal */
+    ck_assert_double_gt(product(state, step, change), 0.99e-10 * product(state, change, change));
+  }
+  seen->restarts += seen->last >= MEMORY && now == 0 && state->numbers[5] > 0.0;
+  seen->last = now;
+  return NUMANN_OK;
+}
+
+/* A pair that is refused has overwritten the oldest of a full memory: none may be used that has no
+ * positive curvature. The kinks of relu let it come to that. */
+START_TEST(lbfgs_uses_no_pair_that_it_refused) {
+  pairs seen = {0};
+  numann_observer observer = {.arg = &seen, .on_epoch = save_always, .on_save = look_at_pairs};
+  training_job j = training_start(
+      "train.optimizer.name=lbfgs train.batch=full train.epochs=200 train.seed=3 "
+      "network.layers.0.activation=relu network.layers.0.neurons=9 network.layers.1.neurons=7",
+      1, NU_NEURONS);
+  training_must(numann_trainer_run(j.trainer, &observer, &training_error));
+  training_end(&j);
+  ck_assert_uint_ge(seen.restarts, 1);
+}
+END_TEST
+
 /* ---- divergence, clipping, the caller's floating-point state */
 
 START_TEST(divergence_is_found_and_the_network_stays_finite) {
@@ -329,6 +378,7 @@ static Suite *trainer_suite(void) {
   tcase_add_loop_test(tests, a_run_resumed_at_any_step_ends_in_the_same_bits, 0, 2);
   tcase_add_test(tests, a_state_of_another_shape_is_refused);
   tcase_add_loop_test(tests, a_plan_of_another_config_serves, 4, 7);
+  tcase_add_test(tests, lbfgs_uses_no_pair_that_it_refused);
   tcase_add_test(tests, divergence_is_found_and_the_network_stays_finite);
   tcase_add_test(tests, clipping_bounds_the_step);
   tcase_add_test(tests, the_caller_keeps_its_rounding_mode);

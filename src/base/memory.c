@@ -7,8 +7,6 @@
 bool nu_size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 bool nu_size_add(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
 
-size_t nu_round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-
 void *nu_alloc(size_t count, size_t size) {
   size_t bytes;
   if (!nu_size_mul(count, size, &bytes) || !nu_size_add(bytes, 64, &bytes)) return NULL;

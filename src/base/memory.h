@@ -10,7 +10,7 @@ bool nu_size_mul(size_t a, size_t b, size_t *out);
 bool nu_size_add(size_t a, size_t b, size_t *out);
 
 /* n rounded up to a multiple of `unit`. */
-size_t nu_round_up(size_t n, size_t unit);
+static inline size_t nu_round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 /* count * size zeroed bytes aligned to 64 (a cache line, and the widest vector); NULL when refused
  * or when the product overflows. Free with free(). count or size 0 gives a valid pointer. */

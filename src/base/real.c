@@ -44,6 +44,11 @@ double nu_real_exp(double x) {
                    : sum * of_bits((uint64_t)(n + 1023) << 52);
 }
 
+double nu_real_exp_any(double x) {
+  if (x > 700.0) return nu_real_exp(700.0);
+  return x < -700.0 ? 0.0 : nu_real_exp(x);
+}
+
 double nu_real_log1p(double x) {
   /* 2 atanh(s), s = x / (2 + x) <= 1/3: s^38 / 39 < 2^-65. */
   double s = x / (2.0 + x), z = s * s, sum = 0.0;

@@ -10,6 +10,9 @@
 double nu_real_log(double x);
 /* e^x, |x| <= 700; relative error below 4 ulp. */
 double nu_real_exp(double x);
+/* The same for any x, where a result that no double holds does not matter: e^700 above 700, 0 below
+ * -700. */
+double nu_real_exp_any(double x);
 /* ln(1 + x), 0 <= x <= 1; e^x - 1, -700 <= x <= 0; relative error below 8 ulp. */
 double nu_real_log1p(double x);
 double nu_real_expm1(double x);

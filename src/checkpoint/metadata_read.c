@@ -120,12 +120,14 @@ static bool fill_layer(nu_layer *layer, const json_t *layers, size_t l) {
   const json_t *kinds = json_object_get(layers, "kinds");
   const char *kind = kinds ? json_string_value(json_array_get(kinds, l)) : nu_kinds[0]->name;
   const json_t *sizes = json_object_get(layers, "sizes");
+  const char *names[NU_ACTIVATIONS];
   size_t index;
+  nu_activation_names(names);
   layer->kind = kind ? nu_kind_named(kind) : NULL;
   if (!layer->kind || !get_size(json_array_get(sizes, l), 1, &layer->inputs) ||
       !get_size(json_array_get(sizes, l + 1), 1, &layer->neurons) ||
-      !find_name(json_array_get(json_object_get(layers, "activations"), l), nu_activation_names(),
-                 NU_ACTIVATIONS, &index) ||
+      !find_name(json_array_get(json_object_get(layers, "activations"), l), names, NU_ACTIVATIONS,
+                 &index) ||
       !get_rate(json_array_get(json_object_get(layers, "rates"), l), &layer->rate))
     return false;
   layer->activation = (nu_activation)index;

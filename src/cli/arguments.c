@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/command.h"
 #include "config/keys.h"
 
 static const nu_command commands[NU_COMMANDS] = {
@@ -19,8 +18,7 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann train configs/digits.yaml\n"
          "numann train configs/digits.yaml --set train.epochs=5 --threads 2 --out runs/short\n"
          "numann train configs/digits.yaml --resume\n"
-         "numann train configs/digits.yaml --overwrite --json > result.json\n",
-         nu_command_train},
+         "numann train configs/digits.yaml --overwrite --json > result.json\n"},
     [NU_COMMAND_EVAL] =
         {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3,
          "measure a model on data with known answers",
@@ -29,8 +27,7 @@ static const nu_command commands[NU_COMMANDS] = {
          "precision\n"
          "and recall of each class and the confusion matrix.\n",
          "numann eval runs/digits\n"
-         "numann eval runs/digits/model.safetensors new.csv --json\n",
-         nu_command_eval},
+         "numann eval runs/digits/model.safetensors new.csv --json\n"},
     [NU_COMMAND_PREDICT] =
         {"predict", "MODEL|RUN_DIR [FILE|-]", 1, 2, "let a model answer for new rows",
          "Reads rows as CSV or NPY from FILE or standard input, and writes one answer a row: for\n"
@@ -38,28 +35,25 @@ static const nu_command commands[NU_COMMANDS] = {
          "unit. Columns are found by name where the file has a header.\n",
          "numann predict runs/digits new.csv\n"
          "numann predict runs/digits - < new.csv --output answers.csv\n"
-         "numann predict runs/digits new.npy --format npy --output answers.npy\n",
-         nu_command_predict},
+         "numann predict runs/digits new.npy --format npy --output answers.npy\n"},
     [NU_COMMAND_INFO] =
         {"info", "MODEL|RUN_DIR|CONFIG", 1, 1, "show layers, parameters, config and hash",
          "What a model, a checkpoint or a run holds; for a config what would be trained: rows,\n"
          "layers and the plan for this machine.\n",
          "numann info runs/digits\n"
-         "numann info configs/digits.yaml --json\n",
-         nu_command_info},
+         "numann info configs/digits.yaml --json\n"},
     [NU_COMMAND_GRADCHECK] =
         {"gradcheck", "CONFIG", 1, 1, "check the gradients of a config's network",
          "Compares a plain double-precision gradient with central differences, and the engine's\n"
          "gradient with the plain one; prints the worst per layer and fails above the bound.\n",
-         "numann gradcheck configs/digits.yaml\n", nu_command_gradcheck},
+         "numann gradcheck configs/digits.yaml\n"},
     [NU_COMMAND_TOPO] =
         {"topo", "", 0, 0, "draw the machine and what may be used of it",
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
          "cgroup limits and OMP_NUM_THREADS, and which of them sets the thread limit.\n",
          "numann topo\n"
          "taskset -c 0 numann topo --json\n"
-         "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n",
-         nu_command_topo},
+         "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n"},
     [NU_COMMAND_PLAN] =
         {"plan", "[CONFIG]", 0, 1, "say how a training would run here, and what it would take",
          "Threads, strategy and groups that auto chooses, with the reason and the time of every\n"
@@ -76,8 +70,7 @@ static const nu_command commands[NU_COMMANDS] = {
          "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n"
          "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg "
-         "placement.svg\n",
-         nu_command_plan},
+         "placement.svg\n"},
     [NU_COMMAND_BENCH] =
         {"bench", "peak|step|phases|kernels|nodes|rows|read CONFIG", 1, 2,
          "measure this machine and the engine on it",
@@ -103,14 +96,12 @@ static const nu_command commands[NU_COMMANDS] = {
          "--json\n"
          "numann bench nodes --seconds 10\n"
          "numann bench rows\n"
-         "numann bench read train.yaml\n",
-         nu_command_bench},
+         "numann bench read train.yaml\n"},
     [NU_COMMAND_HELP] =
         {"help", "[COMMAND|config]", 0, 2, "explain a command, or all config keys",
          "`numann help config` lists every key of a config file with its default and bounds.\n",
          "numann help train\n"
-         "numann help config\n",
-         nu_command_help},
+         "numann help config\n"},
 };
 
 #define BIT(command) (1u << NU_COMMAND_##command)

@@ -66,7 +66,6 @@ typedef struct nu_command {
   const char *summary;  /* one line */
   const char *text;     /* a few lines for --help and the man page */
   const char *examples; /* shell lines, each ended by a newline */
-  numann_status (*run)(const nu_arguments *args, numann_error *err);
 } nu_command;
 
 typedef struct nu_option {

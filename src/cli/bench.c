@@ -6,17 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/number.h"
 #include "cli/json.h"
-
-numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann_error *err) {
-  const char *text = args->value[NU_OPTION_SECONDS];
-  *seconds = 4.0;
-  if (!text || (nu_parse_real(text, strlen(text), seconds) && *seconds > 0.0 && *seconds <= 3600.0))
-    return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "command line: --seconds %s: expected a number above 0 and up to 3600", text);
-}
 
 /* ---- peak */
 

@@ -90,12 +90,6 @@ static void go_on(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step
   lap(watch, NU_UPDATE);
 }
 
-nu_batch nu_phase_batch(const nu_phase_bench *b, uint64_t step) {
-  size_t batch = b->engine.plan->problem.batch, batches = b->setup.rows / batch;
-  return (nu_batch){
-      .data = &b->setup.data->train, .order = b->order, .first = (size_t)(step % batches) * batch};
-}
-
 static double run_step(nu_phase_bench *b, nu_team *team, size_t thread, uint64_t step, double loss,
                        stopwatch *watch) {
   size_t rows = b->engine.plan->problem.batch, chunks = nu_plan_chunks(b->engine.plan, rows);

@@ -44,7 +44,11 @@ typedef struct nu_phase_bench {
 } nu_phase_bench;
 
 /* The batch of a step, rows taken from the shuffled data in turn. */
-nu_batch nu_phase_batch(const nu_phase_bench *b, uint64_t step);
+static inline nu_batch nu_phase_batch(const nu_phase_bench *b, uint64_t step) {
+  size_t batch = b->engine.plan->problem.batch, batches = b->setup.rows / batch;
+  return (nu_batch){
+      .data = &b->setup.data->train, .order = b->order, .first = (size_t)(step % batches) * batch};
+}
 
 numann_status nu_measure_alone(nu_phase_bench *b, numann_error *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "cli/bench.h"
 #include "config/config.h"
@@ -68,6 +69,17 @@ double nu_bench_flops_a_row(const nu_bench_setup *s) {
     sum += (l ? 6.0 : 4.0) * (double)s->sizes[l] * (double)s->sizes[l + 1];
   }
   return sum;
+}
+
+/* ---- for how long */
+
+numann_status nu_bench_seconds(double *seconds, const nu_arguments *args, numann_error *err) {
+  const char *text = args->value[NU_OPTION_SECONDS];
+  *seconds = 4.0;
+  if (!text || (nu_parse_real(text, strlen(text), seconds) && *seconds > 0.0 && *seconds <= 3600.0))
+    return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "command line: --seconds %s: expected a number above 0 and up to 3600", text);
 }
 
 /* ---- what it is, in words */

@@ -7,10 +7,20 @@
 #include "cli/command.h"
 #include "machine/team.h"
 
+typedef numann_status command(const nu_arguments *args, numann_error *err);
+
+static command *const commands[NU_COMMANDS] = {
+    [NU_COMMAND_TRAIN] = nu_command_train,         [NU_COMMAND_EVAL] = nu_command_eval,
+    [NU_COMMAND_PREDICT] = nu_command_predict,     [NU_COMMAND_INFO] = nu_command_info,
+    [NU_COMMAND_GRADCHECK] = nu_command_gradcheck, [NU_COMMAND_TOPO] = nu_command_topo,
+    [NU_COMMAND_PLAN] = nu_command_plan,           [NU_COMMAND_BENCH] = nu_command_bench,
+    [NU_COMMAND_HELP] = nu_command_help,
+};
+
 static numann_status dispatch(const nu_arguments *args, numann_error *err) {
   if (nu_given(args, NU_OPTION_VERSION)) return nu_print_version(args, err);
   if (nu_given(args, NU_OPTION_HELP)) return nu_print_help(args, err);
-  if (args->command != NU_COMMANDS) return nu_command_row(args->command)->run(args, err);
+  if (args->command != NU_COMMANDS) return commands[args->command](args, err);
   nu_print_usage();
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: no command was given");
 }

@@ -22,6 +22,9 @@ typedef struct nu_csv_rows {
 numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record *record,
                           numann_error *err);
 
+/* The same into r->table, which may be full. */
+numann_status nu_csv_take_record(nu_csv_rows *r, const nu_record *record, numann_error *err);
+
 /* Read the next record into r->table; *more = false when there was none. */
 numann_status nu_csv_take_next(nu_csv_rows *r, bool *more, numann_error *err);
 

@@ -38,20 +38,20 @@ typedef vec tile_sums[NU_HALF_TILE_ROWS][NU_TILE_VECTORS];
 /* The last links of a gradient's chains: the weights take the step with the sums in registers. */
 INLINE void update_tile_as(nu_rule rule, size_t rows, size_t vectors, const nu_chain *c,
                            size_t outrow, tile_sums sum, size_t out) {
-  const nu_target *t = c->target;
-  update_lanes u = spread(t->update);
+  const nu_target t = *c->target; /* a copy, which no store to w can change */
+  update_lanes u = spread(t.update);
   ivec bad = {0};
   NU_UNROLL
   for (size_t i = 0; i < rows; i++) {
     NU_UNROLL
     for (size_t v = 0; v < vectors; v++) {
       size_t at = out + i * outrow + v * NU_LANES;
-      vec next = update_lane(rule, &u, sum[i][v], v_load(t->w + at), t->arrays, at);
-      v_store(t->w + at, next);
+      vec next = update_lane(rule, &u, sum[i][v], v_load(t.w + at), t.arrays, at);
+      v_store(t.w + at, next);
       bad |= v_not_finite(next);
     }
   }
-  if (v_any(bad < 0)) *t->not_finite = true;
+  if (v_any(bad < 0)) *t.not_finite = true;
 }
 
 INLINE void update_tile(size_t rows, size_t vectors, const nu_chain *c, size_t outrow,

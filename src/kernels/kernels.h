@@ -54,22 +54,31 @@ typedef enum nu_loss {
   NU_LOSSES
 } nu_loss;
 
+/* Rules by which an optimiser changes each weight by itself. g is the mean gradient dE/dw over the
+ * batch plus L2 decay * w (weights only, never biases); eta the learning rate of the step, t the
+ * step counted from 1. */
 typedef enum nu_rule {
-  NU_SGD,
-  NU_MOMENTUM,
-  NU_NESTEROV,
-  NU_RMSPROP,
-  NU_ADAM,
-  NU_ADAMW,
-  NU_AMSGRAD,
-  NU_IRPROP,
-  NU_RULES
+  NU_SGD,      /* w -= eta g                            (4.5), (4.8); Robbins and Monro 1951 */
+  NU_MOMENTUM, /* v = mu v + g, w -= eta v              Polyak 1964 */
+  NU_NESTEROV, /* v = mu v + g, w -= eta (g + mu v)     Nesterov 1983; Sutskever et al. 2013 */
+  NU_RMSPROP,  /* s = rho s + (1 - rho) g^2, w -= eta g / (sqrt s + eps)
+                                                        Tieleman and Hinton 2012 */
+  NU_ADAM,     /* m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= eta m' / (sqrt v' + eps),
+                  m' = m / (1 - b1^t), v' = v / (1 - b2^t)
+                                                        Kingma and Ba 2015 */
+  NU_ADAMW,    /* w -= eta decay w first, then adam without decay in g
+                                                        Loshchilov and Hutter 2019 */
+  NU_AMSGRAD,  /* adam with u = max(u, v) in place of v Reddi, Kale and Kumar 2018 */
+  NU_IRPROP,   /* iRprop-: a step size d per weight, eta at first; g has the sign of the last one:
+                  d = min(1.2 d, 50); another: d = max(0.5 d, 1e-6), g = 0; w -= sign(g) d
+                                                        Igel and Huesken 2003 */
+  NU_RULES     /* also: a method whose iteration is its own */
 } nu_rule;
 
 /* Arrays beside the weights, and laid out as they are, that an element-wise rule may keep. */
 enum { NU_MOST_ARRAYS = 3 };
 
-/* One optimiser step as the kernel sees it; the formulas stand in trainer/optimizer.h. */
+/* One optimiser step as the kernel sees it; the formulas stand with nu_rule. */
 typedef struct nu_update {
   nu_rule rule;
   float factor;        /* 1/B, times the clipping factor: mean gradient g = -factor G */
@@ -194,8 +203,11 @@ typedef struct nu_kernels {
   double (*peak)(bool pairs, size_t rounds, float *result);
 } nu_kernels;
 
-/* Is f' formed from z, which then must outlive a = f(z)? Else it is formed from a. */
-bool nu_keeps_z(nu_activation f);
+/* Is f' formed from z, which then must outlive a = f(z)? Else it is formed from a, where a tells z
+ * sharply enough. */
+static inline bool nu_keeps_z(nu_activation f) {
+  return f == NU_GELU || f == NU_SILU || f == NU_MISH || f == NU_SOFTPLUS;
+}
 
 /* Floats in an activation or delta row of n features: room for the trailing 1, whole panels. */
 size_t nu_stride(size_t features);

@@ -35,7 +35,8 @@ INLINE update_lanes spread(const nu_update *u) {
  * where a sign has just changed. Sizes are 0 before the first step. */
 INLINE vec irprop_lane(const update_lanes *u, vec g, vec w, float *sizes, float *before) {
   vec last = v_load(before), size = v_load(sizes);
-  ivec up = g > 0.0f, down = g<0.0f, was_up = last> 0.0f, was_down = last < 0.0f;
+  ivec up = g > 0.0f, was_up = last > 0.0f;
+  ivec down = g < 0.0f, was_down = last < 0.0f;
   ivec turns = (up & was_down) | (down & was_up), keeps = (up & was_up) | (down & was_down);
   size = v_choose(size == 0.0f, -u->minus_eta, size);
   size = v_choose(keeps, v_at_most(size * 1.2f, 50.0f), size);
@@ -47,8 +48,8 @@ INLINE vec irprop_lane(const update_lanes *u, vec g, vec w, float *sizes, float 
   return v_choose(v_not_finite(g) < 0, g, w - move);
 }
 
-/* The new w, with what the rule keeps at arrays[..][at]; the formulas and their sources stand in
- * trainer/optimizer.h. */
+/* The new w, with what the rule keeps at arrays[..][at]; the formulas and their sources stand
+ * with nu_rule. */
 INLINE vec update_lane(nu_rule rule, const update_lanes *u, vec G, vec w,
                        float *const arrays[NU_MOST_ARRAYS], size_t at) {
   vec g = G * u->mean, m1, m2;

@@ -55,94 +55,7 @@ size_t nu_biases_at(const numann_network *network, size_t l) {
   return (size_t)(network->layers[l].biases - network->parameters);
 }
 
-/* ---- activations and their derivatives */
-
-/* e^z where the result is of interest; beyond +-700 nothing here depends on its value. */
-static double bounded_exp(double z) {
-  if (z > 700.0) return nu_real_exp(700.0);
-  return z < -700.0 ? 0.0 : nu_real_exp(z);
-}
-
-/* (1.2), from the side where nothing overflows. */
-static double sigmoid(double z) {
-  if (z >= 0.0) return 1.0 / (1.0 + bounded_exp(-z));
-  double e = bounded_exp(z);
-  return e / (1.0 + e);
-}
-
-/* (1 - e^-2|z|) / (1 + e^-2|z|); near 0, where that cancels, the series of tanh. */
-static double hyperbolic_tangent(double z) {
-  double size = z < 0.0 ? -z : z, s = z * z;
-  if (size < 0.02) {
-    return z * (1.0 + s * (-1.0 / 3 + s * (2.0 / 15 + s * (-17.0 / 315 + s * 62.0 / 2835))));
-  }
-  double e = bounded_exp(-2.0 * size), t = (1.0 - e) / (1.0 + e);
-  return z < 0.0 ? -t : t;
-}
-
-/* The normal distribution. */
-static double normal(double z) { return 0.5 * nu_real_erfc(-0.70710678118654752 * z); }
-
-/* e^z - 1 for z <= 0. */
-static double exp_minus_1(double z) { return z < -700.0 ? -1.0 : nu_real_expm1(z); }
-
-static double softplus(double z) {
-  return (z < 0.0 ? 0.0 : z) + nu_real_log1p(bounded_exp(z < 0.0 ? z : -z));
-}
-
-/* tanh(softplus(z)): with w = e^-|z| the powers of 1 + w and 1 + 1/w; and its derivative. */
-static double mish_gate(double z, double *rise) {
-  bool low = z < 0.0;
-  double w = bounded_exp(low ? z : -z);
-  double over = low ? w * (w + 2.0) : 1.0 + 2.0 * w;
-  double under = low ? over + 2.0 : over + 2.0 * w * w;
-  *rise = 4.0 * (1.0 + w) * (low ? w : w * w) / (under * under);
-  return over / under;
-}
-
-static double activation(nu_activation f, double z) {
-  double rise;
-  switch (f) {
-    case NU_SIGMOID: return sigmoid(z);
-    case NU_TANH: return hyperbolic_tangent(z);
-    case NU_RELU: return z < 0.0 ? 0.0 : z; /* this way round NaN stays NaN */
-    case NU_LEAKY_RELU: return z < 0.0 ? (double)NU_LEAKY_SLOPE * z : z;
-    case NU_GELU: return z * normal(z);
-    case NU_SILU: return z * sigmoid(z);
-    case NU_ELU: return z > 0.0 ? z : exp_minus_1(z);
-    case NU_SELU:
-      return z > 0.0 ? (double)NU_SELU_SLOPE * z : (double)NU_SELU_DEPTH * exp_minus_1(z);
-    case NU_MISH: return z * mish_gate(z, &rise);
-    case NU_SOFTPLUS: return softplus(z);
-    case NU_STEP:
-    case NU_IDENTITY:
-    case NU_SOFTMAX: /* a whole row's business */
-    case NU_ACTIVATIONS: break;
-  }
-  return z;
-}
-
-double nu_naive_derivative(nu_activation f, double z, double a) {
-  static const double ROOT_2_PI = 2.5066282746310005;
-  double rise, gate;
-  switch (f) {
-    case NU_SIGMOID: return a * (1.0 - a); /* (1.4) */
-    case NU_TANH: return 1.0 - a * a;
-    case NU_RELU: return z > 0.0 ? 1.0 : 0.0;
-    case NU_LEAKY_RELU: return z > 0.0 ? 1.0 : (double)NU_LEAKY_SLOPE;
-    case NU_GELU: return normal(z) + z * bounded_exp(-0.5 * z * z) / ROOT_2_PI;
-    case NU_SILU: return sigmoid(z) * (1.0 + z * sigmoid(-z));
-    case NU_ELU: return z > 0.0 ? 1.0 : bounded_exp(z);
-    case NU_SELU: return z > 0.0 ? (double)NU_SELU_SLOPE : (double)NU_SELU_DEPTH * bounded_exp(z);
-    case NU_MISH: gate = mish_gate(z, &rise); return gate + z * rise;
-    case NU_SOFTPLUS: return sigmoid(z);
-    case NU_STEP: /* the perceptron rule has no f' */
-    case NU_IDENTITY:
-    case NU_SOFTMAX: /* a whole row's business */
-    case NU_ACTIVATIONS: break;
-  }
-  return 1.0;
-}
+/* ---- softmax */
 
 static double largest(size_t n, const double *z) {
   double m = z[0];
@@ -154,7 +67,7 @@ static double largest(size_t n, const double *z) {
 static void softmax(size_t n, const double *z, double *a) {
   double shift = largest(n, z), sum = 0.0;
   for (size_t i = 0; i < n; i++) {
-    a[i] = bounded_exp(z[i] - shift);
+    a[i] = nu_real_exp_any(z[i] - shift);
     sum += a[i];
   }
   for (size_t i = 0; i < n; i++) a[i] /= sum;
@@ -172,7 +85,7 @@ static double squared_error(size_t n, const double *y, const float *t) {
 /* -sum t_i ln y_i, where ln y_i = z_i - ln sum over j of e^z_j */
 static double cross_entropy(size_t n, const double *z, const float *t) {
   double shift = largest(n, z), sum = 0.0, loss = 0.0;
-  for (size_t i = 0; i < n; i++) sum += bounded_exp(z[i] - shift);
+  for (size_t i = 0; i < n; i++) sum += nu_real_exp_any(z[i] - shift);
   for (size_t i = 0; i < n; i++) loss -= (double)t[i] * (z[i] - shift - nu_real_log(sum));
   return loss;
 }
@@ -180,7 +93,7 @@ static double cross_entropy(size_t n, const double *z, const float *t) {
 /* -ln sigmoid(z) = ln(1 + e^-z), without overflow */
 static double minus_log_sigmoid(double z) {
   double size = z < 0.0 ? -z : z;
-  return (z < 0.0 ? -z : 0.0) + nu_real_log(1.0 + bounded_exp(-size));
+  return (z < 0.0 ? -z : 0.0) + nu_real_log(1.0 + nu_real_exp_any(-size));
 }
 
 /* -sum t_i ln y_i + (1 - t_i) ln(1 - y_i), where 1 - sigmoid(z) = sigmoid(-z) */
@@ -204,12 +117,14 @@ static double row_loss(nu_loss loss, size_t n, const double *z, const double *y,
 void nu_naive_activate(nu_naive *naive, size_t l) {
   const nu_layer *layer = &naive->network->layers[l];
   double *z = naive->z + naive->first[l + 1], *a = naive->a + naive->first[l + 1];
-  for (size_t j = 0; j < layer->neurons; j++) a[j] = activation(layer->activation, z[j]);
+  const nu_activation_row *f = nu_activation_row_of(layer->activation);
+  for (size_t j = 0; j < layer->neurons; j++) a[j] = f->value(z[j]);
   if (layer->activation == NU_SOFTMAX) softmax(layer->neurons, z, a);
 }
 
 double nu_naive_slope(const nu_naive *naive, size_t l, size_t unit) {
-  return nu_naive_derivative(naive->network->layers[l].activation, naive->z[unit], naive->a[unit]);
+  return nu_activation_row_of(naive->network->layers[l].activation)
+      ->slope(naive->z[unit], naive->a[unit]);
 }
 
 void nu_naive_factor_forward(nu_naive *naive, size_t l, nu_factor_fn *factor) {

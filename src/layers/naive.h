@@ -25,9 +25,6 @@ struct nu_naive {
 numann_status nu_naive_create(nu_naive *naive, const numann_network *network, numann_error *err);
 void nu_naive_clear(nu_naive *naive);
 
-/* f'(z), where a = f(z). */
-double nu_naive_derivative(nu_activation f, double z, double a);
-
 /* (3.8) on one row: fills z and a. input: [n_0]. Returns the row's loss (4.9) against target [n_L],
  * which for cross-entropy must sum to 1. */
 double nu_naive_forward(nu_naive *naive, const float *input, const float *target);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/roundoff.h"
 #include "layers/naive.h"
 
 /* Error bounds of the last row, in the units' order of nu_naive. */
@@ -46,8 +47,6 @@ void nu_rounding_finish(nu_rounding_sum *sum, size_t n_parameters, size_t grain)
 
 /* ---- for the kinds of layers */
 
-/* (R2) |x y| is off by at most this when x, y are off by e_x, e_y and the product is rounded. */
-double nu_rounding_product(double x, double e_x, double y, double e_y);
 /* (R3) A chain of n fused multiply-adds over w_i x_i: carried = sum |w_i| e_i, mass = sum |w_i|
  * (|x_i| + e_i). A chain of zeros is exactly zero. */
 double nu_rounding_chain(size_t n, double carried, double mass);

@@ -11,51 +11,31 @@
 #include "machine/float_env.h"
 #include "network/network.h"
 
-typedef enum scheme { AUTO, GLOROT, HE, LECUN, CONSTANT } scheme;
-
-typedef struct initializer {
-  scheme by;
-  bool normal;
-} initializer;
-
 static const char *const names[] = {"auto",      "glorot_uniform", "glorot_normal", "he_uniform",
                                     "he_normal", "lecun_uniform",  "lecun_normal",  "constant"};
-static const initializer initializers[] = {{AUTO, false}, {GLOROT, false},  {GLOROT, true},
-                                           {HE, false},   {HE, true},       {LECUN, false},
-                                           {LECUN, true}, {CONSTANT, false}};
+static const nu_initializer initializers[] = {
+    {NU_SCHEME_AUTO, false}, {NU_SCHEME_GLOROT, false},  {NU_SCHEME_GLOROT, true},
+    {NU_SCHEME_HE, false},   {NU_SCHEME_HE, true},       {NU_SCHEME_LECUN, false},
+    {NU_SCHEME_LECUN, true}, {NU_SCHEME_CONSTANT, false}};
 #define INITIALIZERS (sizeof names / sizeof *names)
 
-/* He for the ReLU family, whose units pass half of the variance, and for what is used in their
- * place: gelu, silu and mish were proposed so, elu with He's (Clevert et al. 2016). selu keeps the
- * variance only with LeCun's normal numbers (Klambauer et al. 2017). Glorot otherwise. */
-static const initializer by_activation[NU_ACTIVATIONS] = {
-    [NU_STEP] = {GLOROT, false},   [NU_IDENTITY] = {GLOROT, false}, [NU_SIGMOID] = {GLOROT, false},
-    [NU_TANH] = {GLOROT, false},   [NU_RELU] = {HE, true},          [NU_LEAKY_RELU] = {HE, true},
-    [NU_GELU] = {HE, true},        [NU_SILU] = {HE, true},          [NU_ELU] = {HE, true},
-    [NU_SELU] = {LECUN, true},     [NU_MISH] = {HE, true},          [NU_SOFTPLUS] = {GLOROT, false},
-    [NU_SOFTMAX] = {GLOROT, false}};
-
-static initializer resolve_auto(initializer chosen, nu_activation activation) {
-  return chosen.by == AUTO ? by_activation[activation] : chosen;
-}
-
-static double variance(scheme by, size_t inputs, size_t neurons) {
+static double variance(nu_scheme scheme, size_t inputs, size_t neurons) {
   double n_in = (double)inputs, n_out = (double)neurons;
-  if (by == GLOROT) return 2.0 / (n_in + n_out);
-  return (by == HE ? 2.0 : 1.0) / n_in;
+  if (scheme == NU_SCHEME_GLOROT) return 2.0 / (n_in + n_out);
+  return (scheme == NU_SCHEME_HE ? 2.0 : 1.0) / n_in;
 }
 
-static void draw(nu_layer *layer, initializer chosen, double constant, nu_stream stream) {
+static void draw(nu_layer *layer, nu_initializer chosen, double constant, nu_stream stream) {
   size_t n = layer->neurons * layer->links;
   if (layer->kind->initial != 0.0f) {
     for (size_t i = 0; i < n; i++) layer->weights[i] = layer->kind->initial;
     return;
   }
-  if (chosen.by == CONSTANT) {
+  if (chosen.scheme == NU_SCHEME_CONSTANT) {
     for (size_t i = 0; i < n; i++) layer->weights[i] = (float)constant;
     return;
   }
-  double deviation = sqrt(variance(chosen.by, layer->inputs, layer->neurons));
+  double deviation = sqrt(variance(chosen.scheme, layer->inputs, layer->neurons));
   double limit = sqrt(3.0) * deviation;
   for (size_t i = 0; i < n; i++) {
     double x = chosen.normal ? deviation * nu_random_normal(stream, i)
@@ -71,9 +51,11 @@ static numann_status initialize_layer(nu_layer *layer, size_t l, const numann_co
   snprintf(key, sizeof key, "network.layers.%zu.initializer", l);
   const char *from = nu_config_given(config, key) ? key : "network.initializer";
   NU_TRY(nu_config_choice(config, from, names, INITIALIZERS, &choice, err));
+  nu_initializer chosen = initializers[choice];
+  if (chosen.scheme == NU_SCHEME_AUTO)
+    chosen = nu_activation_row_of(layer->activation)->initializer;
   nu_stream stream = {nu_config_count(config, "train.seed"), NU_PURPOSE_WEIGHTS, (uint32_t)l};
-  draw(layer, resolve_auto(initializers[choice], layer->activation),
-       nu_config_real(config, "network.initializer_value"), stream);
+  draw(layer, chosen, nu_config_real(config, "network.initializer_value"), stream);
   for (size_t j = 0; layer->bias && j < layer->neurons; j++) layer->biases[j] = 0.0f;
   return NUMANN_OK;
 }

@@ -3,7 +3,7 @@
  * A method is an element-wise rule of the kernels, fused into the gradient where nothing forbids
  * it, or an iteration of its own in src/trainer. Either keeps arrays of one number per parameter:
  * they are booked by the ledger, live in the engine's form, and stand in checkpoints under their
- * names. The formulas and their sources stand in trainer/optimizer.h. */
+ * names. The formulas and their sources stand with nu_rule, in kernels.h. */
 #ifndef NU_NETWORK_METHODS_H
 #define NU_NETWORK_METHODS_H
 

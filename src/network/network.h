@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
+#include "network/activation.h"
 #include "network/kind.h"
 #include "numann/network.h"
 
@@ -65,11 +66,9 @@ numann_status nu_network_shape(numann_network **out, const numann_config *config
 numann_status nu_network_initialize(numann_network *network, const numann_config *config,
                                     numann_error *err);
 
-/* Names of the tables, for messages, reports and files. */
-const char *nu_activation_name(nu_activation activation);
+/* Names of losses, for messages, reports and files; all of them, [NU_LOSSES] in the order of the
+ * enum; static storage. */
 const char *nu_loss_name(nu_loss loss);
-/* All of them, [NU_ACTIVATIONS] and [NU_LOSSES], in the order of the enums; static storage. */
-const char *const *nu_activation_names(void);
 const char *const *nu_loss_names(void);
 
 /* Does any layer draw random numbers in training? */

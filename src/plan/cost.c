@@ -23,13 +23,6 @@ static const double REMOTE = 2.0;   /* a barrier across NUMA nodes takes so many
 static const double TURN_S = 20e-6; /* more threads than cores: a barrier costs time slices */
 static const double SIBLINGS = 1.2; /* how much faster a core is whose hardware threads all run */
 
-/* How much of nu_rates.activation one element costs. */
-static const double activation_share[NU_ACTIVATIONS] = {
-    [NU_STEP] = 0.2,   [NU_IDENTITY] = 0.1,   [NU_SIGMOID] = 1.0, [NU_TANH] = 0.95,
-    [NU_RELU] = 0.2,   [NU_LEAKY_RELU] = 0.2, [NU_GELU] = 2.2,    [NU_SILU] = 1.1,
-    [NU_ELU] = 1.05,   [NU_SELU] = 1.2,       [NU_MISH] = 1.3,    [NU_SOFTPLUS] = 1.7,
-    [NU_SOFTMAX] = 2.0};
-
 /* ---- what the busiest thread works on */
 
 static double ratio(size_t a, size_t b) { return (double)a / (double)b; }
@@ -80,7 +73,7 @@ double nu_cost_chains(const nu_work *w, double m, double k, double columns) {
 }
 
 double nu_cost_activation(const nu_work *w, nu_activation f, double elements) {
-  return activation_share[f] * w->rates->activation * elements;
+  return nu_activation_row_of(f)->share * w->rates->activation * elements;
 }
 
 /* Floats that members of a group, or threads of all groups, have just written in equal shares:

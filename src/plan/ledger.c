@@ -160,13 +160,14 @@ static void book_threads(const nu_books *b) {
 void nu_ledger_walk(const nu_plan *plan, const numann_network *network, nu_use use,
                     nu_buffer_fn *fn, void *arg) {
   nu_books b = {plan, network, use, nu_plan_held(plan, plan->problem.batch), fn, arg};
-  for (size_t l = 0; l < network->n_layers; l++) book_parameters(&b, l);
-  if (trains(&b)) book_gradients(&b);
-  book_batch(&b);
-  for (size_t l = 0; l < network->n_layers; l++) book_rows(&b, l);
+  /* Layer by layer: with all weights before all rows, deep of the bench is 2 % slower. */
   for (size_t l = 0; l < network->n_layers; l++) {
+    book_parameters(&b, l);
+    book_rows(&b, l);
     if (network->layers[l].kind->book) network->layers[l].kind->book(&b, l);
   }
+  if (trains(&b)) book_gradients(&b);
+  book_batch(&b);
   book_threads(&b);
 }
 

@@ -35,5 +35,6 @@ uint64_t nu_problem_hash(const nu_problem *p) {
 }
 
 size_t nu_problem_grains(const nu_problem *problem, size_t rows) {
+  if (rows <= problem->grain) return rows > 0; /* no division where steps are short */
   return (rows + problem->grain - 1) / problem->grain;
 }

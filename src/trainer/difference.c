@@ -27,17 +27,11 @@
 #define EXPONENTIAL 32
 #define EVALUATIONS 4
 
-/* That of elu is in its slope, which is enough to spoil a difference of fourth order. */
-bool nu_has_kink(nu_activation activation) {
-  return activation == NU_RELU || activation == NU_LEAKY_RELU || activation == NU_ELU ||
-         activation == NU_SELU;
-}
-
 double nu_difference_margin(const nu_naive *naive) {
   size_t kinked = 0;
   for (size_t l = 0; l < naive->network->n_layers; l++) {
     const nu_layer *layer = &naive->network->layers[l];
-    if (nu_has_kink(layer->activation)) kinked += layer->neurons;
+    if (nu_activation_row_of(layer->activation)->kink) kinked += layer->neurons;
   }
   return kinked > 256 ? 0x1p-5 / (double)kinked : 0x1p-13;
 }
@@ -90,7 +84,7 @@ static double row_loss(const differences *d, size_t row, bool *crossed) {
   double loss =
       nu_naive_forward(d->naive, d->batch->inputs + row * n_in, d->batch->targets + row * n_out);
   for (size_t l = 0; l < network->n_layers; l++) {
-    if (!nu_has_kink(network->layers[l].activation)) continue;
+    if (!nu_activation_row_of(network->layers[l].activation)->kink) continue;
     for (size_t i = naive->first[l + 1]; i < naive->first[l + 2]; i++) {
       *crossed |= (naive->z[i] > 0.0) != d->positive[row * d->units + i];
     }
@@ -206,7 +200,8 @@ static void check_layer(const differences *d, nu_gradcheck_layer *out, size_t l,
 
 static bool has_any_kink(const numann_network *network) {
   bool any = false;
-  for (size_t l = 0; l < network->n_layers; l++) any |= nu_has_kink(network->layers[l].activation);
+  for (size_t l = 0; l < network->n_layers; l++)
+    any |= nu_activation_row_of(network->layers[l].activation)->kink;
   return any;
 }
 

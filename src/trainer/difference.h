@@ -10,9 +10,6 @@
 #include "trainer/gradcheck.h"
 #include "layers/naive.h"
 
-/* Does the derivative, or that of it, jump at 0? */
-bool nu_has_kink(nu_activation activation);
-
 /* Rows whose ReLU units are all farther from 0 than this keep their signs under (nearly) every
  * step: smaller with more units, so that the rows nearer than this stay few. */
 double nu_difference_margin(const nu_naive *naive);

@@ -77,7 +77,7 @@ static bool unit_at_kink(const check *c, size_t row, size_t l, size_t i, double 
 static bool at_kink(const check *c, size_t row) {
   double margin = nu_difference_margin(&c->naive);
   for (size_t l = 0; l < c->network->n_layers; l++) {
-    if (!nu_has_kink(c->network->layers[l].activation)) continue;
+    if (!nu_activation_row_of(c->network->layers[l].activation)->kink) continue;
     for (size_t i = 0; i < c->network->layers[l].neurons; i++) {
       if (unit_at_kink(c, row, l, i, margin)) return true;
     }

@@ -10,11 +10,13 @@
 static numann_status read(nu_layer *layer, const numann_config *config, const char *key,
                           numann_error *err) {
   char own[80];
+  const char *names[NU_ACTIVATIONS];
   size_t choice;
   snprintf(own, sizeof own, "%s.neurons", key);
   layer->neurons = nu_config_count(config, own);
   snprintf(own, sizeof own, "%s.activation", key);
-  NU_TRY(nu_config_choice(config, own, nu_activation_names(), NU_ACTIVATIONS, &choice, err));
+  nu_activation_names(names);
+  NU_TRY(nu_config_choice(config, own, names, NU_ACTIVATIONS, &choice, err));
   layer->activation = (nu_activation)choice;
   return NUMANN_OK;
 }

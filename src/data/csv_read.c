@@ -1,0 +1,171 @@
+/* CSV: a file to a table - separator, header, what each column is for, then the rows.
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "data/csv_rows.h"
+
+static numann_status find_option(const numann_config *config, char *separator, numann_error *err) {
+  const char *text = nu_config_string(config, "data.separator");
+  *separator = '\0';
+  if (strcmp(text, "auto") == 0) return NUMANN_OK;
+  *separator = text[0];
+  if (strcmp(text, "tab") == 0) *separator = '\t';
+  else if (strcmp(text, "space") == 0) *separator = ' ';
+  else if (strlen(text) != 1 || !strchr("\t ,;|:!~^#&/", text[0])) {
+    return nu_config_fail(config, "data.separator", err,
+                          "'%s' cannot part fields; auto, tab, space or one of , ; | : is expected",
+                          text);
+  }
+  return NUMANN_OK;
+}
+
+/* Marks of a missing value: in a first line they do not speak for a header. */
+static bool is_missing_mark(const char *text, size_t n) {
+  static const char *const marks[] = {"?", "-", "na", "n/a", "nan", "inf", "-inf", "null", "none"};
+  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+    if (strlen(marks[i]) == n && strncasecmp(marks[i], text, n) == 0) return true;
+  }
+  return false;
+}
+
+typedef enum look { LOOK_BLANK, LOOK_NUMBER, LOOK_MARK, LOOK_TEXT } look;
+
+static look look_at(const nu_record *record, size_t i) {
+  double ignored;
+  const char *text = nu_field_text(record, i);
+  size_t n = record->fields[i].length;
+  if (n == 0) return LOOK_BLANK;
+  if (nu_parse_real(text, n, &ignored)) return LOOK_NUMBER;
+  return is_missing_mark(text, n) ? LOOK_MARK : LOOK_TEXT;
+}
+
+static bool has_known_name(const nu_csv_rows *r) {
+  for (size_t i = 0; i < r->first.n; i++) {
+    if (look_at(&r->first, i) != LOOK_TEXT) continue;
+    if (nu_column_known(nu_field_text(&r->first, i), r->first.fields[i].length, r->request->config,
+                        r->request->schema)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* The first line is a header when it holds a name that config or model know; or when of the columns
+ * that hold numbers in the second line at least half hold text in the first. Not one text alone is
+ * enough: it may be a fault in a row of numbers. A single line: when all of it is text. */
+static bool guess_header(const nu_csv_rows *r) {
+  if (has_known_name(r)) return true;
+  size_t text = 0, numbers = 0;
+  for (size_t i = 0; i < r->first.n; i++) {
+    look here = look_at(&r->first, i);
+    bool below_number = i < r->record.n && look_at(&r->record, i) == LOOK_NUMBER;
+    if (r->record.n > 0 && !below_number) continue;
+    text += here == LOOK_TEXT;
+    numbers += here != LOOK_TEXT && here != LOOK_BLANK;
+  }
+  return r->record.n > 0 ? text > 0 && text >= numbers : numbers == 0 && text == r->first.n;
+}
+
+static bool has_header(const nu_csv_rows *r) {
+  const char *option = nu_config_string(r->request->config, "data.header");
+  if (strcmp(option, "auto") == 0) return guess_header(r);
+  return strcmp(option, "true") == 0;
+}
+
+static numann_status take_names(nu_csv_rows *r, numann_error *err) {
+  r->names = calloc(r->first.n + 1, sizeof *r->names);
+  bool held = r->names;
+  for (size_t i = 0; held && i < r->first.n; i++) {
+    r->names[i] = nu_copy_text(nu_field_text(&r->first, i), r->first.fields[i].length);
+    held = r->names[i];
+  }
+  return held ? NUMANN_OK : nu_fail_memory(err, r->first.length, "column names");
+}
+
+static numann_status copy_name(char **names, size_t i, const char *name, numann_error *err) {
+  names[i] = nu_copy_text(name, strlen(name));
+  return names[i] ? NUMANN_OK : nu_fail_memory(err, strlen(name), "column names");
+}
+
+/* Give the table its shape, and the names of its columns when a header tells them apart: else other
+ * files must be read by position. */
+static numann_status shape_table(nu_csv_rows *r, numann_error *err) {
+  nu_table *table = r->table;
+  table->by_line = true;
+  table->features = r->layout.features;
+  table->targets = r->layout.targets;
+  bool distinct = false;
+  if (r->names) NU_TRY(nu_columns_distinct(&distinct, &r->columns, &r->layout, err));
+  if (!distinct) return NUMANN_OK;
+  table->feature_names = calloc(table->features + 1, sizeof(char *));
+  table->target_names = calloc(table->targets + 1, sizeof(char *));
+  if (!table->feature_names || !table->target_names) {
+    return nu_fail_memory(err, r->columns.n * sizeof(char *), "column names");
+  }
+  for (size_t c = 0; c < r->columns.n; c++) {
+    size_t slot = r->layout.slot[c];
+    if (slot == NU_LEFT_OUT) continue;
+    bool input = slot < table->features;
+    NU_TRY(copy_name(input ? table->feature_names : table->target_names,
+                     input ? slot : slot - table->features, r->names[c], err));
+  }
+  return NUMANN_OK;
+}
+
+/* From the first two lines: is there a header, and what is each column for? */
+static numann_status begin(nu_csv_rows *r, numann_error *err) {
+  const nu_request *request = r->request;
+  NU_TRY(nu_csv_next(&r->csv, &r->first, err));
+  NU_TRY(nu_csv_next(&r->csv, &r->record, err));
+  if (r->first.n == 0) {
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: only empty lines; rows of data are expected",
+                   r->csv.in->name);
+  }
+  if (has_header(r)) NU_TRY(take_names(r, err));
+  r->columns = (nu_columns){r->csv.in->name, r->first.n, r->names};
+  if (request->schema) {
+    NU_TRY(nu_column_layout_like(&r->layout, &r->columns, request->schema, request->config,
+                                 request->source.with_targets, err));
+  } else {
+    NU_TRY(nu_column_layout_train(&r->layout, &r->columns, request->config, err));
+  }
+  return shape_table(r, err);
+}
+
+static numann_status read_all(nu_csv_rows *r, numann_error *err) {
+  NU_TRY(begin(r, err));
+  if (!r->names) NU_TRY(nu_csv_take_record(r, &r->first, err));
+  if (r->record.n > 0) {
+    NU_TRY(nu_csv_take_record(r, &r->record, err));
+    NU_TRY(nu_csv_take_all(r, err));
+  }
+  if (r->table->rows > 0) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_DATA, "%s: no rows%s; data are expected", r->csv.in->name,
+                 r->table->dropped ? " without blanks" : " after the header");
+}
+
+numann_status nu_csv_read(nu_table *table, nu_input *in, const nu_request *request,
+                          numann_error *err) {
+  const numann_config *config = request->config;
+  nu_csv_rows r = {.table = table, .request = request};
+  char separator;
+  NU_TRY(find_option(config, &separator, err));
+  /* answers must come one for each row */
+  r.must_keep_rows = request->schema && !request->source.with_targets;
+  const char *blank = nu_config_string(config, "data.blank");
+  r.drop_blank = !r.must_keep_rows && strcmp(blank, "drop_row") == 0;
+  numann_status status = nu_csv_open(&r.csv, in, separator, err);
+  if (status == NUMANN_OK) status = read_all(&r, err);
+  for (size_t i = 0; r.names && i < r.first.n; i++) free(r.names[i]);
+  free(r.names);
+  nu_column_layout_clear(&r.layout);
+  nu_record_clear(&r.first);
+  nu_record_clear(&r.record);
+  return status;
+}
