@@ -12,6 +12,7 @@
 #include "numann.h"
 #include "plan/tree.h"
 #include "training.h"
+#include "trainer/evaluate.h"
 #include "trainer/schedule.h"
 #include "trainer/step.h"
 #include "trainer/trainer.h"
@@ -297,6 +298,42 @@ START_TEST(lbfgs_uses_no_pair_that_it_refused) {
 }
 END_TEST
 
+/* ---- validation */
+
+/* What the trainer evaluates with is made once: it sees the weights as they change, without a copy
+ * and without new memory, on a team of the trainer's size. */
+START_TEST(an_evaluator_follows_the_weights_of_training) {
+  training_job j = training_start("", 3, NU_SAMPLES);
+  nu_plan plan = j.plan->plan;
+  nu_engine engine;
+  nu_evaluator evaluator;
+  nu_evaluation got, want;
+  plan.idle = 2;
+  training_must(nu_engine_create(&engine, j.network, &plan, NU_USE_GRADIENT, &training_error));
+  training_must(nu_evaluator_create(&evaluator, &engine, j.network, &j.data->train, &j.data->schema,
+                                    plan.threads, &training_error));
+  ck_assert_uint_eq(evaluator.plan.threads + evaluator.plan.idle, plan.threads + plan.idle);
+  size_t buffers = evaluator.engine.memory.n, booked = 0;
+  for (size_t i = 0; i < buffers; i++) booked += evaluator.engine.memory.items[i].what.bytes;
+  ck_assert_uint_eq(booked,
+                    nu_ledger_bytes(&evaluator.plan, j.network, NU_USE_BORROW, NU_BUFFER_KINDS));
+  for (int epoch = 0; epoch < 3; epoch++) {
+    for (size_t i = 0; i < j.network->n_parameters; i++) j.network->parameters[i] *= 1.25f;
+    nu_engine_load(&engine, NU_WEIGHTS, j.network->parameters);
+    training_must(nu_evaluator_run(&got, &evaluator, &training_error));
+    training_must(
+        nu_evaluate(&want, j.network, &j.data->train, &j.data->schema, 1, &training_error));
+    ck_assert(got.loss == want.loss && got.accuracy == want.accuracy);
+    ck_assert_uint_eq(evaluator.engine.memory.n, buffers);
+    nu_evaluation_clear(&got);
+    nu_evaluation_clear(&want);
+  }
+  nu_evaluator_clear(&evaluator);
+  nu_engine_clear(&engine);
+  training_end(&j);
+}
+END_TEST
+
 /* ---- divergence, clipping, the caller's floating-point state */
 
 START_TEST(divergence_is_found_and_the_network_stays_finite) {
@@ -379,6 +416,7 @@ static Suite *trainer_suite(void) {
   tcase_add_test(tests, a_state_of_another_shape_is_refused);
   tcase_add_loop_test(tests, a_plan_of_another_config_serves, 4, 7);
   tcase_add_test(tests, lbfgs_uses_no_pair_that_it_refused);
+  tcase_add_test(tests, an_evaluator_follows_the_weights_of_training);
   tcase_add_test(tests, divergence_is_found_and_the_network_stays_finite);
   tcase_add_test(tests, clipping_bounds_the_step);
   tcase_add_test(tests, the_caller_keeps_its_rounding_mode);

@@ -50,25 +50,15 @@ static void forward_worker(nu_team *team, size_t thread, void *arg) {
   }
 }
 
-/* `weights`: the engine that has them already, or NULL. */
-static numann_status forward_rows(const numann_network *network, const nu_engine *weights,
-                                  size_t threads, forward_job *job, numann_error *err) {
-  nu_plan plan = nu_plan_for_evaluation(threads, job->data->rows);
-  nu_engine engine;
-  if (weights && weights->plan->threads == plan.threads) plan.placement = weights->plan->placement;
-  NU_TRY(nu_engine_create(&engine, network, &plan, weights ? NU_USE_BORROW : NU_USE_PREDICT, err));
-  if (weights) nu_engine_lend(&engine, weights);
-  job->engine = &engine;
-  numann_status status = nu_engine_run(&engine, forward_worker, job, err);
-  if (weights) nu_engine_lend(&engine, NULL);
-  nu_engine_clear(&engine);
-  return status;
-}
-
 numann_status nu_predict(const numann_network *network, size_t threads, const nu_rows *rows,
                          float *outputs, numann_error *err) {
-  forward_job job = {.data = rows, .outputs = outputs};
-  return forward_rows(network, NULL, threads, &job, err);
+  nu_plan plan = nu_plan_for_evaluation(threads, rows->rows);
+  nu_engine engine;
+  NU_TRY(nu_engine_create(&engine, network, &plan, NU_USE_PREDICT, err));
+  forward_job job = {.engine = &engine, .data = rows, .outputs = outputs};
+  numann_status status = nu_engine_run(&engine, forward_worker, &job, err);
+  nu_engine_clear(&engine);
+  return status;
 }
 
 numann_status numann_predict(const numann_network *network, size_t threads, size_t rows,
@@ -121,38 +111,81 @@ static void judge(nu_evaluation *out, const nu_rows *rows, const nu_schema *sche
   else judge_values(out, rows, schema, outputs, n);
 }
 
-numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
-                          const nu_schema *schema, size_t threads, numann_error *err) {
-  return nu_evaluate_engine(out, NULL, network, rows, schema, threads, err);
+/* ---- the evaluator */
+
+/* A team of the size of the trainer's: one of another size would start or end threads each time. */
+static void plan_evaluation(nu_evaluator *evaluator, const nu_engine *weights, size_t threads) {
+  nu_plan *plan = &evaluator->plan;
+  *plan = nu_plan_for_evaluation(threads, evaluator->rows->rows);
+  if (!weights || weights->plan->threads != plan->threads) return;
+  plan->placement = weights->plan->placement;
+  plan->idle = weights->plan->idle;
 }
 
-numann_status nu_evaluate_engine(nu_evaluation *out, const nu_engine *engine,
-                                 const numann_network *network, const nu_rows *rows,
-                                 const nu_schema *schema, size_t threads, numann_error *err) {
-  size_t n = numann_network_outputs(network), classes = rows->labels ? schema->classes : 0;
+static numann_status allocate_answers(nu_evaluator *evaluator, numann_error *err) {
+  size_t rows = evaluator->rows->rows, n = evaluator->engine.outputs;
+  evaluator->outputs = nu_alloc(rows * n, sizeof *evaluator->outputs);
+  evaluator->row_loss = nu_alloc(rows, sizeof *evaluator->row_loss);
+  if (evaluator->outputs && evaluator->row_loss) return NUMANN_OK;
+  return nu_fail_memory(err, rows * n * sizeof *evaluator->outputs, "the network's answers");
+}
+
+numann_status nu_evaluator_create(nu_evaluator *evaluator, const nu_engine *weights,
+                                  const numann_network *network, const nu_rows *rows,
+                                  const nu_schema *schema, size_t threads, numann_error *err) {
+  *evaluator = (nu_evaluator){.rows = rows, .schema = schema};
+  if (rows->rows == 0) return NUMANN_OK;
+  plan_evaluation(evaluator, weights, threads);
+  nu_use use = weights ? NU_USE_BORROW : NU_USE_PREDICT;
+  numann_status status = nu_engine_create(&evaluator->engine, network, &evaluator->plan, use, err);
+  if (status == NUMANN_OK && weights) nu_engine_lend(&evaluator->engine, weights);
+  evaluator->lent = status == NUMANN_OK && weights;
+  if (status == NUMANN_OK) status = allocate_answers(evaluator, err);
+  if (status != NUMANN_OK) nu_evaluator_clear(evaluator);
+  return status;
+}
+
+void nu_evaluator_clear(nu_evaluator *evaluator) {
+  if (evaluator->lent) nu_engine_lend(&evaluator->engine, NULL);
+  if (evaluator->engine.plan) nu_engine_clear(&evaluator->engine);
+  free(evaluator->outputs);
+  free(evaluator->row_loss);
+  *evaluator = (nu_evaluator){0};
+}
+
+numann_status nu_evaluator_run(nu_evaluation *out, nu_evaluator *evaluator, numann_error *err) {
+  const nu_rows *rows = evaluator->rows;
+  size_t classes = rows->labels ? evaluator->schema->classes : 0;
   *out = (nu_evaluation){
       .rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
   if (rows->rows == 0) return NUMANN_OK;
-  float *outputs = nu_alloc(rows->rows * n, sizeof *outputs);
-  double *row_loss = nu_alloc(rows->rows, sizeof *row_loss);
   out->confusion = classes ? nu_alloc(classes * classes, sizeof *out->confusion) : NULL;
-  numann_status status;
-  if (outputs && row_loss && (out->confusion || !classes)) {
-    forward_job job = {.data = rows, .targets = true, .outputs = outputs, .row_loss = row_loss};
-    status = forward_rows(network, engine, threads, &job, err);
-  } else {
-    status = nu_fail_memory(err, rows->rows * n * sizeof *outputs, "the network's answers");
-  }
+  if (classes && !out->confusion)
+    return nu_fail_memory(err, classes * classes * sizeof *out->confusion, "the confusion matrix");
+  forward_job job = {.engine = &evaluator->engine,
+                     .data = rows,
+                     .targets = true,
+                     .outputs = evaluator->outputs,
+                     .row_loss = evaluator->row_loss};
+  numann_status status = nu_engine_run(&evaluator->engine, forward_worker, &job, err);
   if (status == NUMANN_OK) {
     nu_float_env env = nu_float_env_enter();
-    out->loss = mean(row_loss, rows->rows);
-    judge(out, rows, schema, outputs, n);
+    out->loss = mean(job.row_loss, rows->rows);
+    judge(out, rows, evaluator->schema, job.outputs, evaluator->engine.outputs);
     nu_float_env_leave(&env);
   } else {
     nu_evaluation_clear(out);
   }
-  free(outputs);
-  free(row_loss);
+  return status;
+}
+
+numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
+                          const nu_schema *schema, size_t threads, numann_error *err) {
+  nu_evaluator evaluator;
+  *out = (nu_evaluation){.loss = NAN};
+  NU_TRY(nu_evaluator_create(&evaluator, NULL, network, rows, schema, threads, err));
+  numann_status status = nu_evaluator_run(out, &evaluator, err);
+  nu_evaluator_clear(&evaluator);
   return status;
 }
 

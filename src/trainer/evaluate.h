@@ -2,10 +2,12 @@
 #ifndef NU_TRAINER_EVALUATE_H
 #define NU_TRAINER_EVALUATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "data/data.h"
+#include "layers/engine.h"
 #include "network/network.h"
 
 typedef struct nu_evaluation {
@@ -25,11 +27,27 @@ numann_status nu_predict(const numann_network *network, size_t threads, const nu
 /* On up to `threads` threads; same bits for any. */
 numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, const nu_rows *rows,
                           const nu_schema *schema, size_t threads, numann_error *err);
-/* The same with an engine that has the network's weights already. */
-struct nu_engine;
-numann_status nu_evaluate_engine(nu_evaluation *out, const struct nu_engine *engine,
-                                 const numann_network *network, const nu_rows *rows,
-                                 const nu_schema *schema, size_t threads, numann_error *err);
+
+/* What evaluates the same rows again and again: an engine, and room for its answers. Borrows rows
+ * and schema. It must not move. */
+typedef struct nu_evaluator {
+  nu_plan plan;
+  nu_engine engine;
+  const nu_rows *rows;
+  const nu_schema *schema;
+  float *outputs;   /* [rows][n_L], owned */
+  double *row_loss; /* [rows], owned */
+  bool lent;        /* the weights are another engine's */
+} nu_evaluator;
+
+/* `weights`: an engine of the network that has its weights at every run, and outlives the
+ * evaluator; NULL: those that the network has now. */
+numann_status nu_evaluator_create(nu_evaluator *evaluator, const nu_engine *weights,
+                                  const numann_network *network, const nu_rows *rows,
+                                  const nu_schema *schema, size_t threads, numann_error *err);
+numann_status nu_evaluator_run(nu_evaluation *out, nu_evaluator *evaluator, numann_error *err);
+void nu_evaluator_clear(nu_evaluator *evaluator);
+
 void nu_evaluation_clear(nu_evaluation *evaluation);
 
 /* Of class c; NaN where nothing was answered c, or nothing is c. */

@@ -24,9 +24,10 @@ struct numann_trainer {
   const numann_data *data; /* borrowed */
   nu_training training;    /* owned */
   const nu_iteration *iteration;
-  nu_state state;   /* blocks are up to date only after store_state; the counters always */
-  uint64_t epochs;  /* to train in all */
-  uint64_t batches; /* in an epoch */
+  nu_evaluator validation; /* of the validation rows, with the weights of training; owned */
+  nu_state state;          /* blocks are up to date only after store_state; the counters always */
+  uint64_t epochs;         /* to train in all */
+  uint64_t batches;        /* in an epoch */
   bool shuffle;
   uint64_t patience; /* early stopping: 0 = off */
   double min_improvement;
@@ -93,6 +94,9 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   NU_TRY(nu_engine_create(&t->engine, trainer->network, &trainer->plan,
                           t->fused ? NU_USE_FUSED : NU_USE_GRADIENT, err));
   nu_engine_place_data(&t->engine, t->rows);
+  NU_TRY(nu_evaluator_create(&trainer->validation, &t->engine, trainer->network,
+                             &trainer->data->validation, &trainer->data->schema,
+                             trainer->plan.threads, err));
   t->order = nu_alloc(rows, sizeof *t->order);
   if (!t->order) return nu_fail_memory(err, rows * sizeof *t->order, "the row order");
   /* With early stopping the network ends with the best weights, and a checkpoint still wants the
@@ -144,6 +148,7 @@ numann_status numann_trainer_create(numann_trainer **out, const numann_config *c
 
 void numann_trainer_destroy(numann_trainer *trainer) {
   if (!trainer) return;
+  nu_evaluator_clear(&trainer->validation);
   if (trainer->training.engine.plan) nu_engine_clear(&trainer->training.engine);
   nu_state_clear(&trainer->state);
   free(trainer->training.order);
@@ -292,11 +297,9 @@ static void judge(numann_trainer *trainer, numann_epoch *epoch) {
 }
 
 static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numann_error *err) {
-  const nu_rows *rows = &trainer->data->validation;
-  if (rows->rows == 0) return NUMANN_OK;
+  if (trainer->data->validation.rows == 0) return NUMANN_OK;
   nu_evaluation evaluation;
-  NU_TRY(nu_evaluate_engine(&evaluation, &trainer->training.engine, trainer->network, rows,
-                            &trainer->data->schema, trainer->plan.threads, err));
+  NU_TRY(nu_evaluator_run(&evaluation, &trainer->validation, err));
   epoch->validated = true;
   epoch->validation_loss = evaluation.loss;
   epoch->validation_accuracy = evaluation.accuracy;
