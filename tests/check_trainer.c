@@ -350,6 +350,64 @@ START_TEST(divergence_is_found_and_the_network_stays_finite) {
 }
 END_TEST
 
+/* The lowest loss that an epoch had: where a training that diverges should go back to. */
+typedef struct lowest {
+  uint64_t epoch;
+  double loss;
+  bool save; /* after every epoch */
+} lowest;
+
+static numann_action look_for_lowest(void *arg, const numann_epoch *epoch) {
+  lowest *seen = arg;
+  double loss = epoch->validated ? epoch->validation_loss : epoch->train_loss;
+  if (loss < seen->loss) *seen = (lowest){epoch->epoch, loss, seen->save};
+  return seen->save ? NUMANN_SAVE : NUMANN_CONTINUE;
+}
+
+/* With the training rows for validation, too. */
+static void start_again(training_job *j, bool validate, bool stop_early) {
+  if (validate) j->data->validation = j->data->train;
+  if (stop_early)
+    training_must(
+        numann_config_set(j->config, "train.early_stopping.patience=900", &training_error));
+  numann_trainer_destroy(j->trainer);
+  training_must(
+      numann_trainer_create(&j->trainer, j->config, j->network, j->plan, j->data, &training_error));
+}
+
+/* A linear network whose steps are a little too long for one direction: the loss falls, then grows
+ * for many epochs, finite all the while. */
+static const char linear[] =
+    "data: {train: {path: none.csv}}\n"
+    "network: {layers: [{neurons: 5, activation: identity}]}\n"
+    "train: {loss: squared_error, batch: full, epochs: 9000, seed: 5,\n"
+    "  optimizer: {name: momentum, momentum: 0.1, learning_rate: 0.75}}\n";
+
+START_TEST(a_late_divergence_goes_back_to_the_best_epoch) {
+  lowest seen = {.loss = INFINITY, .save = _i > 1};
+  numann_observer observer = {.arg = &seen, .on_epoch = look_for_lowest};
+  training_job j = training_start_on(linear, "", 2, NU_SAMPLES);
+  start_again(&j, _i > 0, _i > 1);
+  ck_assert_int_eq(numann_trainer_run(j.trainer, &observer, &training_error), NUMANN_ERR_DIVERGED);
+  ck_assert_msg(strstr(training_error.message, "of layer 1 "), "%s", training_error.message);
+  nu_evaluation now;
+  training_must(nu_evaluate(&now, j.network, &j.data->train, &j.data->schema, 1, &training_error));
+  if (_i > 0) ck_assert(now.loss == seen.loss);
+  ck_assert_double_lt(now.loss, 2 * seen.loss);
+  nu_evaluation_clear(&now);
+  const nu_state *state = nu_trainer_state_view(j.trainer);
+  ck_assert_uint_eq(state->epoch, seen.epoch);
+  ck_assert_uint_eq(state->step, seen.epoch);
+  for (size_t i = 0; i < state->n_parameters; i++) {
+    ck_assert(state->weights[i] == j.network->parameters[i]);
+    ck_assert(state->arrays[0][i] == 0.0f);
+  }
+  ck_assert_int_eq(numann_trainer_run(j.trainer, NULL, &training_error), NUMANN_ERR_DIVERGED);
+  j.data->validation = (nu_rows){0};
+  training_end(&j);
+}
+END_TEST
+
 START_TEST(clipping_bounds_the_step) {
   training_job j = training_start(
       "train.clip_norm=0.001 train.optimizer.learning_rate=1 train.batch=full train.epochs=1", 2,
@@ -418,6 +476,7 @@ static Suite *trainer_suite(void) {
   tcase_add_test(tests, lbfgs_uses_no_pair_that_it_refused);
   tcase_add_test(tests, an_evaluator_follows_the_weights_of_training);
   tcase_add_test(tests, divergence_is_found_and_the_network_stays_finite);
+  tcase_add_loop_test(tests, a_late_divergence_goes_back_to_the_best_epoch, 0, 3);
   tcase_add_test(tests, clipping_bounds_the_step);
   tcase_add_test(tests, the_caller_keeps_its_rounding_mode);
   tcase_add_test(tests, schedules_follow_their_formulas);

@@ -69,7 +69,10 @@ NUMANN_API numann_status numann_trainer_create(numann_trainer **out, const numan
 
 /* Train until train.epochs, early stopping, or the observer's NUMANN_STOP; then the network holds
  * the trained weights (the best ones under early stopping). observer may be NULL.
- * NUMANN_ERR_DIVERGED when a loss or weight is not finite: the network keeps its last finite ones.
+ * NUMANN_ERR_DIVERGED when a loss or weight is not finite; the message names the layer. The network
+ * then holds finite weights: the best ones under early stopping; else those of the epoch with the
+ * lowest loss (of validation rows, if any) or of the last save, whichever came later; before both,
+ * those it began with.
  * NUMANN_STOPPED after a stop: calling it again continues. */
 NUMANN_API numann_status numann_trainer_run(numann_trainer *trainer,
                                             const numann_observer *observer, numann_error *err);

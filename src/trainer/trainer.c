@@ -14,12 +14,22 @@
 #include "config/config.h"
 #include "machine/comm.h"
 #include "machine/float_env.h"
+#include "trainer/divergence.h"
 #include "trainer/evaluate.h"
 #include "trainer/iteration.h"
 
+/* How far a training had come. */
+typedef struct mark {
+  uint64_t step, epoch, batch;
+  double epoch_loss;
+} mark;
+
 struct numann_trainer {
   nu_comm comm;            /* the processes that train together */
-  numann_network *network; /* borrowed; gets the weights at every epoch's end */
+  numann_network *network; /* borrowed; gets weights when they are saved, and those of an epoch's
+                              end that is better than all before it */
+  mark kept;               /* when the network had its weights */
+  double lowest;           /* loss of the epochs of this trainer */
   nu_plan plan; /* the user's, with what this config asks for; its placement is borrowed */
   const numann_data *data; /* borrowed */
   nu_training training;    /* owned */
@@ -34,6 +44,7 @@ struct numann_trainer {
   const numann_observer *observer; /* of the running numann_trainer_run */
   numann_action action;            /* what the observer asked for at the last step */
   bool diverged;
+  numann_error divergence; /* what was said of it */
 };
 
 /* ---- creation */
@@ -134,6 +145,7 @@ numann_status numann_trainer_create(numann_trainer **out, const numann_config *c
   trainer->network = network;
   trainer->plan = plan->plan;
   trainer->data = data;
+  trainer->lowest = INFINITY;
   trainer->comm = nu_comm_world();
   numann_status status = nu_comm_agree(&trainer->comm, create(trainer, config, err), err);
   if (status == NUMANN_OK &&
@@ -162,10 +174,15 @@ numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
 
 /* ---- state */
 
+static mark mark_of(const nu_state *state) {
+  return (mark){state->step, state->epoch, state->batch, state->epoch_loss};
+}
+
 /* Engine form to the state's logical blocks. */
 static void store_state(numann_trainer *trainer) {
   nu_state *state = &trainer->state;
   nu_engine_store(&trainer->training.engine, NU_WEIGHTS, state->weights);
+  if (state->borrowed) trainer->kept = mark_of(state);
   for (size_t i = 0; i < state->method->n_arrays; i++)
     nu_engine_store(&trainer->training.engine, NU_FIRST_ARRAY + i, state->arrays[i]);
 }
@@ -180,15 +197,21 @@ static void hand_over_weights(numann_trainer *trainer) {
   const nu_state *state = &trainer->state;
   float *to = trainer->network->parameters;
   if (to != state->weights) memcpy(to, state->weights, state->n_parameters * sizeof *to);
+  trainer->kept = mark_of(state);
+}
+
+/* The state's blocks to the engine's form. */
+static void load_state(numann_trainer *trainer) {
+  const nu_state *state = &trainer->state;
+  nu_engine_load(&trainer->training.engine, NU_WEIGHTS, state->weights);
+  for (size_t i = 0; i < state->method->n_arrays; i++)
+    nu_engine_load(&trainer->training.engine, NU_FIRST_ARRAY + i, state->arrays[i]);
 }
 
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
                                  numann_error *err) {
-  nu_state *mine = &trainer->state;
-  NU_TRY(nu_state_copy(mine, state, err));
-  nu_engine_load(&trainer->training.engine, NU_WEIGHTS, mine->weights);
-  for (size_t i = 0; i < mine->method->n_arrays; i++)
-    nu_engine_load(&trainer->training.engine, NU_FIRST_ARRAY + i, mine->arrays[i]);
+  NU_TRY(nu_state_copy(&trainer->state, state, err));
+  load_state(trainer);
   hand_over_weights(trainer);
   return NUMANN_OK;
 }
@@ -253,12 +276,36 @@ static void epoch_worker(nu_team *team, size_t thread, void *arg) {
 
 /* ---- between epochs */
 
-static numann_status diverged(const numann_trainer *trainer, numann_error *err) {
-  return nu_fail(
-      err, NUMANN_ERR_DIVERGED,
-      "epoch %llu, step %llu: the loss or a weight is not finite; lower "
-      "train.optimizer.learning_rate, set train.clip_norm, or scale the data (data.scale)",
-      (unsigned long long)trainer->state.epoch + 1, (unsigned long long)trainer->state.step + 1);
+static void take_best(numann_trainer *trainer) {
+  const nu_state *state = &trainer->state;
+  memcpy(trainer->network->parameters, state->best, state->n_parameters * sizeof(float));
+  trainer->kept = (mark){.step = state->best_epoch * trainer->batches, .epoch = state->best_epoch};
+}
+
+/* Back to the best epoch of early stopping, else to what the network has. The optimiser's arrays
+ * have gone on since then: it begins anew, as those of the moment are what led astray. */
+static void go_back(numann_trainer *trainer) {
+  nu_state *state = &trainer->state;
+  size_t bytes = state->n_parameters * sizeof(float);
+  if (state->best_epoch) take_best(trainer);
+  if (state->weights != trainer->network->parameters)
+    memcpy(state->weights, trainer->network->parameters, bytes);
+  for (size_t i = 0; i < state->method->n_arrays; i++) memset(state->arrays[i], 0, bytes);
+  memset(state->numbers, 0, sizeof state->numbers);
+  state->step = trainer->kept.step;
+  state->epoch = trainer->kept.epoch;
+  state->batch = trainer->kept.batch;
+  state->epoch_loss = trainer->kept.epoch_loss;
+  load_state(trainer);
+}
+
+static numann_status diverged(numann_trainer *trainer, numann_error *err) {
+  const nu_state *state = &trainer->state;
+  numann_status status = nu_fail_diverged(&trainer->training.engine, state->epoch + 1, state->step,
+                                          &trainer->divergence);
+  go_back(trainer);
+  if (err) *err = trainer->divergence;
+  return status;
 }
 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
@@ -284,11 +331,12 @@ static numann_status act(numann_trainer *trainer, numann_action action, numann_e
 static void judge(numann_trainer *trainer, numann_epoch *epoch) {
   nu_state *state = &trainer->state;
   nu_float_env env = nu_float_env_enter();
-  bool better = state->best_epoch == 0 ||
-                epoch->validation_loss < state->best_loss - trainer->min_improvement;
+  bool better = isfinite(epoch->validation_loss) &&
+                (state->best_epoch == 0 ||
+                 epoch->validation_loss < state->best_loss - trainer->min_improvement);
   nu_float_env_leave(&env);
   if (better) {
-    memcpy(state->best, trainer->network->parameters, state->n_parameters * sizeof(float));
+    nu_engine_store(&trainer->training.engine, NU_WEIGHTS, state->best);
     state->best_epoch = state->epoch;
     state->best_loss = epoch->validation_loss;
   }
@@ -332,6 +380,19 @@ static numann_epoch epoch_of(const numann_trainer *trainer, double trained, size
   return epoch;
 }
 
+/* Weights on their way into a divergence are finite for a while: only better ones take the place of
+ * those that the training would go back to. */
+static void keep_better(numann_trainer *trainer, const numann_epoch *epoch) {
+  nu_float_env env = nu_float_env_enter();
+  double loss = epoch->validated ? epoch->validation_loss : epoch->train_loss;
+  bool better = loss < trainer->lowest;
+  nu_float_env_leave(&env);
+  if (!better) return;
+  trainer->lowest = loss;
+  nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
+  trainer->kept = mark_of(&trainer->state);
+}
+
 /* The epoch is complete: validate, tell the observer. */
 static numann_status close_epoch(numann_trainer *trainer, double started, double trained,
                                  size_t rows_trained, numann_error *err) {
@@ -340,8 +401,8 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
   state->epoch++;
   state->batch = 0;
   state->epoch_loss = 0.0;
-  nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
   NU_TRY(validate(trainer, &epoch, err));
+  keep_better(trainer, &epoch);
   epoch.seconds = nu_clock_seconds() - started;
   const numann_observer *observer = trainer->observer;
   bool asks = observer && observer->on_epoch;
@@ -367,14 +428,14 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
 }
 
 static numann_status run(numann_trainer *trainer, numann_error *err) {
-  if (trainer->diverged) return diverged(trainer, err);
+  if (trainer->diverged)
+    return nu_fail(err, NUMANN_ERR_DIVERGED, "%s", trainer->divergence.message);
   while (trainer->state.epoch < trainer->epochs && !trainer->state.finished) {
     NU_TRY(run_epoch(trainer, err));
   }
-  if (trainer->state.best_epoch) {
-    memcpy(trainer->network->parameters, trainer->state.best,
-           trainer->state.n_parameters * sizeof(float));
-  }
+  nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
+  trainer->kept = mark_of(&trainer->state);
+  if (trainer->state.best_epoch) take_best(trainer);
   return NUMANN_OK;
 }
 
