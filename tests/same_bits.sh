@@ -7,6 +7,8 @@
 # shellcheck disable=SC2317 # functions are called through check
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
+# shellcheck source=tests/kills.sh
+. "$srcdir/tests/kills.sh"
 cd "$work" || exit 99
 digits=$srcdir/configs/digits.yaml
 if [ -n "${NUMANN_LONG-}" ]; then
@@ -236,55 +238,7 @@ else
   echo "SKIP: no MNIST files (NUMANN_DATA/mnist, configs/data/mnist)"
 fi
 
-# ---- kill -9 at random moments, go on with other threads and another strategy
-random() { # a number from 0 to $1 - 1; kept apart from the shell's own, which POSIX lacks
-  seed=$(((seed * 1103515245 + 12345) % 2147483648))
-  echo $((seed / 65536 % $1))
-}
-
-# Start or go on with NAME's run, with threads and a strategy that depend on the try; kill it soon.
-start_killed() { # NAME TRY CONFIG SET...
-  folder=killed-$1 threads=$((1 + $2 % 3)) strategy=$([ $(($2 % 2)) = 0 ] && echo neurons || echo samples)
-  shift 2
-  "$NUMANN" train "$@" --out "$folder" --resume --quiet --threads "$threads" \
-    --set "parallel.strategy=$strategy" --set checkpoint.every="1 steps" >out 2>err </dev/null &
-  victim=$!
-  random 30 >number
-  sleep "0.$(printf '%02d' $((5 + $(cat number))))"
-  kill -9 "$victim" 2>/dev/null
-  wait "$victim" 2>/dev/null
-  code=$?
-}
-
-losses() { awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) keep[i] = $i !~ /second|_s$/ } { line = ""; for (i = 1; i <= NF; i++) if (keep[i]) line = line "," $i; print line }' "$1"; }
-
-# killed NAME KILLS EPOCHS CONFIG SET...: a run killed so often equals one that was not.
-killed() {
-  name=$1 want_kills=$2 epochs=$3
-  shift 3
-  check "$name: the uninterrupted run" run 0 train "$@" --out "whole-$name" --quiet --json
-  whole=$(json weights_sha256)
-  landed=0
-  tries=0
-  while [ "$landed" -lt "$want_kills" ] && [ "$tries" -lt 200 ]; do
-    tries=$((tries + 1))
-    start_killed "$name" "$tries" "$@"
-    case $code in
-      137) landed=$((landed + 1)) ;;
-      0) rm -rf "killed-$name" ;; # it ended before the kill: begin again
-      *) check "$name: a run after a kill goes on" exited 137 "$code" "numann train --resume" ;;
-    esac
-  done 2>killed.err
-  check "$name: $want_kills kills landed ($tries tries, seed ${NUMANN_SEED:-20241})" test "$landed" -eq "$want_kills"
-  check "$name: the last resume" run 0 train "$@" --out "killed-$name" --resume --quiet --json
-  check "$name: after $landed kills the same weights" same "$(json weights_sha256)" "$whole"
-  check "$name: the same model file" cmp -s "killed-$name/model.safetensors" "whole-$name/model.safetensors"
-  check "$name: the same curves" same "$(losses "killed-$name/metrics.csv")" "$(losses "whole-$name/metrics.csv")"
-  check "$name: every epoch once" test "$(wc -l <"killed-$name/metrics.csv")" -eq $((epochs + 1))
-  check "$name: no temporary file is left" same "$(find "killed-$name" -name '*.tmp')" ""
-}
-
-seed=${NUMANN_SEED:-20241}
+# ---- signals at random moments, go on with other threads and another strategy
 killed digits "$kills" 10 "$digits" --set train.epochs=10
 killed kinds 2 20 kinds.yaml --set train.epochs=20
 killed lbfgs 2 40 lbfgs.yaml --set train.epochs=40

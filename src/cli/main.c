@@ -1,10 +1,15 @@
 /* The numann command: parse, dispatch, report the error. The only file that ends the process.
  * SPDX-License-Identifier: MIT */
+#include "build_config.h"
+
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/signals.h"
 #include "machine/team.h"
 
 typedef numann_status command(const nu_arguments *args, numann_error *err);
@@ -31,9 +36,18 @@ static void report(numann_status status, const numann_error *err) {
     fprintf(stderr, "numann: error: %s: %s\n", numann_status_name(status), err->message);
 }
 
+/* The next file that is opened would take the number of a stream that the caller has closed, and
+ * our messages with it. What holds the number instead refuses what the stream is for. */
+static void hold_streams(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv) {
   nu_arguments args;
   numann_error err = {0};
+  hold_streams();
+  nu_signals_fail_writes();
   nu_team_expect_refusal();
   numann_status status = nu_arguments_parse(&args, argc, argv, &err);
   if (status == NUMANN_OK) status = dispatch(&args, &err);

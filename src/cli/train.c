@@ -145,7 +145,7 @@ static void count(run *r) {
 }
 
 static numann_status train(run *r, numann_error *err) {
-  nu_signals_catch();
+  nu_signals_defer();
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
@@ -248,11 +248,15 @@ static void write_json(const run *r, nu_text *out) {
   *out = json.text;
 }
 
+/* A table that nobody reads any more is no reason to call a finished training failed. */
 static numann_status print_result(const run *r, const nu_result *result, numann_error *err) {
   nu_text out = {0};
   if (nu_given(r->args, NU_OPTION_JSON)) write_json(r, &out);
   else nu_result_table(result, nu_colour_wanted(), &out);
-  return nu_print_text(&out, err);
+  numann_status status = nu_print_text(&out, err);
+  if (status != NUMANN_ERR_IO || nu_given(r->args, NU_OPTION_JSON)) return status;
+  nu_warn("%s; it is in %s/report.html, too", err->message, r->folder.path);
+  return NUMANN_OK;
 }
 
 static numann_status write_report(const run *r, const nu_result *result, numann_error *err) {
@@ -336,8 +340,16 @@ static numann_status tell_stop(const run *r, numann_error *err) {
   nu_text_clear(&out);
   if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
   write_json(r, &out);
-  NU_TRY(nu_print_text(&out, err));
+  if (nu_print_text(&out, err) != NUMANN_OK) nu_warn("%s", err->message);
   return NUMANN_STOPPED;
+}
+
+/* Of a run that was stopped before its first step. With --overwrite the folder may still hold the
+ * earlier run, which --resume would continue. */
+static const char *early_advice(const nu_arguments *args) {
+  if (nu_given(args, NU_OPTION_QUIET)) return NULL;
+  return nu_given(args, NU_OPTION_OVERWRITE) ? "run the same command again"
+                                             : "run again with --resume";
 }
 
 static void close_run(run *r) {
@@ -353,6 +365,7 @@ static void close_run(run *r) {
 }
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
+  nu_signals_catch(early_advice(args));
   run r = {.args = args, .started = nu_clock_seconds()};
   numann_status status = run_all(&r, err);
   if (status == NUMANN_STOPPED) status = tell_stop(&r, err);
