@@ -292,22 +292,103 @@ START_TEST(lock_names_the_holder_and_ends_with_it) {
   ck_assert_int_eq(nu_durable_folder(path, &err), NUMANN_OK);
   static const char *const stale[] = {".config.yaml.12-0.tmp",
                                       "checkpoints/.ck-5.safetensors.31-7.tmp"};
-  static const char *const foreign[] = {".notes.tmp", "a.1-2.tmp", ".x.1-.tmp", ".1-2.tmp"};
-  for (size_t i = 0; i < 4; i++) {
-    char *file = sample_path(folder, i < 2 ? stale[i] : foreign[i]);
+  static const char *const foreign[] = {".notes.tmp",
+                                        "a.1-2.tmp",
+                                        ".x.1-.tmp",
+                                        ".1-2.tmp",
+                                        ".a.1-1.tmp",
+                                        ".config.yml.1-1.tmp",
+                                        ".config.yaml.1-.tmp",
+                                        ".ck-five.safetensors.1-1.tmp",
+                                        "checkpoints/.notes.1-1.tmp"};
+  enum { FOREIGN = sizeof foreign / sizeof *foreign };
+  for (size_t i = 0; i < 2 + FOREIGN; i++) {
+    char *file = sample_path(folder, i < 2 ? stale[i] : foreign[i - 2]);
     sample_write(file, "x", 1);
     free(file);
   }
   ck_assert_msg(nu_run_lock_take(&lock, folder, &err) == NUMANN_OK, "%s", err.message);
   ck_assert(lock.guarded);
   for (size_t i = 0; i < 2; i++) ck_assert(!exists(stale[i]));
-  for (size_t i = 2; i < 4; i++) ck_assert(exists(foreign[i]));
+  for (size_t i = 0; i < FOREIGN; i++) ck_assert_msg(exists(foreign[i]), "%s", foreign[i]);
   nu_run_lock second;
   ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
   nu_run_lock_release(&lock);
   ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_OK);
   nu_run_lock_release(&second);
   free(path);
+}
+END_TEST
+
+/* A file that no run has written is neither locked nor changed, whatever it holds. */
+START_TEST(lock_of_somebody_else_is_refused) {
+  static const char *const texts[] = {"notes\n", "process", "process 12 on host a\nnotes\n",
+                                      "process x on host a\n", "\n"};
+  char *file = sample_path(folder, "lock");
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    nu_run_lock lock;
+    size_t n = strlen(texts[i]), size;
+    sample_write(file, texts[i], n);
+    ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
+    ck_assert_msg(strstr(err.message, "not the lock of a run") != NULL, "%s", err.message);
+    unsigned char *bytes = sample_read(file, &size);
+    ck_assert_msg(size == n && memcmp(bytes, texts[i], n) == 0, "%s", texts[i]);
+    free(bytes);
+  }
+  free(file);
+}
+END_TEST
+
+START_TEST(lock_with_a_second_name_serves_and_stays_as_it_is) {
+  static const char text[] = "process 12 on host a\n";
+  nu_run_lock lock, second;
+  size_t size;
+  char *file = sample_path(folder, "lock"), *other = sample_path(folder, "other");
+  sample_write(other, text, sizeof text - 1);
+  ck_assert_int_eq(link(other, file), 0);
+  ck_assert_msg(nu_run_lock_take(&lock, folder, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert(lock.guarded && !lock.named);
+  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
+  nu_run_lock_release(&lock);
+  unsigned char *bytes = sample_read(other, &size);
+  ck_assert(size == sizeof text - 1 && memcmp(bytes, text, size) == 0);
+  free(bytes);
+  free(other);
+  free(file);
+}
+END_TEST
+
+START_TEST(a_pipe_is_no_lock) {
+  nu_run_lock lock;
+  char *file = sample_path(folder, "lock");
+  ck_assert_int_eq(mkfifo(file, 0666), 0);
+  ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
+  free(file);
+}
+END_TEST
+
+START_TEST(a_folder_that_went_is_noticed) {
+  nu_run_lock lock;
+  char *run = sample_path(folder, "run"), *moved = sample_path(folder, "moved");
+  char *checkpoints = sample_path(run, "checkpoints");
+  static const size_t sizes[] = {3, 2};
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 1, sizes, 1);
+  ck_assert_int_eq(nu_run_lock_take(&lock, run, &err), NUMANN_OK);
+  ck_assert(nu_run_lock_stands(&lock, run));
+  ck_assert_int_eq(rename(run, moved), 0);
+  ck_assert(!nu_run_lock_stands(&lock, run));
+  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &saved, 1, &err), NUMANN_ERR_IO);
+  ck_assert_msg(!exists("run"), "the folder around the checkpoints was made");
+  ck_assert_int_eq(mkdir(run, 0777), 0);
+  ck_assert(!nu_run_lock_stands(&lock, run));
+  ck_assert_int_eq(rmdir(run), 0);
+  ck_assert_int_eq(rename(moved, run), 0);
+  ck_assert(nu_run_lock_stands(&lock, run));
+  nu_run_lock_release(&lock);
+  nu_saved_clear(&saved);
+  free(checkpoints);
+  free(moved);
+  free(run);
 }
 END_TEST
 
@@ -386,6 +467,10 @@ int main(void) {
   tcase_add_test(run, resume_falls_back_and_says_why);
   tcase_add_test(run, none_valid_is_an_error);
   tcase_add_test(run, lock_names_the_holder_and_ends_with_it);
+  tcase_add_test(run, lock_of_somebody_else_is_refused);
+  tcase_add_test(run, lock_with_a_second_name_serves_and_stays_as_it_is);
+  tcase_add_test(run, a_pipe_is_no_lock);
+  tcase_add_test(run, a_folder_that_went_is_noticed);
   tcase_add_test(run, lock_has_one_holder_under_a_race);
   suite_add_tcase(suite, run);
   SRunner *runner = srunner_create(suite);

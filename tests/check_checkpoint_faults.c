@@ -19,10 +19,10 @@
 #include "checkpoint/durable.h"
 #include "checkpoint_sample.h"
 
-typedef enum call { OPENAT, FALLOCATE, WRITE, FSYNC, RENAMEAT, UNLINK, PREAD, CALLS } call;
+typedef enum call { OPENAT, FALLOCATE, WRITE, FSYNC, RENAMEAT, UNLINK, PREAD, MKDIR, CALLS } call;
 
 static const char *const call_names[CALLS] = {"openat",   "fallocate", "write", "fsync",
-                                              "renameat", "unlink",    "pread"};
+                                              "renameat", "unlink",    "pread", "mkdir"};
 
 /* What goes wrong; all zero: nothing. */
 static struct {
@@ -126,6 +126,13 @@ int unlink(const char *name) {
   return fails(UNLINK) ? -1 : real(name);
 }
 
+/* Of a path, only the folder that is new. */
+int mkdir(const char *name, mode_t mode) {
+  int (*real)(const char *, mode_t);
+  find_real(&real, MKDIR);
+  return access(name, F_OK) != 0 && fails(MKDIR) ? -1 : real(name, mode);
+}
+
 static const size_t sizes[] = {20, 30, 7, 4};
 static char *folder, *path;
 static nu_saved before, after; /* what was there, and what is to replace it */
@@ -168,7 +175,8 @@ static void expect_file(const unsigned char *expected, size_t expected_size, con
   free(bytes);
   DIR *listing = opendir(folder);
   for (const struct dirent *entry; (entry = readdir(listing));) {
-    ck_assert_msg(!nu_durable_is_temporary(entry->d_name), "%s: %s is left", what, entry->d_name);
+    ck_assert_msg(nu_durable_final_length(entry->d_name) == 0, "%s: %s is left", what,
+                  entry->d_name);
   }
   closedir(listing);
 }
@@ -213,6 +221,56 @@ START_TEST(every_failing_call_leaves_the_old_file) {
     while (try_fault(_i, when, for_ever)) when++;
     ck_assert_msg(when > 1, "%s was never called", call_names[faults[_i].which]);
   }
+}
+END_TEST
+
+/* Each reason has its own advice; only a full disk asks for space. */
+static const struct {
+  int error;
+  const char *advice;
+} advices[] = {{EACCES, "check the permissions"},
+               {EPERM, "check the permissions"},
+               {EROFS, "read-only"},
+               {ENOSPC, "free space"},
+               {EDQUOT, "quota"},
+               {EFBIG, "ulimit -f"},
+               {ENOENT, "check the path"},
+               {ENOTDIR, "a file and no folder"},
+               {ENAMETOOLONG, "a shorter name"},
+               {ELOOP, "symbolic link"},
+               {EMFILE, "ulimit -n"},
+               {ENFILE, "too many open files"},
+               {EMLINK, "the folder is full"},
+               {EIO, "system's log"},
+               {ESTALE, "file server"},
+               {EXDEV, "check the path"}};
+
+static void expect_advice(numann_status status, const numann_error *err, int error,
+                          const char *advice) {
+  ck_assert_int_eq(status, NUMANN_ERR_IO);
+  const char *found = strstr(err->message, strerror(error));
+  ck_assert_msg(found && strstr(found, advice), "%s: %s", advice, err->message);
+  bool space = strstr(err->message, "free space") != NULL;
+  ck_assert_msg(space == (error == ENOSPC || error == EDQUOT), "%s", err->message);
+}
+
+START_TEST(every_reason_has_its_advice) {
+  numann_error err;
+  int error = advices[_i].error;
+  fault.which = OPENAT;
+  fault.error = error;
+  fault.when = 1;
+  fault.for_ever = true;
+  expect_advice(save(&after, &err), &err, error, advices[_i].advice);
+  ck_assert_ptr_nonnull(strstr(err.message, "older file is intact"));
+  calm();
+  char *new_folder = sample_path(folder, "new");
+  fault.which = MKDIR;
+  fault.error = error;
+  fault.when = 1;
+  expect_advice(nu_durable_folder(new_folder, &err), &err, error, advices[_i].advice);
+  ck_assert_ptr_null(strstr(err.message, "older file"));
+  free(new_folder);
 }
 END_TEST
 
@@ -331,6 +389,7 @@ int main(void) {
   tcase_set_timeout(cases, 120);
   tcase_add_checked_fixture(cases, set_up, tear_down);
   tcase_add_loop_test(cases, every_failing_call_leaves_the_old_file, 0, ROWS(faults));
+  tcase_add_loop_test(cases, every_reason_has_its_advice, 0, ROWS(advices));
   tcase_add_test(cases, calls_stand_in_the_durable_order);
   tcase_add_test(cases, failing_removal_keeps_the_new_checkpoint);
   tcase_add_loop_test(cases, harmless_errors_are_passed_over, 0, ROWS(harmless));

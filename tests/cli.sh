@@ -196,6 +196,48 @@ check "stdin may be closed" exited 0 $? "numann info <&-"
 mkdir locked && chmod a-w locked
 [ -w locked ] || check "a folder that cannot be written" run 5 train configs/iris.yaml --out locked/run
 
+# ---- files that no run has written stay as they are
+mkdir -p own/checkpoints && echo notes >own/lock
+check "a lock that is none" run 2 train configs/iris.yaml --out own --resume
+check "says so" has err "own/lock: not the lock of a run"
+check "it is as it was" same "$(cat own/lock)" notes
+rm own/lock && echo mine >own/.a.1-1.tmp && echo mine >own/checkpoints/ck-mine.safetensors
+check "--overwrite" run 0 train configs/iris.yaml --set train.epochs=1 --out own --overwrite --quiet
+check "takes checkpoints of runs only" same "$(cat own/.a.1-1.tmp own/checkpoints/ck-mine.safetensors)" "mine
+mine"
+mkdir own-config && cp small.yaml own-config/config.yaml 2>err || cp configs/xor.yaml own-config/config.yaml
+for how in --overwrite --resume; do
+  check "a config in the run's place, $how" run 2 train own-config/config.yaml --out own-config $how
+  check "is named" has err "own-config: holds a config.yaml, but neither"
+done
+check "and nothing is added" same "$(ls -A own-config)" config.yaml
+
+# ---- a folder that goes while its run trains; one that is put back, and files that are written again
+wait_for() { for _ in $(seq 400); do [ ! -s "$1" ] || return 0; sleep 0.05; done; echo "  no $1"; return 1; }
+train_long() { # FOLDER EVERY: in the background; $trainer
+  "$NUMANN" train configs/digits.yaml --set train.epochs=100000 --set checkpoint.every="$2" --threads 1 --quiet \
+    --out "$1" >out 2>err </dev/null &
+  trainer=$!
+  check "$1: begins" wait_for "$1/metrics.jsonl"
+}
+stop() { kill -TERM "$trainer" && wait "$trainer"; }
+train_long gone "1 epochs"
+while [ -e gone ]; do rm -rf gone 2>left; done
+stop
+check "a removed folder is an I/O error" exited 5 $? "numann train"
+check "is told" has err "gone: the run folder was removed, renamed or replaced.*not saved"
+check "is not made anew" test ! -e gone
+train_long moved "3600 s"
+mv moved elsewhere && sleep 0.1 && mv elsewhere moved
+stop
+check "a folder that was put back is none" exited 75 $? "numann train"
+train_long short "3600 s"
+rm short/config.yaml short/metrics.csv short/metrics.jsonl
+stop
+check "removed files: stopped" exited 75 $? "numann train"
+check "removed files: all are there" test -s short/config.yaml -a -s short/metrics.csv -a -s short/metrics.jsonl
+check "removed files: from the first epoch on" same "$(sed -n '2s/,.*//p' short/metrics.csv)" 1
+
 # ---- what is refused; first the files for it
 printf 'a,b,y\n1,2,0\n3,4,1\n5,,0\n' >blank.csv
 printf 'a,b,y\n1,2,0\n3,4\n' >ragged.csv

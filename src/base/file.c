@@ -12,6 +12,36 @@
 
 #include "base/memory.h"
 
+static const struct {
+  int error;
+  const char *advice;
+} advices[] = {
+    {EACCES, "check the permissions of the file and its folders"},
+    {EPERM, "check the permissions of the file and its folders"},
+    {EROFS, "this file system is read-only; choose a folder on another one"},
+    {ENOSPC, "free space or choose a folder on another disk"},
+    {EDQUOT, "your quota is used up; free space or choose a folder on another disk"},
+    {EFBIG, "raise the limit on the size of files (ulimit -f)"},
+    {ENOENT, "check the path, a part of it is not there"},
+    {ENOTDIR, "check the path, a part of it is a file and no folder"},
+    {EISDIR, "check the path, it is a folder and no file"},
+    {ENAMETOOLONG, "choose a shorter name"},
+    {ELOOP, "check the path, a symbolic link in it leads nowhere or to a place that is refused"},
+    {EMFILE, "raise the limit on open files (ulimit -n)"},
+    {ENFILE, "the whole system has too many open files; end other programs"},
+    {EMLINK, "the folder is full; choose another one"},
+    {ENXIO, "check the path, it is a device or a pipe without the other end"},
+    {EIO, "the disk or the way to it fails; look into the system's log"},
+    {ESTALE, "the file server has forgotten the file; try again"},
+    {ENOMEM, "free memory or raise the limit on it"},
+};
+
+const char *nu_errno_advice(int error) {
+  for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+    if (advices[i].error == error) return advices[i].advice;
+  return "check the path";
+}
+
 /* Read up to `size` bytes, over short reads and interruptions; *got says how many came. */
 static numann_status read_all(int fd, const char *path, char *data, size_t size, size_t *got,
                               numann_error *err) {
@@ -20,7 +50,11 @@ static numann_status read_all(int fd, const char *path, char *data, size_t size,
     ssize_t n = read(fd, data + *got, size - *got);
     if (n == 0) break;
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (n < 0) {
+      int error = errno;
+      return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s; %s", path, strerror(error),
+                     nu_errno_advice(error));
+    }
     *got += (size_t)n;
   }
   return NUMANN_OK;
@@ -58,7 +92,9 @@ numann_status nu_file_read(const char *path, size_t limit, numann_status status,
   *size = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    return nu_fail(err, status, "%s: cannot be opened: %s; check the path", path, strerror(errno));
+    int error = errno;
+    return nu_fail(err, status, "%s: cannot be opened: %s; %s", path, strerror(error),
+                   nu_errno_advice(error));
   }
   numann_status result = read_open(fd, path, limit, status, data, size, err);
   close(fd);

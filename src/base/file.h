@@ -1,4 +1,5 @@
-/* Reading a small file whole, and paths. SPDX-License-Identifier: MIT */
+/* Reading a small file whole, paths, and what helps when the system refuses.
+ * SPDX-License-Identifier: MIT */
 #ifndef NU_BASE_FILE_H
 #define NU_BASE_FILE_H
 
@@ -11,6 +12,9 @@
  * Failures carry `status`, except memory (NUMANN_ERR_MEMORY) and read errors (NUMANN_ERR_IO). */
 numann_status nu_file_read(const char *path, size_t limit, numann_status status, char **data,
                            size_t *size, numann_error *err);
+
+/* What to do after a system call on a file has failed with this errno; static storage. */
+const char *nu_errno_advice(int error);
 
 bool nu_is_folder(const char *path);
 bool nu_is_there(const char *path); /* whatever it is, and whether or not it may be read */

@@ -32,11 +32,20 @@ static char *step_path(const char *folder, uint64_t step) {
 }
 
 /* The step of exactly "ck-<step>.safetensors"; anything else is not ours. */
-static bool parse_name(const char *name, uint64_t *step) {
-  size_t n = strlen(name), start = sizeof PREFIX - 1, end = sizeof ENDING - 1;
+static bool parse_name(const char *name, size_t n, uint64_t *step) {
+  size_t start = sizeof PREFIX - 1, end = sizeof ENDING - 1;
   return n > start + end && strncmp(name, PREFIX, start) == 0 &&
-         strcmp(name + n - end, ENDING) == 0 && nu_parse_count(name + start, n - start - end, step);
+         strncmp(name + n - end, ENDING, end) == 0 &&
+         nu_parse_count(name + start, n - start - end, step);
 }
+
+bool nu_checkpoint_is_name(const char *name, size_t n) {
+  uint64_t step;
+  return parse_name(name, n, &step);
+}
+
+const char *const nu_run_files[NU_RUN_FILES] = {"config.yaml", "metrics.csv", "metrics.jsonl",
+                                                "model.safetensors", "report.html"};
 
 static int newest_first(const void *left, const void *right) {
   uint64_t a, b;
@@ -51,7 +60,7 @@ static numann_status read_folder(DIR *folder, const char *path, steps *out, numa
     const struct dirent *entry = readdir(folder);
     if (!entry) break;
     uint64_t step;
-    if (!parse_name(entry->d_name, &step)) continue;
+    if (!parse_name(entry->d_name, strlen(entry->d_name), &step)) continue;
     if (!nu_grow(&out->items, &out->capacity, out->n + 1, sizeof *out->items)) {
       return nu_fail_memory(err, out->n * sizeof *out->items, "the list of checkpoints");
     }
@@ -67,8 +76,9 @@ static numann_status list_steps(const char *path, steps *out, numann_error *err)
   DIR *folder = opendir(path);
   if (!folder && errno == ENOENT) return NUMANN_OK;
   if (!folder) {
-    return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be listed: %s; check the folder", path,
-                   strerror(errno));
+    int error = errno;
+    return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be listed: %s; %s", path, strerror(error),
+                   nu_errno_advice(error));
   }
   numann_status status = read_folder(folder, path, out, err);
   closedir(folder);
@@ -85,10 +95,11 @@ static numann_status remove_step(const char *folder, uint64_t step, numann_error
   if (!path) return nu_fail_memory(err, strlen(folder), "a path");
   numann_status status = NUMANN_OK;
   if (unlink(path) != 0 && errno != ENOENT) {
-    status = nu_fail(err, NUMANN_ERR_IO,
-                     "%s: an old checkpoint that cannot be removed: %s; remove it by hand (the new "
-                     "one is durable)",
-                     path, strerror(errno));
+    int error = errno;
+    status =
+        nu_fail(err, NUMANN_ERR_IO,
+                "%s: an old checkpoint that cannot be removed: %s; %s (the new one is durable)",
+                path, strerror(error), nu_errno_advice(error));
   }
   free(path);
   return status;
@@ -115,7 +126,7 @@ static numann_status rotate(const char *folder, uint64_t written, size_t keep, n
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   numann_error *err) {
   assert(saved->has_state && keep > 0);
-  NU_TRY(nu_durable_folder(folder, err));
+  NU_TRY(nu_durable_folder_in(folder, err));
   char *path = step_path(folder, saved->state.step);
   if (!path) return nu_fail_memory(err, strlen(folder), "a path");
   numann_status status = nu_saved_write(path, saved, err);

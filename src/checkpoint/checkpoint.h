@@ -38,7 +38,8 @@ numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err);
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);
 
-/* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing), then remove all
+/* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing, that around it is
+ * not: it has been removed then), then remove all
  * but the newest `keep` >= 1 up to this step. */
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   numann_error *err);
@@ -49,14 +50,28 @@ numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, siz
 numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
                                    nu_text *rejected, numann_error *err);
 
-/* The lock of a run folder: one writer at a time. NUMANN_ERR_CONFIG names the holder (host, pid).
- * The lock ends with the process, however it ends; the file stays, empty. Makes the folder when
- * missing, and removes temporary files of killed writers in it and in checkpoints/. */
+/* Is this name of n bytes that of a checkpoint, ck-<step>.safetensors? */
+bool nu_checkpoint_is_name(const char *name, size_t n);
+
+/* What a run writes beside its checkpoints; any of them marks a folder as a run. */
+#define NU_RUN_FILES 5
+extern const char *const nu_run_files[NU_RUN_FILES];
+
+/* The lock of a run folder: one writer at a time. NUMANN_ERR_CONFIG names the holder (host, pid),
+ * or a file `lock` that no run has written. The lock ends with the process, however it ends; the
+ * file stays, empty. Makes the folder when missing, and removes temporary files of killed writers
+ * in it and in checkpoints/. */
 typedef struct nu_run_lock {
   int fd;       /* -1: not taken */
+  int folder;   /* descriptor of the folder */
   bool guarded; /* false: this file system has no locks, two runs would not see each other */
+  bool named;   /* the file names us; false where it is a hard link that others have too */
 } nu_run_lock;
 numann_status nu_run_lock_take(nu_run_lock *lock, const char *folder, numann_error *err);
 void nu_run_lock_release(nu_run_lock *lock);
+
+/* Does this path still lead to the folder that was locked? False when it was removed, renamed or
+ * replaced. */
+bool nu_run_lock_stands(const nu_run_lock *lock, const char *folder);
 
 #endif

@@ -20,10 +20,13 @@
 #define ATTEMPTS 100
 
 static numann_status fail(const char *path, const char *what, int error, numann_error *err) {
-  return nu_fail(err, NUMANN_ERR_IO,
-                 "%s: cannot %s: %s; free space or choose another folder (the older file is "
-                 "intact)",
-                 path, what, strerror(error));
+  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot %s: %s; %s (the older file is intact)", path, what,
+                 strerror(error), nu_errno_advice(error));
+}
+
+static numann_status fail_folder(const char *path, const char *what, int error, numann_error *err) {
+  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot %s: %s; %s", path, what, strerror(error),
+                 nu_errno_advice(error));
 }
 
 /* Give back descriptors and memory; the temporary file stays if it was renamed. */
@@ -163,16 +166,15 @@ numann_status nu_durable_sync(const char *folder, numann_error *err) {
   int fd = open_folder(folder);
   int error = fd < 0 ? errno : sync_folder(fd);
   if (fd >= 0) close(fd);
-  return error ? fail(folder, "synchronise the folder", error, err) : NUMANN_OK;
+  return error ? fail_folder(folder, "synchronise the folder", error, err) : NUMANN_OK;
 }
 
-/* Make one folder whose parent is there. */
-static numann_status make_folder(const char *path, numann_error *err) {
+numann_status nu_durable_folder_in(const char *path, numann_error *err) {
   if (mkdir(path, 0777) != 0) {
-    int error = errno;
+    int error = errno == EEXIST ? ENOTDIR : errno;
     struct stat info;
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return NUMANN_OK;
-    return fail(path, "make the folder", error, err);
+    return fail_folder(path, "make the folder", error, err);
   }
   char *parent = nu_path_folder(path);
   if (!parent) return nu_fail_memory(err, strlen(path), "a path");
@@ -190,22 +192,22 @@ numann_status nu_durable_folder(const char *path, numann_error *err) {
   for (size_t i = 1; i < n && status == NUMANN_OK; i++) {
     if (part[i] != '/' || part[i - 1] == '/') continue;
     part[i] = '\0';
-    status = make_folder(part, err);
+    status = nu_durable_folder_in(part, err);
     part[i] = '/';
   }
-  if (status == NUMANN_OK) status = make_folder(part, err);
+  if (status == NUMANN_OK) status = nu_durable_folder_in(part, err);
   free(part);
   return status;
 }
 
-bool nu_durable_is_temporary(const char *name) {
+size_t nu_durable_final_length(const char *name) {
   static const char ending[] = ".tmp";
   size_t n = strlen(name), end = sizeof ending - 1;
-  if (name[0] != '.' || n <= end || strcmp(name + n - end, ending) != 0) return false;
+  if (name[0] != '.' || n <= end || strcmp(name + n - end, ending) != 0) return 0;
   const char *digits = "0123456789";
   size_t i = n - end, attempt, pid;
   for (attempt = 0; i > 0 && strchr(digits, name[i - 1]); attempt++) i--;
-  if (attempt == 0 || i == 0 || name[--i] != '-') return false;
+  if (attempt == 0 || i == 0 || name[--i] != '-') return 0;
   for (pid = 0; i > 0 && strchr(digits, name[i - 1]); pid++) i--;
-  return pid > 0 && i > 1 && name[i - 1] == '.';
+  return pid > 0 && i > 1 && name[i - 1] == '.' ? i - 2 : 0;
 }

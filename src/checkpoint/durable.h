@@ -39,11 +39,14 @@ numann_status nu_durable_write(const char *path, const void *bytes, size_t n, nu
 
 /* Make the folder and the missing ones above it, durably. Already there: NUMANN_OK. */
 numann_status nu_durable_folder(const char *path, numann_error *err);
+/* The same in a folder that must be there. */
+numann_status nu_durable_folder_in(const char *path, numann_error *err);
 
 /* fsync of a folder, so that new, renamed and removed names in it survive a power cut. */
 numann_status nu_durable_sync(const char *folder, numann_error *err);
 
-/* Is this the name of a temporary file that begin makes? */
-bool nu_durable_is_temporary(const char *name);
+/* Of the name of a temporary file that begin makes: how long the final name in it is, which begins
+ * at name + 1. 0 for any other name. */
+size_t nu_durable_final_length(const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "checkpoint/safetensors.h"
 
@@ -58,8 +59,8 @@ static numann_status read_bytes(const nu_tensor_file *file, uint64_t offset, voi
 static numann_status open_failed(const char *path, int error, numann_error *err) {
   bool machine = error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO ||
                  error == ESTALE || error == EINTR;
-  return nu_fail(err, machine ? NUMANN_ERR_IO : NUMANN_ERR_MODEL,
-                 "%s: cannot be opened: %s; check the path", path, strerror(error));
+  return nu_fail(err, machine ? NUMANN_ERR_IO : NUMANN_ERR_MODEL, "%s: cannot be opened: %s; %s",
+                 path, strerror(error), nu_errno_advice(error));
 }
 
 static numann_status open_file(nu_tensor_file *file, numann_error *err) {

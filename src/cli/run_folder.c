@@ -16,11 +16,6 @@
 #include "cli/command.h"
 #include "config/config.h"
 
-/* What a run writes beside its checkpoints; any of them marks a folder as a run. */
-static const char *const run_files[] = {"config.yaml", "metrics.csv", "metrics.jsonl",
-                                        "model.safetensors", "report.html"};
-#define RUN_FILES (sizeof run_files / sizeof run_files[0])
-
 char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
   return nu_path_join(folder->path, name);
 }
@@ -30,12 +25,6 @@ static bool has_file(const nu_run_folder *folder, const char *name) {
   bool found = path && nu_is_there(path);
   free(path);
   return found;
-}
-
-static bool is_checkpoint(const char *name) {
-  static const char end[] = ".safetensors";
-  size_t n = strlen(name), tail = sizeof end - 1;
-  return strncmp(name, "ck-", 3) == 0 && n > tail && strcmp(name + n - tail, end) == 0;
 }
 
 /* ---- which folder */
@@ -53,13 +42,28 @@ static char *default_path(const char *config_name) {
 }
 
 static bool holds_run(const nu_run_folder *folder) {
-  for (size_t i = 0; i < RUN_FILES; i++)
-    if (has_file(folder, run_files[i])) return true;
+  for (size_t i = 0; i < NU_RUN_FILES; i++)
+    if (has_file(folder, nu_run_files[i])) return true;
   return nu_is_there(folder->checkpoints);
+}
+
+/* A config.yaml may be the user's own, perhaps the very one that is trained. Runs leave a lock, and
+ * where somebody has removed it, checkpoints. */
+static numann_status refuse_foreign(const nu_run_folder *folder, numann_error *err) {
+  if (has_file(folder, "lock") || nu_is_there(folder->checkpoints)) return NUMANN_OK;
+  for (size_t i = 0; i < NU_RUN_FILES; i++)
+    if (has_file(folder, nu_run_files[i]))
+      return nu_fail(
+          err, NUMANN_ERR_CONFIG,
+          "%s: holds a %s, but neither lock nor checkpoints of a run; move that file, or "
+          "choose another folder with --out",
+          folder->path, nu_run_files[i]);
+  return NUMANN_OK;
 }
 
 static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments *args,
                                 numann_error *err) {
+  NU_TRY(refuse_foreign(folder, err));
   if (nu_given(args, NU_OPTION_RESUME) || nu_given(args, NU_OPTION_OVERWRITE) || !holds_run(folder))
     return NUMANN_OK;
   return nu_fail(
@@ -100,12 +104,16 @@ void nu_run_folder_close(nu_run_folder *folder) {
 
 /* ---- what is in it */
 
+static numann_status fail_file(const char *path, const char *what, int error, numann_error *err) {
+  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be %s: %s; %s", path, what, strerror(error),
+                 nu_errno_advice(error));
+}
+
 static numann_status remove_file(const char *folder, const char *name, numann_error *err) {
   char *path = nu_path_join(folder, name);
   if (!path) return nu_fail_memory(err, 256, "a file name");
   numann_status status = NUMANN_OK;
-  if (unlink(path) != 0 && errno != ENOENT)
-    status = nu_fail(err, NUMANN_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+  if (unlink(path) != 0 && errno != ENOENT) status = fail_file(path, "removed", errno, err);
   free(path);
   return status;
 }
@@ -113,19 +121,19 @@ static numann_status remove_file(const char *folder, const char *name, numann_er
 static numann_status remove_checkpoints(const char *folder, numann_error *err) {
   DIR *listing = opendir(folder);
   if (!listing && errno == ENOENT) return NUMANN_OK;
-  if (!listing)
-    return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s", folder, strerror(errno));
+  if (!listing) return fail_file(folder, "read", errno, err);
   numann_status status = NUMANN_OK;
   struct dirent *entry;
   while (status == NUMANN_OK && (entry = readdir(listing)))
-    if (is_checkpoint(entry->d_name)) status = remove_file(folder, entry->d_name, err);
+    if (nu_checkpoint_is_name(entry->d_name, strlen(entry->d_name)))
+      status = remove_file(folder, entry->d_name, err);
   closedir(listing);
   return status;
 }
 
 numann_status nu_run_folder_empty(const nu_run_folder *folder, numann_error *err) {
   NU_TRY(remove_checkpoints(folder->checkpoints, err));
-  for (size_t i = 0; i < RUN_FILES; i++) NU_TRY(remove_file(folder->path, run_files[i], err));
+  for (size_t i = 0; i < NU_RUN_FILES; i++) NU_TRY(remove_file(folder->path, nu_run_files[i], err));
   return NUMANN_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/placement_json.h"
@@ -144,13 +145,32 @@ static void count(run *r) {
   r->steps = state->step;
 }
 
+/* config.yaml was written at the start, and someone may have removed it since. */
+static numann_status complete_config(const run *r, numann_error *err) {
+  char *path = nu_run_folder_file(&r->folder, "config.yaml");
+  if (!path) return nu_fail_memory(err, 256, "a file name");
+  bool there = nu_is_there(path);
+  free(path);
+  return there ? NUMANN_OK : save_config(r, err);
+}
+
+/* Files that were removed during the training are written again. */
+static numann_status complete_files(const run *r, numann_error *err) {
+  NU_TRY(complete_config(r, err));
+  return nu_metrics_complete(r->watch.metrics, err);
+}
+
 static numann_status train(run *r, numann_error *err) {
   nu_signals_defer();
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
-  if (status == NUMANN_STOPPED) r->stop = nu_signals_received();
+  if (status == NUMANN_OK) status = complete_files(r, err);
+  if (status == NUMANN_STOPPED) {
+    r->stop = nu_signals_received();
+    if (complete_files(r, err) != NUMANN_OK) nu_warn("%s", err->message);
+  }
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
   if (status == NUMANN_OK && explains(r))
     status = nu_trainer_report_placement(r->trainer, true, &r->placed, err);

@@ -56,11 +56,27 @@ static numann_status bear_failure(nu_watch *watch, numann_status status, const n
   return NUMANN_OK;
 }
 
+/* A checkpoint in a new folder of that name would be a run without its other files, or would lie
+ * among those of another run. */
+static numann_status check_folder(const nu_watch *watch, numann_error *err) {
+  if (nu_run_lock_stands(&watch->folder->lock, watch->folder->path)) return NUMANN_OK;
+  return nu_fail(
+      err, NUMANN_ERR_IO,
+      "%s: the run folder was removed, renamed or replaced during the training; what was "
+      "saved up to step %llu went with it, later steps are not saved; put it back, or "
+      "train again",
+      watch->folder->path, (unsigned long long)watch->saved_step);
+}
+
+static numann_status write_checkpoint(const nu_watch *watch, numann_error *err) {
+  NU_TRY(check_folder(watch, err));
+  return nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, err);
+}
+
 static numann_status save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
   watch->saved.state = *nu_trainer_state_view(trainer);
   numann_error own = {0};
-  numann_status status =
-      nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, &own);
+  numann_status status = write_checkpoint(watch, &own);
   watch->last_save = nu_clock_seconds();
   if (status == NUMANN_OK) {
     watch->failures = 0;
@@ -77,7 +93,8 @@ numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_e
   watch->stopping = true;
   const nu_state *state = nu_trainer_state_view(trainer);
   bool done = watch->saved_step == state->step && watch->saved_epoch == state->epoch;
-  return done ? NUMANN_OK : save(watch, trainer, err);
+  if (!done) NU_TRY(save(watch, trainer, err));
+  return check_folder(watch, err);
 }
 
 /* ---- the observer */

@@ -42,7 +42,8 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
                             numann_error *err);
 numann_observer nu_watch_observer(nu_watch *watch);
 
-/* A checkpoint of where the trainer stands, unless the last one is just that. */
+/* A checkpoint of where the trainer stands, unless the last one is just that. NUMANN_ERR_IO, too,
+ * when the run folder is no longer there. */
 numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err);
 
 /* Rows per second over all epochs of this process; NaN when none was trained. */

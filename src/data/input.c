@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "base/least.h"
 
 #define PACKED_BYTES 65536
@@ -230,8 +231,9 @@ numann_status nu_input_open(nu_input *in, const char *path, numann_error *err) {
   in->standard = standard;
   if (!standard) in->fd = open(path, O_RDONLY | O_CLOEXEC);
   if (in->fd < 0) {
-    return nu_fail(err, NUMANN_ERR_DATA, "%s: cannot be opened: %s; check the path", path,
-                   strerror(errno));
+    int error = errno;
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: cannot be opened: %s; %s", path, strerror(error),
+                   nu_errno_advice(error));
   }
   numann_status status = start(in, err);
   if (status != NUMANN_OK) nu_input_close(in);

@@ -31,8 +31,9 @@ struct nu_metrics {
 /* ---- files */
 
 static numann_status fail_file(const row_file *file, const char *what, numann_error *err) {
-  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot %s: %s; free space or check the folder",
-                 file->path, what, strerror(errno));
+  int error = errno;
+  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot %s: %s; %s", file->path, what, strerror(error),
+                 nu_errno_advice(error));
 }
 
 /* Replace the file by this content, whole, and open it for more. */
@@ -147,20 +148,40 @@ numann_status nu_metrics_add(nu_metrics *metrics, const numann_epoch *epoch, num
   return status;
 }
 
+/* Does its path no longer lead to the open file? */
+static bool is_lost(const row_file *file) {
+  struct stat mine, there;
+  bool known = fstat(file->fd, &mine) == 0;
+  if (stat(file->path, &there) != 0) return errno == ENOENT;
+  return known && (mine.st_dev != there.st_dev || mine.st_ino != there.st_ino);
+}
+
+static void close_file(row_file *file) {
+  if (file->fd >= 0) close(file->fd);
+  file->fd = -1;
+}
+
+numann_status nu_metrics_complete(nu_metrics *metrics, numann_error *err) {
+  if (!is_lost(&metrics->csv) && !is_lost(&metrics->json)) return NUMANN_OK;
+  close_file(&metrics->csv);
+  close_file(&metrics->json);
+  return start_files(metrics, err);
+}
+
 const numann_epoch *nu_metrics_view(const nu_metrics *metrics, size_t *n) {
   *n = metrics->epochs.n;
   return metrics->epochs.rows;
 }
 
-static void close_file(row_file *file) {
-  if (file->path && file->fd >= 0) close(file->fd);
+static void clear_file(row_file *file) {
+  if (file->path) close_file(file);
   free(file->path);
 }
 
 void nu_metrics_close(nu_metrics *metrics) {
   if (!metrics) return;
-  close_file(&metrics->csv);
-  close_file(&metrics->json);
+  clear_file(&metrics->csv);
+  clear_file(&metrics->json);
   free(metrics->epochs.rows);
   free(metrics);
 }

@@ -34,6 +34,8 @@ typedef struct nu_metrics nu_metrics;
 numann_status nu_metrics_open(nu_metrics **out, const char *folder, uint64_t keep_epochs,
                               numann_error *err);
 numann_status nu_metrics_add(nu_metrics *metrics, const numann_epoch *epoch, numann_error *err);
+/* Write both files anew, whole, if one was removed or replaced meanwhile. */
+numann_status nu_metrics_complete(nu_metrics *metrics, numann_error *err);
 const numann_epoch *nu_metrics_view(const nu_metrics *metrics, size_t *n); /* until the next add */
 void nu_metrics_close(nu_metrics *metrics);
 
