@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "numann.h"
@@ -325,12 +326,58 @@ START_TEST(two_odd_callers_at_once_train_as_alone) {
 }
 END_TEST
 
+static void pack_journey(const char *folder, int to) {
+  journey *j = new_journey(&plain, 1, folder);
+  travel(j);
+  _exit(*j->wrong || write(to, j, sizeof *j) != (ssize_t)sizeof *j);
+}
+
+/* The journey of a forked child, through a pipe. */
+static journey *forked_journey(const char *folder) {
+  int ends[2], status;
+  journey *j = calloc(1, sizeof *j);
+  ck_assert_ptr_nonnull(j);
+  ck_assert_int_eq(pipe(ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    pack_journey(folder, ends[1]);
+  }
+  close(ends[1]);
+  char *next = (char *)j;
+  for (ssize_t n; (n = read(ends[0], next, sizeof *j - (size_t)(next - (char *)j))) > 0;) next += n;
+  close(ends[0]);
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_msg(WIFEXITED(status), "the child ended by signal %d", WTERMSIG(status));
+  ck_assert_int_eq(WEXITSTATUS(status), 0);
+  return j;
+}
+
+/* The threads of the parent's teams are not there in the child. */
+START_TEST(a_forked_child_trains_as_its_parent) {
+  char folder[128];
+  make_folder(folder);
+  journey *parent = new_journey(&plain, 1, folder), *again = new_journey(&plain, 1, folder);
+  travel(parent);
+  ck_assert_msg(!*parent->wrong, "%s", parent->wrong);
+  journey *child = forked_journey(folder);
+  same_numbers(parent, child);
+  travel(again);
+  same_numbers(parent, again);
+  remove_folder(folder);
+  free(parent);
+  free(again);
+  free(child);
+}
+END_TEST
+
 static Suite *caller_suite(void) {
   Suite *suite = suite_create("caller");
   TCase *tests = tcase_create("caller");
   tcase_set_timeout(tests, 120);
   tcase_add_loop_test(tests, an_odd_caller_gets_its_state_back_and_the_same_numbers, 0, ODD);
   tcase_add_test(tests, two_odd_callers_at_once_train_as_alone);
+  tcase_add_test(tests, a_forked_child_trains_as_its_parent);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -161,6 +161,11 @@ if ${CC:-cc} -o deny "$srcdir/tests/deny_binding.c" 2>err && ./deny true 2>err; 
   threads_are "$least" "$limit"
   warns "" 0
   set=
+  trained "no permission to see the mask" timeout 100 ./deny -g
+  threads_are "$(json threads)" "$(json threads_limit)"
+  check "no permission to see the mask: threads" test "$(json threads_limit)" -ge 1
+  told "no permission to see the mask" "threads  up to" timeout 100 ./deny -g
+  check "no permission to see the mask: warns" grep -q "warning: the system refuses to tell the affinity mask" err
 else
   echo "SKIP: binding forbidden: no seccomp filter can be set here"
 fi

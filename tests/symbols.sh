@@ -30,7 +30,7 @@ math_used() {
 }
 
 # Objects in sections that can be written. The exceptions are a thread's own: `kept` of machine/team.c, how
-# many threads its last team had; `env_*` of machine/float_env.c, the state that it came with.
+# many threads its last team had, in which process; `env_*` of machine/float_env.c, the state that it came with.
 writable() {
   objdump -t "$@" 2>/dev/null |
     awk '$NF !~ /^(\.|__|_Z|\*)/ && NF >= 4 {

@@ -73,7 +73,12 @@ NUMANN_API numann_status numann_trainer_create(numann_trainer **out, const numan
  * then holds finite weights: the best ones under early stopping; else those of the epoch with the
  * lowest loss (of validation rows, if any) or of the last save, whichever came later; before both,
  * those it began with.
- * NUMANN_STOPPED after a stop: calling it again continues. */
+ * NUMANN_STOPPED after a stop: calling it again continues.
+ *
+ * After a fork, the child may use numann as its parent may, in as many threads and to the same
+ * bits, unless the fork was made while another thread was inside a numann function, or the forking
+ * thread has run OpenMP regions of its own and none of numann's: GNU's runtime then waits for ever
+ * for threads that stayed with the parent. Let such a child call exec first, or fork before. */
 NUMANN_API numann_status numann_trainer_run(numann_trainer *trainer,
                                             const numann_observer *observer, numann_error *err);
 

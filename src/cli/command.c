@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "config/config.h"
 #include "machine/launch.h"
+#include "machine/team.h"
 #include "plan/placement.h"
 #include "plan/plan.h"
 
@@ -95,6 +96,15 @@ nu_machine_source nu_machine_wanted(const nu_arguments *args) {
   return (nu_machine_source){.topology = topology, .root = topology ? NULL : ""};
 }
 
+void nu_warn_of_unknown_mask(const nu_arguments *args) {
+  if (nu_given(args, NU_OPTION_QUIET) || args->value[NU_OPTION_TOPOLOGY] || nu_team_knows_mask())
+    return;
+  nu_warn(
+      "the system refuses to tell the affinity mask: %zu processors that are online are counted, "
+      "and no thread is bound to a core; use --threads where this process may use fewer",
+      nu_team_processors());
+}
+
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
                        const numann_config *config, const numann_plan *plan) {
   char message[NU_LAUNCH_MESSAGE];
@@ -104,6 +114,7 @@ void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
                                .running = plan->plan.threads + plan->plan.idle,
                                .bound = bound};
   nu_launch_finding finding = NU_LAUNCH_NOTHING;
+  nu_warn_of_unknown_mask(args);
   if (!nu_given(args, NU_OPTION_QUIET)) finding = nu_launch_diagnose(machine, threads, message);
   if (finding != NU_LAUNCH_NOTHING) nu_warn("%s", message);
   bool told = finding == NU_LAUNCH_CROWDED && threads.running > nu_machine_slots(machine);

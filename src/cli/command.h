@@ -46,8 +46,11 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
 /* The machine that --topology names, else this one; borrows from args. */
 nu_machine_source nu_machine_wanted(const nu_arguments *args);
 
-/* Warn of what is wrong with the launch line (not with --quiet), and print the plan's note, unless
- * both would tell of more threads than cores. */
+/* Warn where the system does not tell which processors this process may use (not with --quiet, and
+ * not of another machine). */
+void nu_warn_of_unknown_mask(const nu_arguments *args);
+/* The same, and warn of what is wrong with the launch line (not with --quiet), and print the plan's
+ * note, unless both would tell of more threads than cores. */
 void nu_warn_of_launch(const nu_arguments *args, const nu_machine *machine,
                        const numann_config *config, const numann_plan *plan);
 

@@ -87,6 +87,7 @@ numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
     nu_text_clear(&out.text);
     return status;
   }
+  nu_warn_of_unknown_mask(args);
   char diagnosis[NU_LAUNCH_MESSAGE];
   bool found = nu_launch_diagnose(&machine, (nu_launch_threads){0}, diagnosis) != NU_LAUNCH_NOTHING;
   if (nu_given(args, NU_OPTION_JSON)) write_json(&machine, diagnosis, &out);

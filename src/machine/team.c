@@ -13,11 +13,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #include "base/memory.h"
@@ -116,47 +116,6 @@ void nu_team_barrier(nu_team *team) {
   else wait_for_release(team, phase);
 }
 
-/* ---- starting threads */
-
-static void *wait_for_gate(void *gate) {
-  pthread_mutex_lock(gate);
-  pthread_mutex_unlock(gate);
-  return NULL;
-}
-
-/* Start and end `threads` - 1 threads that all live at the same time. */
-static numann_status probe_threads(size_t threads, numann_error *err) {
-  pthread_t *ids = nu_alloc(threads, sizeof *ids);
-  if (!ids) return nu_fail_memory(err, threads * sizeof *ids, "the thread team");
-  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-  pthread_mutex_lock(&gate);
-  size_t started = 0;
-  int refusal = 0;
-  while (started + 1 < threads && refusal == 0) {
-    refusal = pthread_create(&ids[started], NULL, wait_for_gate, &gate);
-    if (refusal == 0) started++;
-  }
-  pthread_mutex_unlock(&gate);
-  for (size_t i = 0; i < started; i++) pthread_join(ids[i], NULL);
-  free(ids);
-  if (refusal == 0) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_MEMORY,
-                 "threads: the system gave %zu of %zu threads (%s); ask for fewer with --threads, "
-                 "or raise the limits on processes (ulimit -u, pids.max) and memory (ulimit -v)",
-                 started + 1, threads, strerror(refusal));
-}
-
-/* The runtimes end the whole process when a thread is refused; a probe turns that into a message.
- * They also keep a caller's threads for its next region, so that only growth needs a probe: the
- * size of the calling thread's last team is remembered, a fact about this thread that no other
- * team sees. Nested regions keep nothing. */
-static numann_status ensure_threads(size_t threads, numann_error *err) {
-  static _Thread_local size_t kept = 1;
-  if (threads > kept || omp_get_level() > 0) NU_TRY(probe_threads(threads, err));
-  kept = threads;
-  return NUMANN_OK;
-}
-
 /* ---- affinity masks */
 
 /* As the system call has it, of up to 8192 processors. */
@@ -246,15 +205,87 @@ static size_t worker_of(const nu_team *team, size_t thread) {
   return worker * team->threads / team->working == thread ? worker : team->working;
 }
 
+static void run_worker(nu_team *team, size_t thread) {
+  size_t worker = worker_of(team, thread);
+  if (worker < team->working) run_member(team, worker);
+}
+
+/* ---- threads without the runtime */
+
+typedef struct gate {
+  pthread_mutex_t mutex; /* held until all threads are there */
+  nu_team *team;         /* whose work they do then; NULL: none */
+  atomic_size_t next;    /* thread number of the next to pass */
+} gate;
+
+static void *pass_gate(void *arg) {
+  gate *g = arg;
+  pthread_mutex_lock(&g->mutex);
+  nu_team *team = g->team;
+  pthread_mutex_unlock(&g->mutex);
+  if (team) run_worker(team, atomic_fetch_add(&g->next, 1));
+  return NULL;
+}
+
+static numann_status fail_threads(size_t given, size_t threads, int refusal, numann_error *err) {
+  return nu_fail(err, NUMANN_ERR_MEMORY,
+                 "threads: the system gave %zu of %zu threads (%s); ask for fewer with --threads, "
+                 "or raise the limits on processes (ulimit -u, pids.max) and memory (ulimit -v)",
+                 given, threads, strerror(refusal));
+}
+
+/* Start and end `threads` - 1 threads that all live at the same time; with a team they do its work,
+ * the caller being thread 0. */
+static numann_status start_threads(size_t threads, nu_team *team, numann_error *err) {
+  pthread_t *ids = nu_alloc(threads, sizeof *ids);
+  if (!ids) return nu_fail_memory(err, threads * sizeof *ids, "the thread team");
+  gate g = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+  atomic_init(&g.next, 1);
+  pthread_mutex_lock(&g.mutex);
+  size_t started = 0;
+  int refusal = 0;
+  while (started + 1 < threads && refusal == 0) {
+    refusal = pthread_create(&ids[started], NULL, pass_gate, &g);
+    if (refusal == 0) started++;
+  }
+  g.team = refusal == 0 ? team : NULL;
+  pthread_mutex_unlock(&g.mutex);
+  if (g.team) run_worker(g.team, 0);
+  for (size_t i = 0; i < started; i++) pthread_join(ids[i], NULL);
+  free(ids);
+  return refusal == 0 ? NUMANN_OK : fail_threads(started + 1, threads, refusal, err);
+}
+
+/* ---- threads of the runtime */
+
+/* The runtimes keep a thread's team for its next region. Two facts about the calling thread that no
+ * other one sees: of how many threads its last team was, and in which process. */
+static _Thread_local struct {
+  size_t threads;
+  pid_t process;
+} kept = {1, 0};
+
+/* After a fork the runtime waits for ever for threads that stayed with the parent. */
+static bool is_forked(void) { return kept.threads > 1 && kept.process != getpid(); }
+
+/* The runtimes end the whole process when a thread is refused; a probe turns that into a message.
+ * As they keep threads, only growth needs one. Nested regions keep nothing. */
+static numann_status ensure_threads(size_t threads, numann_error *err) {
+  if (threads > kept.threads || omp_get_level() > 0) NU_TRY(start_threads(threads, NULL, err));
+  kept.threads = threads;
+  kept.process = getpid();
+  return NUMANN_OK;
+}
+
 /* The one parallel region. Returns how many threads it had; fn ran on all that work or on none. */
 static size_t run_region(nu_team *team) {
   size_t given = 0;
 #pragma omp parallel num_threads((int)team->threads) default(none) shared(team, given)
   {
     size_t members = (size_t)omp_get_num_threads();
-    size_t thread = (size_t)omp_get_thread_num(), worker = worker_of(team, thread);
+    size_t thread = (size_t)omp_get_thread_num();
     if (thread == 0) given = members;
-    if (members == team->threads && worker < team->working) run_member(team, worker);
+    if (members == team->threads) run_worker(team, thread);
   }
   return given;
 }
@@ -287,6 +318,11 @@ static numann_status run_threads(nu_team *team, numann_error *err) {
       given, team->threads);
 }
 
+static numann_status run_forked(nu_team *team, numann_error *err) {
+  atomic_init(&team->spins, choose_spins(team->working));
+  return start_threads(team->threads, team, err);
+}
+
 numann_status nu_team_run(size_t threads, nu_team_fn *fn, void *arg, numann_error *err) {
   return nu_team_run_some(threads, threads, fn, arg, err);
 }
@@ -304,7 +340,7 @@ numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *bind
     run_member(&team, 0);
     return NUMANN_OK;
   }
-  return run_threads(&team, err);
+  return is_forked() ? run_forked(&team, err) : run_threads(&team, err);
 }
 
 /* ---- the runtime's own binding */
@@ -315,6 +351,7 @@ void nu_team_expect_refusal(void) {
 }
 
 bool nu_team_binds(void) {
+  if (is_forked()) return false;
   affinity mask = current_affinity();
   bool binds = omp_get_proc_bind() != omp_proc_bind_false && omp_get_num_places() > 0;
   restore_affinity(&mask);
@@ -369,8 +406,10 @@ size_t nu_team_processors(void) {
   affinity mask = current_affinity();
   for (size_t i = 0; mask.bytes > 0 && i < mask_bits(&mask); i++)
     n += mask.bits[i / WORD_BITS] >> i % WORD_BITS & 1;
-  return n > 0 ? n : 1;
+  return n > 0 ? n : (size_t)omp_get_num_procs();
 }
+
+bool nu_team_knows_mask(void) { return current_affinity().bytes > 0; }
 
 const char *nu_team_library(void) {
 #if _OPENMP >= 202111

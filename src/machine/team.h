@@ -1,7 +1,9 @@
 /* The thread team: the only OpenMP in numann. SPDX-License-Identifier: MIT
  *
  * nu_team_run opens one parallel region and calls fn(team, thread, arg) once on each of `threads`
- * threads, thread 0 being the caller. Every thread runs with nu_float_env_enter in force. */
+ * threads, thread 0 being the caller. Every thread runs with nu_float_env_enter in force. In a
+ * process that was forked by a thread which had a team, the threads are plain ones: OpenMP's have
+ * stayed with the parent. */
 #ifndef NU_MACHINE_TEAM_H
 #define NU_MACHINE_TEAM_H
 
@@ -63,9 +65,11 @@ void nu_team_barrier(nu_team *team);
  * OMP_PLACES set, the runtime pins the first thread before main, and only this tells what the
  * process may use. */
 size_t nu_team_places(int *ids, size_t capacity);
-/* How many processors those are; those of the calling thread's mask where there are no places. At
- * least 1. */
+/* How many processors those are; those of the calling thread's mask where there are no places, and
+ * all that are online where the system refuses to tell the mask. At least 1. */
 size_t nu_team_processors(void);
+/* Does the system tell the calling thread's mask? A strict filter of system calls may refuse. */
+bool nu_team_knows_mask(void);
 
 /* "OpenMP 4.5 (201511)". Static storage. */
 const char *nu_team_library(void);

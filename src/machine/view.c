@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "machine/limits.h"
 #include "machine/team.h"
@@ -133,8 +134,21 @@ static numann_status check_loaded(hwloc_topology_t topology, const char *source,
              : fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
 }
 
+/* hwloc asks for the mask until it is told: it must not look at this machine then. Instead one with
+ * as many cores, on which nothing is bound. */
+static numann_status set_unseen(hwloc_topology_t topology, numann_error *err) {
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  unsigned long long bytes = pages > 0 && page > 0 ? 1ull * (size_t)pages * (size_t)page : 0;
+  size_t n = nu_team_processors();
+  char words[96];
+  snprintf(words, sizeof words, "numa:1(memory=%llu) core:%zu pu:1", bytes,
+           n < MOST_PROCESSORS ? n : MOST_PROCESSORS);
+  return set_words(topology, words, err);
+}
+
 static numann_status load_topology(hwloc_topology_t topology, const char *source,
                                    numann_error *err) {
+  if (!source && !nu_team_knows_mask()) NU_TRY(set_unseen(topology, err));
   NU_TRY(set_source(topology, source, err));
   /* Devices are the slow part of a discovery, and nothing here is about devices. */
   hwloc_topology_set_io_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE);
