@@ -230,9 +230,9 @@ static const struct {
   const char *advice;
 } advices[] = {{EACCES, "check the permissions"},
                {EPERM, "check the permissions"},
-               {EROFS, "read-only"},
+               {EROFS, "can be written"},
                {ENOSPC, "free space"},
-               {EDQUOT, "quota"},
+               {EDQUOT, "of your own"},
                {EFBIG, "ulimit -f"},
                {ENOENT, "check the path"},
                {ENOTDIR, "a file and no folder"},

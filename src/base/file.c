@@ -18,9 +18,9 @@ static const struct {
 } advices[] = {
     {EACCES, "check the permissions of the file and its folders"},
     {EPERM, "check the permissions of the file and its folders"},
-    {EROFS, "this file system is read-only; choose a folder on another one"},
+    {EROFS, "choose a folder that can be written"},
     {ENOSPC, "free space or choose a folder on another disk"},
-    {EDQUOT, "your quota is used up; free space or choose a folder on another disk"},
+    {EDQUOT, "free space of your own or choose a folder on another disk"},
     {EFBIG, "raise the limit on the size of files (ulimit -f)"},
     {ENOENT, "check the path, a part of it is not there"},
     {ENOTDIR, "check the path, a part of it is a file and no folder"},

@@ -25,7 +25,9 @@ static numann_status read_some(nu_input *in, unsigned char *out, size_t n, size_
     ssize_t count = read(in->fd, out, n);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s", in->name, strerror(errno));
+      int error = errno;
+      return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be read: %s; %s", in->name, strerror(error),
+                     nu_errno_advice(error));
     }
     *got = (size_t)count;
     return NUMANN_OK;
