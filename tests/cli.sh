@@ -61,8 +61,31 @@ check "info of that run" run 0 info set --json
 check "shows the network so" has out '"neurons": 20'
 check "--resume of a finished run" run 0 train configs/digits.yaml --resume --json --quiet --set train.epochs=5
 check "changes nothing" same "$(json weights_sha256)" "$sha256"
-check "--resume to more epochs" run 0 train configs/digits.yaml --resume --json --quiet --set train.epochs=7
-check "trains them" same "$(json epochs)" 7
+check "--resume beyond the end of the schedule" run 2 train configs/digits.yaml --resume --set train.epochs=7
+check "names the key that is part of the numbers" has err 'train.schedule.epochs is 7, was 5'
+constant="--set train.schedule.name=constant --out constant"
+# shellcheck disable=SC2086 # words
+{
+  check "a rate without an end" run 0 train configs/digits.yaml $constant --quiet --set train.epochs=2
+  check "--resume to more epochs" run 0 train configs/digits.yaml $constant --resume --json --quiet --set train.epochs=3
+  check "trains them" same "$(json epochs)" 3
+  check "--resume to fewer epochs" run 2 train configs/digits.yaml $constant --resume --set train.epochs=2
+}
+check "says what has run" has err 'found 2, but 3 epochs'
+check "and the record still says it" has constant/config.yaml 'epochs: 3$'
+sed 's/learning_rate: 0.01, //; s/epochs: 60/epochs: 4/' configs/iris.yaml >configs/open.yaml
+check "a rate that is left open" run 0 train configs/open.yaml --json --quiet
+check "is adam's own, and in the record" has runs/open/config.yaml 'learning_rate: 0.001'
+rate="--set train.optimizer.learning_rate=0.01"
+# shellcheck disable=SC2086
+check "another rate" run 0 train configs/open.yaml --out whole --json --quiet $rate
+whole=$(json weights_sha256)
+# shellcheck disable=SC2086
+check "of a run" run 0 train configs/open.yaml --out half --json --quiet $rate --set train.epochs=2
+check "that goes on without naming it" run 0 train configs/open.yaml --out half --json --quiet --resume
+check "is kept" same "$(json weights_sha256)" "$whole"
+check "the record of a run trains" run 0 train half/config.yaml --out anew --json --quiet
+check "to the same weights" same "$(json weights_sha256)" "$whole"
 check "--resume with another seed" run 2 train configs/digits.yaml --resume --set train.seed=9
 check "names the key" has err train.seed
 check "regression" run 0 train configs/line.yaml --json
@@ -305,6 +328,9 @@ cat >table <<'END'
 2|neurons|train small.yaml --set network.layers.0.neurons=4
 2|optimizer|train small.yaml --set train.optimizer.name=sdg
 2|schedule|train small.yaml --set train.schedule.name=cosinus
+2|train.optimizer.name: momentum|train small.yaml --set train.optimizer.momentum=0.9
+2|train.schedule.name: step|plan small.yaml --set train.schedule.factor=0.5
+2|patience|gradcheck small.yaml --set train.early_stopping.min_improvement=0.5
 2|initializer|train small.yaml --set network.initializer=he
 2|checkpoint.every|train small.yaml --set checkpoint.every=5
 2|early_stopping|train small.yaml --set train.early_stopping.patience=3

@@ -169,7 +169,7 @@ hidden='{neurons: 48, activation: tanh}'
 on_digits kinds "$kinds" "$adam"
 on_digits kinds-bf16 "$kinds" "$adam, precision: bf16"
 on_digits lbfgs "$hidden, {kind: scale}" 'optimizer: {name: lbfgs, weight_decay: 1e-3}, batch: full, epochs: 7'
-on_digits amsgrad "$hidden" 'optimizer: {name: amsgrad, beta2: 0.9}, batch: 97, grain: 8, epochs: 2'
+on_digits amsgrad "$hidden" 'optimizer: {name: amsgrad, learning_rate: 0.01, beta2: 0.9}, batch: 97, grain: 8, epochs: 2'
 on_digits irprop "$hidden" 'optimizer: {name: irprop, weight_decay: 1e-3}, batch: full, epochs: 7'
 curves='{neurons: 40, activation: gelu}, {neurons: 24, activation: silu}, {neurons: 33, activation: mish}'
 curves="$curves, {neurons: 40, activation: elu}, {neurons: 17, activation: selu}"

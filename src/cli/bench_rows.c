@@ -106,7 +106,8 @@ numann_status nu_bench_config(numann_config **out, const nu_bench_row *row, cons
   numann_status status = text.failed ? nu_fail_memory(err, text.length, "the config")
                                      : numann_config_parse(out, nu_text_view(&text), "bench", err);
   nu_text_clear(&text);
-  return status == NUMANN_OK ? nu_apply_sets(args, *out, err) : status;
+  if (status == NUMANN_OK) status = nu_apply_sets(args, *out, err);
+  return status == NUMANN_OK ? nu_config_check(*out, err) : status;
 }
 
 /* Whole batches, at least eight, together twice as large as the last-level cache. */

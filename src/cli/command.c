@@ -84,6 +84,7 @@ numann_status nu_load_config(numann_config **out, const nu_arguments *args, cons
                              numann_error *err) {
   NU_TRY(numann_config_load(out, path, err));
   numann_status status = nu_apply_sets(args, *out, err);
+  if (status == NUMANN_OK) status = nu_config_check(*out, err);
   if (status == NUMANN_OK) return NUMANN_OK;
   numann_config_destroy(*out);
   *out = NULL;

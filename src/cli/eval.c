@@ -22,8 +22,9 @@ static numann_status read_test_rows(nu_rows *out, const nu_asked *asked, const n
   uint64_t sum = asked->model->saved.data_sum;
   numann_config *config = NULL;
   numann_data *data = NULL;
-  NU_TRY(nu_load_config(&config, args, path, err));
-  numann_status status = numann_data_load(&data, config, err);
+  NU_TRY(numann_config_load(&config, path, err));
+  numann_status status = nu_apply_sets(args, config, err);
+  if (status == NUMANN_OK) status = numann_data_load(&data, config, err);
   numann_config_destroy(config);
   if (status != NUMANN_OK) return status;
   if (sum != 0 && sum != nu_data_sum(data))

@@ -19,6 +19,7 @@
 #include "kernels/kernels.h"
 #include "numann/model.h"
 #include "plan/plan.h"
+#include "trainer/optimizer.h"
 
 /* One training, from the config to the files that it leaves. Owns everything. */
 typedef struct run {
@@ -48,13 +49,33 @@ static numann_status build(run *r, numann_error *err) {
   return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
 }
 
-/* A checkpoint fits when config and training rows are those that it was made with. */
-static numann_status check_resumed(const run *r, numann_error *err) {
+/* The config against the checkpoint's; of it comes a learning rate that is given nowhere else. */
+static numann_status match_config(const run *r, numann_error *err) {
   numann_config *saved = NULL;
   NU_TRY(numann_config_parse(&saved, r->resumed.config_text, "checkpoint", err));
-  numann_status status = nu_config_match(r->config, saved, err);
+  numann_status status = nu_settle_rate(saved, NULL, err);
+  if (status == NUMANN_OK) status = nu_settle_rate(r->config, saved, err);
+  if (status == NUMANN_OK) status = nu_config_match(r->config, saved, err);
   numann_config_destroy(saved);
-  if (status != NUMANN_OK) return status;
+  return status;
+}
+
+/* A run's record would else tell of fewer epochs than are in its weights. */
+static numann_status check_epochs(const run *r, numann_error *err) {
+  const nu_state *state = &r->resumed.state;
+  unsigned long long begun = state->epoch + (state->batch > 0);
+  size_t epochs = nu_config_count(r->config, "train.epochs");
+  if (epochs >= begun) return NUMANN_OK;
+  return nu_config_fail(r->config, "train.epochs", err,
+                        "found %zu, but %llu epochs of this run are trained or begun; give %llu or "
+                        "more, or start again with --overwrite",
+                        epochs, begun, begun);
+}
+
+/* A checkpoint fits when config and training rows are those that it was made with. */
+static numann_status check_resumed(const run *r, numann_error *err) {
+  NU_TRY(match_config(r, err));
+  NU_TRY(check_epochs(r, err));
   if (r->resumed.data_sum != 0 && r->resumed.data_sum != nu_data_sum(r->data))
     return nu_fail(err, NUMANN_ERR_DATA,
                    "%s: the training rows are not those of the checkpoint; restore the data files, "
@@ -71,6 +92,7 @@ static numann_status resume(run *r, numann_error *err) {
     return NUMANN_OK;
   }
   NU_TRY(check_resumed(r, err));
+  nu_trainer_take_rate(r->trainer, r->config);
   NU_TRY(nu_trainer_restore(r->trainer, &r->resumed.state, err));
   nu_note(r->args, "going on from step %llu, after %llu whole epochs",
           (unsigned long long)r->resumed.state.step, (unsigned long long)r->resumed.state.epoch);
@@ -91,6 +113,7 @@ static numann_status open_folder(run *r, numann_error *err) {
   NU_TRY(nu_run_folder_claim(&r->folder, r->args, err));
   if (nu_given(r->args, NU_OPTION_OVERWRITE)) NU_TRY(nu_run_folder_empty(&r->folder, err));
   if (nu_given(r->args, NU_OPTION_RESUME)) NU_TRY(resume(r, err));
+  NU_TRY(nu_settle_rate(r->config, NULL, err));
   NU_TRY(save_config(r, err));
   return nu_watch_open(&r->watch, &r->folder, r->config, r->network, r->data, &r->resumed.state,
                        nu_given(r->args, NU_OPTION_QUIET), err);

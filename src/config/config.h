@@ -34,6 +34,12 @@ size_t nu_config_items(const numann_config *config, const char *key);
 /* The i-th item of a list of strings. */
 const char *nu_config_item(const numann_config *config, const char *key, size_t i);
 
+/* Does the key count beside the other values: momentum, say, with this optimiser? */
+bool nu_config_counts(const numann_config *config, const char *key);
+/* Refuse what a user gave and does not count. Only for configs as users give them: those that
+ * models keep may be of a numann that wrote out every key. */
+numann_status nu_config_check(const numann_config *config, numann_error *err);
+
 /* A path key resolved against the config's folder (malloc'ed), or NULL when it was not given. */
 char *nu_config_path(const numann_config *config, const char *key);
 
@@ -56,7 +62,7 @@ numann_status nu_config_choice(const numann_config *config, const char *key,
                                const char *const *names, size_t n, size_t *index,
                                numann_error *err);
 
-/* The effective config as YAML, every key with its value, in the table's order. */
+/* The effective config as YAML: every key that counts, with its value, in the table's order. */
 typedef enum nu_config_form {
   NU_CONFIG_RUN,  /* for the run folder: complete, paths absolute, so that it runs from anywhere */
   NU_CONFIG_MODEL /* for models and checkpoints: without parallel.* and checkpoint.*, with paths as

@@ -82,8 +82,10 @@ static const nu_key keys[] = {
     {"train.optimizer.name", NU_KEY_TEXT, "sgd", 0, 0, NULL, false,
      "sgd, momentum, nesterov, rmsprop, adam, adamw, amsgrad; with batch: full also irprop and "
      "lbfgs."},
-    {"train.optimizer.learning_rate", NU_KEY_REAL, "0.01", TINY, LARGE, NULL, false,
-     "The learning rate eta; of irprop the first step of each weight. lbfgs finds its own."},
+    {"train.optimizer.learning_rate", NU_KEY_REAL, "auto", TINY, LARGE, "auto", false,
+     "The learning rate eta; of irprop the first step of each weight. auto: 0.001 for rmsprop, "
+     "adam, "
+     "adamw and amsgrad, else 0.01. lbfgs finds its own."},
     {"train.optimizer.momentum", NU_KEY_REAL, "0.9", 0, 1, NULL, false,
      "mu of momentum and nesterov."},
     {"train.optimizer.beta1", NU_KEY_REAL, "0.9", 0, BELOW_1, NULL, false, "First decay of adam."},
@@ -117,6 +119,9 @@ static const nu_key keys[] = {
      "step and exponential: what the rate is multiplied by."},
     {"train.schedule.final", NU_KEY_REAL, "0", 0, 1, NULL, false,
      "cosine: the last rate, as a share of the first."},
+    {"train.schedule.epochs", NU_KEY_COUNT, "auto", 1, MANY, "auto", false,
+     "cosine: epochs until the last rate, which then stays; auto: train.epochs. A resume keeps "
+     "it."},
     {"train.schedule.warmup", NU_KEY_REAL, "0", 0, 1e6, NULL, false, "Epochs of linear warm-up."},
     {"train.early_stopping.patience", NU_KEY_COUNT, "0", 0, MANY, NULL, false,
      "Epochs without a better validation loss before training ends; 0 for never."},

@@ -128,6 +128,7 @@ static bool left_out(const numann_config *config, const nu_key *key, nu_config_f
   bool machine =
       strncmp(key->path, "parallel.", 9) == 0 || strncmp(key->path, "checkpoint.", 11) == 0;
   if (machine && form == NU_CONFIG_MODEL) return true;
+  if (!nu_config_counts(config, key->path)) return true;
   return !key->fallback && !nu_store_find(config, key->path);
 }
 
@@ -170,10 +171,15 @@ static bool same_value(const char *a, const char *b) {
   return strcmp(a, b) == 0;
 }
 
-/* As in the written config; nothing for a key without a value. */
+/* As in the written config; nothing for a key without a value. The end of a schedule that follows
+ * train.epochs is told as that number: it must not move when the training is made longer. */
 static void add_value(const numann_config *config, const nu_key *key, const char *path,
                       nu_text *out) {
   const nu_entry *entry = nu_store_find(config, path);
+  if (strcmp(path, "train.schedule.epochs") == 0 && !nu_config_count(config, path)) {
+    nu_text_add(out, nu_config_string(config, "train.epochs"));
+    return;
+  }
   if (key->fallback || (entry && entry->n)) write_value(config, key, path, NU_CONFIG_MODEL, out);
 }
 
@@ -207,9 +213,11 @@ numann_status nu_config_match(const numann_config *now, const numann_config *sav
   const nu_key *keys = nu_keys(&n);
   nu_text differences = {0};
   for (size_t i = 0; i < n; i++) {
+    const char *path = keys[i].path;
     if (keys[i].may_change) continue;
+    if (!nu_config_counts(now, path) && !nu_config_counts(saved, path)) continue;
     if (is_layer_key(&keys[i])) compare_layers(now, saved, &keys[i], &differences);
-    else compare(now, saved, &keys[i], keys[i].path, &differences);
+    else compare(now, saved, &keys[i], path, &differences);
   }
   numann_status status =
       differences.length
@@ -237,8 +245,13 @@ static const char markdown_head[] =
     "Numbers are decimal, flags are `true` or `false`, every key stands at most once, and unknown "
     "keys\n"
     "are refused, as are anchors, aliases and tags. A number \"above 0\" is at least 1e-30.\n\n"
+    "A key that does nothing beside the others (`momentum` under adam, `factor` under a constant\n"
+    "rate) is refused with the key that would make it count. Where `--set` changes that other "
+    "key,\n"
+    "what depended on it in the file is left out instead.\n\n"
     "`train --resume` refuses a config in which a key marked *must match* differs from the "
-    "run's.\n";
+    "run's,\n"
+    "and fewer epochs than are trained.\n";
 
 /* "## data" and the head of its table. */
 static void add_section(const char *path, nu_text *out) {

@@ -20,6 +20,7 @@ enum { NU_METHOD_ARRAYS = 24, NU_METHOD_NUMBERS = 16 };
 typedef struct nu_method {
   const char *name; /* in configs and files */
   nu_rule rule;     /* NU_RULES: none, the method has an iteration of its own */
+  double rate;      /* the learning rate where the config has none; 0: it has no use for one */
   bool betas;       /* its decays are beta1 and beta2, and early steps are corrected for them */
   bool whole;       /* no weight may move before the gradient is complete: never fused */
   bool full_batch;  /* compares gradients of the same rows from step to step */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "trainer/optimizer.h"
 
+#include <stdio.h>
+
+#include "base/number.h"
 #include "base/real.h"
 
 numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config, uint64_t batches,
@@ -15,7 +18,22 @@ numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config
                         .epsilon = nu_config_real(config, "train.optimizer.epsilon"),
                         .decay = nu_config_real(config, "train.optimizer.weight_decay"),
                         .clip_norm = nu_config_real(config, "train.clip_norm")};
-  return nu_schedule_create(&out->schedule, config, batches, err);
+  NU_TRY(nu_schedule_create(&out->schedule, config, batches, err));
+  if (!(out->schedule.rate > 0.0)) out->schedule.rate = method->rate;
+  return NUMANN_OK;
+}
+
+numann_status nu_settle_rate(numann_config *config, const numann_config *stored,
+                             numann_error *err) {
+  static const char key[] = "train.optimizer.learning_rate";
+  const nu_method *method;
+  char assignment[sizeof key + 1 + NU_REAL_TEXT], number[NU_REAL_TEXT];
+  NU_TRY(nu_method_of(&method, config, err));
+  double rate = stored ? nu_config_real(stored, key) : 0.0;
+  if (nu_config_real(config, key) > 0.0 || !nu_config_counts(config, key)) return NUMANN_OK;
+  if (!(rate > 0.0)) rate = method->rate;
+  snprintf(assignment, sizeof assignment, "%s=%s", key, nu_format_real(rate, number));
+  return numann_config_set(config, assignment, err);
 }
 
 /* 1 / (1 - beta^t) of Adam's bias correction. */

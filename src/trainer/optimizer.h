@@ -25,6 +25,11 @@ typedef struct nu_optimizer {
 numann_status nu_optimizer_create(nu_optimizer *out, const numann_config *config, uint64_t batches,
                                   numann_error *err);
 
+/* Write a learning rate that the user left open into the config: that of `stored`, the config of a
+ * checkpoint that the training goes on from, or NULL; else the method's own. So a record has the
+ * rate that ran, whatever a later numann takes. */
+numann_status nu_settle_rate(numann_config *config, const numann_config *stored, numann_error *err);
+
 /* Step number `step` (counted from 0) on a batch of `rows` rows. gradient_norm: of the summed
  * gradient; only read when clip_norm is set. A pure function. */
 nu_update nu_optimizer_step(const nu_optimizer *optimizer, uint64_t step, size_t rows,

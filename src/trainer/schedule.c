@@ -8,6 +8,20 @@ static const char *const names[NU_SCHEDULES] = {[NU_CONSTANT] = "constant",
                                                 [NU_EXPONENTIAL] = "exponential",
                                                 [NU_COSINE] = "cosine"};
 
+/* The schedule ends with the training, or where train.schedule.epochs says; what is left then needs
+ * a rate. */
+static numann_status find_end(nu_schedule *s, const numann_config *config, numann_error *err) {
+  uint64_t epochs = nu_config_count(config, "train.epochs");
+  uint64_t end = nu_config_count(config, "train.schedule.epochs");
+  if (end == 0) end = epochs;
+  s->steps = s->batches * end;
+  if (s->name != NU_COSINE || epochs <= end || s->final > 0.0) return NUMANN_OK;
+  return nu_config_fail(config, "train.epochs", err,
+                        "cosine reaches the rate 0 after %llu epochs (train.schedule.epochs), and "
+                        "nothing is learned after it; use %llu, or give train.schedule.final",
+                        (unsigned long long)end, (unsigned long long)end);
+}
+
 numann_status nu_schedule_create(nu_schedule *out, const numann_config *config, uint64_t batches,
                                  numann_error *err) {
   size_t name;
@@ -19,9 +33,8 @@ numann_status nu_schedule_create(nu_schedule *out, const numann_config *config, 
                        .final = nu_config_real(config, "train.schedule.final"),
                        .every = nu_config_count(config, "train.schedule.every"),
                        .batches = batches,
-                       .steps = batches * nu_config_count(config, "train.epochs"),
                        .warmup_steps = (uint64_t)(warmup * (double)batches + 0.5)};
-  return NUMANN_OK;
+  return find_end(out, config, err);
 }
 
 static double shape(const nu_schedule *s, uint64_t t) {

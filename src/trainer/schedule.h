@@ -1,7 +1,7 @@
 /* Learning-rate schedules. SPDX-License-Identifier: MIT
  *
  * With eta = train.optimizer.learning_rate, e the epoch counted from 0, t the step counted from 0
- * and T all steps of the training (train.epochs):
+ * and T the steps of train.schedule.epochs, else of the whole training (train.epochs):
  *   constant     eta
  *   step         eta factor^floor(e / every)
  *   exponential  eta factor^e
@@ -29,7 +29,7 @@ typedef struct nu_schedule {
   double factor, final;
   uint64_t every;   /* epochs */
   uint64_t batches; /* steps in an epoch */
-  uint64_t steps;   /* of the whole training */
+  uint64_t steps;   /* until the last rate */
   uint64_t warmup_steps;
 } nu_schedule;
 

@@ -127,6 +127,7 @@ static numann_status create(numann_trainer *trainer, const numann_config *config
   trainer->patience = nu_config_count(config, "train.early_stopping.patience");
   trainer->min_improvement = nu_config_real(config, "train.early_stopping.min_improvement");
   trainer->batches = (rows + batch - 1) / batch;
+  NU_TRY(nu_config_check(config, err));
   NU_TRY(check_targets(trainer, err));
   NU_TRY(check_early_stopping(trainer, config, err));
   NU_TRY(nu_optimizer_create(&trainer->training.optimizer, config, trainer->batches, err));
@@ -214,6 +215,11 @@ numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
   load_state(trainer);
   hand_over_weights(trainer);
   return NUMANN_OK;
+}
+
+void nu_trainer_take_rate(numann_trainer *trainer, const numann_config *config) {
+  double rate = nu_config_real(config, "train.optimizer.learning_rate");
+  if (rate > 0.0) trainer->training.optimizer.schedule.rate = rate;
 }
 
 /* ---- one epoch, on every thread of the team */

@@ -15,6 +15,9 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 /* Continue from a saved state (copied): same shapes and blocks, else NUMANN_ERR_MODEL. */
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err);
 
+/* Take the learning rate that stands in the config by now (nu_settle_rate). */
+void nu_trainer_take_rate(numann_trainer *trainer, const numann_config *config);
+
 /* Where the trainer's memory and threads are, as against the plan. Between runs. */
 numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
                                           nu_place_report *report, numann_error *err);
