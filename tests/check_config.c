@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "config/keys.h"
@@ -37,7 +38,18 @@ static const struct {
     {"data: {drop: !x [a]}", "t:1:14", "tag"},
     {"train: {epochs: 1}\n---\ntrain: {epochs: 2}", "t:2:1", "second document"},
     {"train: {epochs: 1", "t:", "not valid YAML"},
-    {"train:\n\tepochs: 1", "t:2:1", "not valid YAML"},
+    {"train:\n\tepochs: 1", "t:2:1", "begins with a tab: indent with spaces"},
+    {"train:\n  \tepochs: 1", "t:2:3", "begins with a tab: indent with spaces"},
+    {"train:\n  epochs: 1\n\tseed: 2", "t:3:1", "begins with a tab: indent with spaces"},
+    {"# \xe9t\xe9\ntrain: {epochs: 1}", "t:1:4", "save the file as UTF-8"},
+    {"\xff\xfet", "t:1:1", "found UTF-16"},
+    {"\xfe\xff", "t:1:1", "save the file as UTF-8"},
+    {"train: {optimizer: adam}", "t:1:20", "as in optimizer: {name: adam}"},
+    {"train: {schedule: cosine}", "t:1:19", "as in schedule: {name: cosine}"},
+    {"train: {early_stopping: 5}", "t:1:25", "as in early_stopping: {patience: 5}"},
+    {"data: {train: x.csv}", "t:1:15", "as in train: {path: x.csv}"},
+    {"checkpoint: 60 s", "t:1:13", "as in checkpoint: {every: 60 s}"},
+    {"data: {test: 0.3}", "t:1:14", "as in test: {fraction: 0.3}"},
     {"train: {epochs: \"1}", "t:", "not valid YAML"},
     {"train: {epochs: 1}}", "t:1:19", "not valid YAML"},
     {"train: 3", "t:1:8", "found a plain value, expected a mapping"},
@@ -269,6 +281,27 @@ START_TEST(a_resume_lists_what_differs) {
 }
 END_TEST
 
+/* Editors put the byte order mark of UTF-8 in front; places are those behind it. */
+START_TEST(marks_of_byte_order) {
+  static const char utf16[] = "t\0r\0a\0i\0n\0"; /* in a file, as a text ends at its first zero */
+  numann_config *config = parse("\xef\xbb\xbftrain: {epochs: 3}");
+  ck_assert_uint_eq(nu_config_count(config, "train.epochs"), 3);
+  numann_config_destroy(config);
+  ck_assert_int_eq(numann_config_parse(&config, "\xef\xbb\xbfx: 1", "t", &error),
+                   NUMANN_ERR_CONFIG);
+  ck_assert_msg(strncmp(error.message, "t:1:1: unknown key x", 20) == 0, "%s", error.message);
+  char path[256];
+  const char *folder = getenv("TMPDIR");
+  snprintf(path, sizeof path, "%s/numann-config-XXXXXX", folder ? folder : "/tmp");
+  int file = mkstemp(path);
+  ck_assert(file >= 0 && write(file, utf16, sizeof utf16 - 1) == (ssize_t)sizeof utf16 - 1);
+  close(file);
+  ck_assert_int_eq(numann_config_load(&config, path, &error), NUMANN_ERR_CONFIG);
+  ck_assert_msg(strstr(error.message, ":1:1: found UTF-16"), "%s", error.message);
+  unlink(path);
+}
+END_TEST
+
 /* ---- settings that do nothing */
 
 /* What is given, what the message must name; NULL: it counts. */
@@ -429,6 +462,7 @@ static Suite *config_suite(void) {
   tcase_add_test(tests, set_values_are_seen);
   tcase_add_test(tests, choices_list_the_names_and_suggest_one);
   tcase_add_test(tests, a_resume_lists_what_differs);
+  tcase_add_test(tests, marks_of_byte_order);
   tcase_add_loop_test(tests, settings_that_do_nothing_are_refused, 0, sizeof idle / sizeof *idle);
   tcase_add_test(tests, every_method_takes_the_keys_that_it_reads);
   tcase_add_test(tests, set_overrules_what_the_file_says_beside_it);

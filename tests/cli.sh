@@ -314,9 +314,12 @@ cat >table <<'END'
 2|train.epochs|train small.yaml --set train.epochs
 2|learning_rate|train small.yaml --set train.optimizer.learning_rate=nan
 2|learning_rate|train small.yaml --set train.optimizer.learning_rate=-1
-2|threads|train small.yaml --threads 0
-2|threads|train small.yaml --threads two
-2|threads|train small.yaml --threads 99999
+2|line: --threads 0: expected auto or|train small.yaml --threads 0
+2|line: --threads two: expected auto or|train small.yaml --threads two
+2|line: --threads 99999: expected auto or|train small.yaml --threads 99999
+2|line: --threads 0: expected auto or|plan small.yaml --threads 0
+2|line: --threads 0: expected auto or|eval runs/digits --threads 0
+2|optimizer: {name: adam}|train small.yaml --set train.optimizer=adam
 2|out|train small.yaml --out=
 2|strategy|train small.yaml --set parallel.strategy=sideways
 2|auto|train small.yaml --set parallel.calibration=on

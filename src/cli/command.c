@@ -65,8 +65,21 @@ bool nu_colour_wanted(void) {
   return !refused && isatty(STDOUT_FILENO) != 0;
 }
 
+static numann_status read_threads(size_t *threads, const char *text, numann_error *err) {
+  uint64_t n = 0;
+  if (!nu_parse_count(text, strlen(text), &n) || n < 1 || n > MOST_THREADS)
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --threads %s: expected auto or a count from 1 to %d", text,
+                   MOST_THREADS);
+  *threads = (size_t)n;
+  return NUMANN_OK;
+}
+
+/* Checked here, so that the message names the option that was written. */
 static numann_status apply_threads(numann_config *config, const char *threads, numann_error *err) {
   nu_text text = {0};
+  size_t count;
+  if (strcmp(threads, "auto") != 0) NU_TRY(read_threads(&count, threads, err));
   nu_text_addf(&text, "parallel.threads=%s", threads);
   numann_status status = text.failed ? nu_fail_memory(err, strlen(threads), "--threads")
                                      : numann_config_set(config, nu_text_view(&text), err);
@@ -131,11 +144,5 @@ numann_status nu_choose_threads(size_t *threads, const nu_arguments *args, numan
     nu_machine_clear(&machine);
     return NUMANN_OK;
   }
-  uint64_t n = 0;
-  if (!nu_parse_count(text, strlen(text), &n) || n < 1 || n > MOST_THREADS)
-    return nu_fail(err, NUMANN_ERR_CONFIG,
-                   "command line: --threads %s: expected auto or a count from 1 to %d", text,
-                   MOST_THREADS);
-  *threads = (size_t)n;
-  return NUMANN_OK;
+  return read_threads(threads, text, err);
 }

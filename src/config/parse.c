@@ -56,13 +56,31 @@ static yaml_mark_t problem_mark(const reader *r) {
   return mark;
 }
 
+/* Does the line, counted from 0, begin with white space that holds a tab? */
+static bool has_tab_in_front(const nu_source_text *source, size_t line) {
+  const char *c = source->text, *end = source->text + source->length;
+  for (; line && c < end; c++) line -= *c == '\n';
+  for (; c < end && (*c == ' ' || *c == '\t'); c++) {
+    if (*c == '\t') return true;
+  }
+  return false;
+}
+
+static const char *advice(const reader *r, yaml_mark_t mark) {
+  if (r->parser.error == YAML_READER_ERROR)
+    return "save the file as UTF-8 text, without control characters";
+  if (has_tab_in_front(r->source, mark.line))
+    return "the line begins with a tab: indent with spaces";
+  return "check indentation, colons, brackets and quotes";
+}
+
 static numann_status not_yaml(const reader *r) {
   if (r->parser.error == YAML_MEMORY_ERROR) {
     return nu_fail_memory(r->err, r->source->length, "the config");
   }
-  return fail_at(r, problem_mark(r),
-                 "not valid YAML: %s; check indentation, colons, brackets and quotes",
-                 r->parser.problem ? r->parser.problem : "unreadable");
+  yaml_mark_t mark = problem_mark(r);
+  return fail_at(r, mark, "not valid YAML: %s; %s",
+                 r->parser.problem ? r->parser.problem : "unreadable", advice(r, mark));
 }
 
 static numann_status wrong_shape(const reader *r, const yaml_event_t *event, const char *path,
@@ -72,6 +90,36 @@ static numann_status wrong_shape(const reader *r, const yaml_event_t *event, con
                                       [YAML_MAPPING_START_EVENT] = "a mapping"};
   return fail_at(r, event->start_mark, "%s: found %s, expected %s", *path ? path : "config",
                  found[event->type], expected);
+}
+
+/* ", as in optimizer: {name: adam}": the value below the first key of the mapping, where that takes
+ * such a value. */
+static void add_example(const char *path, const char *value, nu_text *out) {
+  size_t n_keys, n = strlen(path);
+  const nu_key *keys = nu_keys(&n_keys);
+  const char *dot = strrchr(path, '.');
+  for (size_t i = 0; i < n_keys; i++) {
+    const char *key = keys[i].path;
+    if (strncmp(key, path, n) != 0 || key[n] != '.' || strchr(key + n + 1, '.')) continue;
+    bool some_word = keys[i].kind == NU_KEY_TEXT && !keys[i].fallback;
+    if (!some_word &&
+        nu_check_value(&keys[i], "", "", value, strlen(value), true, NULL) == NUMANN_OK)
+      nu_text_addf(out, ", as in %s: {%s: %s}", dot ? dot + 1 : path, key + n + 1, value);
+    return;
+  }
+}
+
+static numann_status not_a_mapping(const reader *r, const yaml_event_t *event, const char *path) {
+  nu_text expected = {0};
+  char shown[NU_EXCERPT];
+  nu_text_add(&expected, "a mapping of keys");
+  if (event->type == YAML_SCALAR_EVENT && event->data.scalar.length > 0 && *path)
+    add_example(
+        path, nu_excerpt((const char *)event->data.scalar.value, event->data.scalar.length, shown),
+        &expected);
+  numann_status status = wrong_shape(r, event, path, nu_text_view(&expected));
+  nu_text_clear(&expected);
+  return status;
 }
 
 /* ---- events */
@@ -254,7 +302,7 @@ static numann_status read_node(reader *r, const char *path, const yaml_event_t *
                : wrong_shape(r, event, path, "a list of mappings, one for each layer");
   }
   return event->type == YAML_MAPPING_START_EVENT ? read_mapping(r, path, depth + 1)
-                                                 : wrong_shape(r, event, path, "a mapping of keys");
+                                                 : not_a_mapping(r, event, path);
 }
 
 /* ---- the whole text */
@@ -285,8 +333,25 @@ static numann_status read_document(reader *r) {
   return expect(r, YAML_STREAM_END_EVENT, "found a second document (---); keep one");
 }
 
-numann_status nu_parse_yaml(nu_store *store, const nu_source_text *source, numann_error *err) {
+/* UTF-16 and UTF-32 begin with a byte order mark, or with an ASCII character that has zeros beside
+ * it. */
+static bool is_wide(const nu_source_text *source) {
+  const char *text = source->text;
+  size_t n = source->length;
+  bool marked = n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+  return marked || (n >= 4 && memchr(text, '\0', 4));
+}
+
+numann_status nu_parse_yaml(nu_store *store, const nu_source_text *whole, numann_error *err) {
+  static const char utf8_mark[] = "\xef\xbb\xbf"; /* which editors put in front; it says nothing */
+  size_t marked = whole->length >= 3 && memcmp(whole->text, utf8_mark, 3) == 0 ? 3 : 0;
+  nu_source_text rest = *whole, *source = &rest;
   reader r = {.source = source, .store = store, .err = err};
+  rest.text += marked;
+  rest.length -= marked;
+  if (is_wide(source))
+    return fail_at(&r, (yaml_mark_t){0},
+                   "found UTF-16 or UTF-32 text, expected UTF-8; save the file as UTF-8");
   if (!yaml_parser_initialize(&r.parser)) return nu_fail_memory(err, sizeof r, "the YAML parser");
   yaml_parser_set_input_string(&r.parser, (const unsigned char *)source->text, source->length);
   yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
