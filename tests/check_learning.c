@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
+#include "network/doubts.h"
 #include "numann.h"
+#include "trainer/evaluate.h"
 
 static numann_error error;
 
@@ -104,6 +107,106 @@ START_TEST(the_linear_unit_finds_least_squares) {
 }
 END_TEST
 
+/* ---- what is said of data that a network hardly learns from */
+
+static const struct {
+  const char *last;              /* activation */
+  float input, low, high;        /* one row has input and low, another -input and high */
+  const char *expected, *advice; /* NULL: no doubt */
+} doubts[] = {
+    {"identity", 1, 3, 9, NULL, NULL},
+    {"identity", 29, -29, 29, NULL, NULL},
+    {"identity", 31, 3, 9, "input 0", "data.scale: standardize"},
+    {"identity", 5e-4f, 3, 9, "input 0", "data.scale: standardize"},
+    {"identity", 0, 3, 9, NULL, NULL},
+    {"identity", 1, 180000, 210000, "the targets", "data.scale_targets: standardize"},
+    {"identity", 1, 1e-5f, 2e-5f, "the targets", "data.scale_targets: standardize"},
+    {"sigmoid", 1, 0, 1, NULL, NULL},
+    {"sigmoid", 1, 3, 9, "from 3 to 9, which a last layer of sigmoid", "identity"},
+    {"sigmoid", 1, -1, 1, "sigmoid", "data.scale_targets: min_max"},
+    {"tanh", 1, -1, 1, NULL, NULL},
+    {"tanh", 1, -1, 2, "tanh", "identity"},
+    {"relu", 1, 0, 9, NULL, NULL},
+    {"relu", 1, -4, 9, "relu", "identity"},
+    {"leaky_relu", 1, -4, 9, NULL, NULL},
+    {"softplus", 1, -4, 9, "softplus", "identity"},
+    {"elu", 1, -1, 9, NULL, NULL},
+    {"elu", 1, -2, 9, "elu", "identity"},
+    {"gelu", 1, -2, 9, "gelu", "identity"},
+};
+
+START_TEST(doubts_about_the_data_are_told) {
+  const float x[2] = {doubts[_i].input, -doubts[_i].input};
+  const float t[2] = {doubts[_i].low, doubts[_i].high};
+  char text[128];
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  nu_text found = {0};
+  snprintf(text, sizeof text,
+           "network: {layers: [{neurons: 1, activation: %s}]}\ntrain: {loss: squared_error}",
+           doubts[_i].last);
+  must(numann_config_parse(&config, text, "doubts", &error));
+  must(numann_data_create(&data, 2, 1, x, 1, t, NULL, &error));
+  must(numann_network_create(&network, config, data, &error));
+  nu_network_doubts(network, data, &found);
+  const char *line = nu_text_view(&found);
+  if (doubts[_i].expected)
+    ck_assert_msg(strstr(line, doubts[_i].expected) && strstr(line, doubts[_i].advice), "%s", line);
+  else ck_assert_str_eq(line, "");
+  nu_text_clear(&found);
+  numann_network_destroy(network);
+  numann_data_destroy(data);
+  numann_config_destroy(config);
+}
+END_TEST
+
+/* One answer for all is right as often as the most frequent class, and off by the deviation from
+ * the mean. A network whose weights are 0 is no better. */
+static nu_evaluation evaluate_zeros(const char *layers, size_t targets, const float *t,
+                                    const int32_t *labels) {
+  static const float x[4] = {1, 2, 3, 4};
+  numann_config *config;
+  numann_data *data;
+  numann_network *network;
+  nu_evaluation found;
+  must(numann_config_parse(&config, layers, "zeros", &error));
+  must(numann_data_create(&data, 4, 1, x, targets, t, labels, &error));
+  must(numann_network_create(&network, config, data, &error));
+  must(nu_evaluate(&found, network, &data->train, &data->schema, 1, &error));
+  numann_network_destroy(network);
+  numann_data_destroy(data);
+  numann_config_destroy(config);
+  return found;
+}
+
+START_TEST(one_answer_for_all_is_the_measure) {
+  static const char values[] =
+      "network: {layers: [{neurons: 1, activation: identity}], initializer: constant}\n"
+      "train: {loss: squared_error}";
+  static const char classes[] =
+      "network: {layers: [{neurons: 3, activation: softmax}], initializer: constant}\n"
+      "train: {loss: cross_entropy}";
+  static const float far[4] = {1, 3, 5, 7}, around[4] = {-3, -1, 1, 3}, alike[4] = {2, 2, 2, 2};
+  static const int32_t some[4] = {0, 2, 2, 1}, first[4] = {0, 0, 0, 1};
+  nu_evaluation e = evaluate_zeros(values, 1, far, NULL);
+  ck_assert_double_eq_tol(e.constant, sqrt(5.0), 1e-12);
+  ck_assert(nu_evaluation_is_trivial(&e) && e.rmse > e.constant);
+  e = evaluate_zeros(values, 1, around, NULL);
+  ck_assert(nu_evaluation_is_trivial(&e) && e.rmse == e.constant);
+  e = evaluate_zeros(values, 1, alike, NULL);
+  ck_assert(e.constant == 0.0 && !nu_evaluation_is_trivial(&e));
+  e = evaluate_zeros(classes, 3, NULL, some);
+  ck_assert(e.constant == 0.5 && e.accuracy == 0.25 && nu_evaluation_is_trivial(&e));
+  nu_evaluation_clear(&e);
+  e = evaluate_zeros(classes, 3, NULL, first);
+  ck_assert(e.constant == 0.75 && nu_evaluation_is_trivial(&e));
+  e.accuracy = 1.0;
+  ck_assert(!nu_evaluation_is_trivial(&e));
+  nu_evaluation_clear(&e);
+}
+END_TEST
+
 static Suite *learning_suite(void) {
   Suite *suite = suite_create("learning");
   TCase *tests = tcase_create("learning");
@@ -111,6 +214,8 @@ static Suite *learning_suite(void) {
   tcase_add_loop_test(tests, xor_is_learnt_from_every_seed, 1, 11);
   tcase_add_loop_test(tests, and_is_learnt_by_the_perceptron, 1, 11);
   tcase_add_loop_test(tests, the_linear_unit_finds_least_squares, 1, 4);
+  tcase_add_loop_test(tests, doubts_about_the_data_are_told, 0, sizeof doubts / sizeof *doubts);
+  tcase_add_test(tests, one_answer_for_all_is_the_measure);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -24,6 +24,7 @@ static nu_evaluation evaluation_of(size_t classes, uint64_t *confusion) {
   nu_evaluation e = {
       .loss = 0.125, .classes = classes, .confusion = confusion, .accuracy = NAN, .rmse = NAN};
   uint64_t right = 0;
+  e.constant = 0.4;
   for (size_t i = 0; i < classes * classes; i++) {
     e.rows += confusion[i];
     right += i / classes == i % classes ? confusion[i] : 0;
@@ -168,8 +169,8 @@ START_TEST(table_of_classes) {
   epochs[2].best = true;
   nu_result result = {.schema = &schema, .test = &test, .epochs = epochs, .n_epochs = 4};
   expect_table(&result, false,
-               "                rows         loss     accuracy\n"
-               "test              30       0.1250      90.00 %\n"
+               "                rows         loss     accuracy    one class\n"
+               "test              30       0.1250      90.00 %      40.00 %\n"
                "best epoch  3 of 4, its weights are kept\n"
                "\n"
                "test rows, by class\n"
@@ -189,13 +190,14 @@ START_TEST(table_of_classes) {
 END_TEST
 
 START_TEST(table_of_numbers) {
-  nu_evaluation train = {.rows = 400, .loss = 0.25, .accuracy = NAN, .rmse = 48123.4};
+  nu_evaluation train = {
+      .rows = 400, .loss = 0.25, .accuracy = NAN, .rmse = 48123.4, .constant = 61000};
   nu_evaluation none = {.rows = 0};
   nu_schema schema = {.targets = 1};
   nu_result result = {.schema = &schema, .train = &train, .validation = &none};
   expect_table(&result, true,
-               "                rows         loss         rmse\n"
-               "training         400       0.2500      48123.4\n");
+               "                rows         loss         rmse   mean alone\n"
+               "training         400       0.2500      48123.4      61000.0\n");
   result.train = NULL;
   expect_table(&result, true, "");
 }

@@ -93,6 +93,23 @@ check "has an rmse" test -n "$(json train_rmse)"
 check "iris" run 0 train configs/iris.yaml --json
 check "is accurate" at_least "$(json test_accuracy)" 0.9
 
+awk 'BEGIN { print "a,b,y"; for (i = 0; i < 60; i++) print i % 7 / 7 "," i * 5 "," 3 + i % 7 }' >unscaled.csv
+cat >unscaled.yaml <<'END'
+data: {train: {path: unscaled.csv, target: y}, test: {fraction: 0.2}}
+network: {layers: [{neurons: 8, activation: relu}, {neurons: 1, activation: identity}]}
+train: {loss: squared_error}
+END
+check "inputs far from 1" run 0 train unscaled.yaml --json
+check "are warned of" has err 'warning: input b is the largest.*data.scale: standardize'
+check "and what comes of them" has err 'warning: test rows: rmse .*as good as nothing was learned'
+check "JSON has the measure" at_least "$(json test_constant_rmse)" 1
+check "eval warns too" run 0 eval runs/unscaled
+check "so" has err 'as good as nothing was learned'
+check "and shows the measure" has out 'mean alone'
+check "scaled" run 0 train unscaled.yaml --out scaled --quiet --set data.scale=standardize \
+  --set data.scale_targets=standardize --set train.epochs=200
+check "they are learnt without a warning" test ! -s err
+
 # ---- plan: nothing but a look ahead
 check "plan of a config" run 0 plan configs/digits.yaml
 for word in machine plan why considered layer blocks memory together; do check "shows $word" has out "$word"; done

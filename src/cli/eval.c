@@ -144,6 +144,8 @@ static numann_status evaluate(nu_evaluation *out, const nu_asked *asked, const n
 static numann_status print_result(const numann_model *model, const nu_evaluation *evaluation,
                                   const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
+  nu_result judged = {.test = evaluation};
+  nu_warn_if_trivial(&judged);
   if (nu_given(args, NU_OPTION_JSON)) write_json(model, evaluation, &out);
   else write_table(model, evaluation, &out);
   return nu_print_text(&out, err);

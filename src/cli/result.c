@@ -4,10 +4,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cli/command.h"
 #include "kernels/kernels.h"
 #include "machine/machine.h"
 #include "machine/team.h"
 #include "numann/version.h"
+#include "report/format.h"
+#include "report/scores.h"
 
 static numann_status evaluate_part(nu_evaluation *out, const nu_rows *rows,
                                    const numann_network *network, const nu_schema *schema,
@@ -52,4 +55,25 @@ void nu_json_evaluation(nu_json *json, const char *part, const nu_evaluation *ev
   add_number(json, part, "loss", empty ? NAN : evaluation->loss);
   if (classes) add_number(json, part, "accuracy", empty ? NAN : evaluation->accuracy);
   else add_number(json, part, "rmse", empty ? NAN : evaluation->rmse);
+  add_number(json, part, classes ? "constant_accuracy" : "constant_rmse",
+             empty ? NAN : evaluation->constant);
+}
+
+void nu_warn_if_trivial(const nu_result *result) {
+  const char *name;
+  char found[NU_REAL_TEXT], constant[NU_REAL_TEXT];
+  const nu_evaluation *judge = nu_result_judge(result, &name);
+  if (!judge || !nu_evaluation_is_trivial(judge)) return;
+  bool classes = judge->classes > 0;
+  if (classes) nu_format_share(judge->accuracy, 2, found);
+  else nu_format_value(judge->rmse, found);
+  if (classes) nu_format_share(judge->constant, 2, constant);
+  else nu_format_value(judge->constant, constant);
+  nu_warn(
+      "%s rows: %s %s, where one answer for all (%s) has %s: as good as nothing was learned; in "
+      "training, scale the data (data.scale%s), try another train.optimizer.learning_rate, or "
+      "give more train.epochs",
+      name, classes ? "accuracy" : "rmse", found,
+      classes ? "the most frequent class" : "their mean", constant,
+      classes ? "" : ", data.scale_targets");
 }

@@ -10,6 +10,7 @@
 #include "data/data.h"
 #include "machine/machine.h"
 #include "network/network.h"
+#include "report/report.h"
 #include "trainer/evaluate.h"
 
 /* The network on each part of the data; rows = 0 where a part has none. */
@@ -24,8 +25,12 @@ void nu_parts_clear(nu_parts *parts);
 /* Cpu, cores, thread limit, instruction set and versions, a line each. */
 void nu_describe_machine(const nu_machine *machine, nu_text *out);
 
-/* "<part>_loss" and "<part>_accuracy" or "<part>_rmse"; null where there are no rows. With an empty
- * part the keys are "loss", "accuracy" and "rmse". */
+/* Warn where the rows that judge the run are answered no better than by one answer for all. */
+void nu_warn_if_trivial(const nu_result *result);
+
+/* "<part>_loss", "<part>_accuracy" or "<part>_rmse", and "<part>_constant_accuracy" or
+ * "<part>_constant_rmse" of the best answer that is the same for all; null where there are no rows.
+ * With an empty part the keys are "loss", "accuracy" and so on. */
 void nu_json_evaluation(nu_json *json, const char *part, const nu_evaluation *evaluation,
                         bool classes);
 

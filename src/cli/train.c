@@ -17,6 +17,7 @@
 #include "cli/signals.h"
 #include "cli/watch.h"
 #include "kernels/kernels.h"
+#include "network/doubts.h"
 #include "numann/model.h"
 #include "plan/plan.h"
 #include "trainer/optimizer.h"
@@ -119,6 +120,18 @@ static numann_status open_folder(run *r, numann_error *err) {
                        nu_given(r->args, NU_OPTION_QUIET), err);
 }
 
+static void warn_of_doubts(const run *r) {
+  nu_text doubts = {0};
+  nu_network_doubts(r->network, r->data, &doubts);
+  const char *line = nu_text_view(&doubts);
+  while (*line != '\0') {
+    size_t n = strcspn(line, "\n");
+    nu_warn("%.*s", (int)n, line);
+    line += n + (line[n] == '\n');
+  }
+  nu_text_clear(&doubts);
+}
+
 static void announce(const run *r) {
   nu_text network = {0};
   nu_network_describe(r->network, &network);
@@ -129,6 +142,7 @@ static void announce(const run *r) {
           r->folder.path);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
+  warn_of_doubts(r);
   nu_warn_of_launch(r->args, &r->plan->machine, r->config, r->plan);
   if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);
@@ -314,6 +328,7 @@ static numann_status show(run *r, numann_error *err) {
   texts t = {0};
   write_texts(r, &t);
   nu_result result = collect(r, &t);
+  nu_warn_if_trivial(&result);
   numann_status status = write_report(r, &result, err);
   if (status == NUMANN_OK) status = print_result(r, &result, err);
   nu_text_clear(&t.config);

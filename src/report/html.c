@@ -109,12 +109,15 @@ static void put_tiles(const nu_result *r, nu_text *out) {
 /* ---- result and network */
 
 static void put_part(const char *name, const nu_evaluation *e, nu_text *out) {
-  char loss[NU_REAL_TEXT], score[NU_REAL_TEXT];
+  char loss[NU_REAL_TEXT], score[NU_REAL_TEXT], constant[NU_REAL_TEXT];
   if (!e || !e->rows) return;
   if (e->classes) nu_format_share(e->accuracy, 2, score);
   else nu_format_value(e->rmse, score);
-  nu_text_addf(out, "<tr><td class=\"name\">%s</td><td>%zu</td><td>%s</td><td>%s</td></tr>\n", name,
-               e->rows, nu_format_value(e->loss, loss), score);
+  if (e->classes) nu_format_share(e->constant, 2, constant);
+  else nu_format_value(e->constant, constant);
+  nu_text_addf(out,
+               "<tr><td class=\"name\">%s</td><td>%zu</td><td>%s</td><td>%s</td><td>%s</td></tr>\n",
+               name, e->rows, nu_format_value(e->loss, loss), score, constant);
 }
 
 static void put_result(const nu_result *r, nu_text *out) {
@@ -123,9 +126,10 @@ static void put_result(const nu_result *r, nu_text *out) {
   if (!judge) return;
   nu_text_addf(out,
                "<section class=\"card\"><h2>Result</h2>\n<table class=\"list\"><thead><tr>"
-               "<th class=\"name\">Rows of</th><th>Rows</th><th>Loss</th><th>%s</th></tr></thead>\n"
+               "<th class=\"name\">Rows "
+               "of</th><th>Rows</th><th>Loss</th><th>%s</th><th>%s</th></tr></thead>\n"
                "<tbody>\n",
-               judge->classes ? "Accuracy" : "RMSE");
+               judge->classes ? "Accuracy" : "RMSE", nu_constant_name(judge));
   put_part("training", r->train, out);
   put_part("validation", r->validation, out);
   put_part("test", r->test, out);

@@ -58,6 +58,8 @@ static void put_part(const table *t, const char *name, const nu_evaluation *e) {
   right(t, nu_format_value(e->loss, buffer), 13);
   if (e->classes) right(t, nu_format_share(e->accuracy, 2, buffer), 13);
   else right(t, nu_format_value(e->rmse, buffer), 13);
+  if (e->classes) right(t, nu_format_share(e->constant, 2, buffer), 13);
+  else right(t, nu_format_value(e->constant, buffer), 13);
   nu_text_add(t->out, "\n");
 }
 
@@ -77,6 +79,7 @@ static void put_losses(const table *t) {
   right(t, "rows", 9);
   right(t, "loss", 13);
   right(t, t->judge->classes ? "accuracy" : "rmse", 13);
+  right(t, nu_constant_name(t->judge), 13);
   nu_text_add(t->out, "\n");
   put_part(t, "training", t->result->train);
   put_part(t, "validation", t->result->validation);

@@ -75,6 +75,10 @@ const nu_evaluation *nu_result_judge(const nu_result *result, const char **name)
   return NULL;
 }
 
+const char *nu_constant_name(const nu_evaluation *evaluation) {
+  return evaluation->classes ? "one class" : "mean alone";
+}
+
 const char *nu_class_name(const nu_schema *schema, size_t c) {
   bool named = schema && schema->class_names && c < schema->classes && schema->class_names[c];
   return named ? schema->class_names[c] : "?";

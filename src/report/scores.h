@@ -31,6 +31,9 @@ size_t nu_confused_most(const nu_evaluation *evaluation, nu_confused *most, size
 /* The rows that judge a run: test, else validation, else training; *name says which. NULL: none. */
 const nu_evaluation *nu_result_judge(const nu_result *result, const char **name);
 
+/* What nu_evaluation.constant is of, in a word or two. */
+const char *nu_constant_name(const nu_evaluation *evaluation);
+
 /* The name of class c; never NULL. */
 const char *nu_class_name(const nu_schema *schema, size_t c);
 

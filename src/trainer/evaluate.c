@@ -93,16 +93,37 @@ static void judge_classes(nu_evaluation *out, const nu_rows *rows, const float *
     right += answer == truth;
   }
   out->accuracy = (double)right / (double)rows->rows;
+  out->constant = 0.0;
+  for (size_t c = 0; c < out->classes; c++) {
+    uint64_t rows_of_class = 0;
+    for (size_t k = 0; k < out->classes; k++) rows_of_class += out->confusion[c * out->classes + k];
+    double share = (double)rows_of_class / (double)rows->rows;
+    if (share > out->constant) out->constant = share;
+  }
+}
+
+/* Sum of the squared deviations of target column j from its mean, in the target's own unit. */
+static double squares_about_mean(const nu_rows *rows, const nu_schema *schema, size_t n, size_t j) {
+  double sum = 0.0, squares = 0.0;
+  for (size_t i = 0; i < rows->rows; i++) sum += (double)rows->targets[i * n + j];
+  for (size_t i = 0; i < rows->rows; i++) {
+    double d =
+        ((double)rows->targets[i * n + j] - sum / (double)rows->rows) / schema->outputs.scale[j];
+    squares += d * d;
+  }
+  return squares;
 }
 
 static void judge_values(nu_evaluation *out, const nu_rows *rows, const nu_schema *schema,
                          const float *outputs, size_t n) {
-  double sum = 0.0;
+  double sum = 0.0, about_mean = 0.0;
   for (size_t i = 0; i < rows->rows * n; i++) {
     double error = ((double)rows->targets[i] - outputs[i]) / schema->outputs.scale[i % n];
     sum += error * error;
   }
+  for (size_t j = 0; j < n; j++) about_mean += squares_about_mean(rows, schema, n, j);
   out->rmse = sqrt(sum / (double)(rows->rows * n));
+  out->constant = sqrt(about_mean / (double)(rows->rows * n));
 }
 
 static void judge(nu_evaluation *out, const nu_rows *rows, const nu_schema *schema,
@@ -156,8 +177,12 @@ void nu_evaluator_clear(nu_evaluator *evaluator) {
 numann_status nu_evaluator_run(nu_evaluation *out, nu_evaluator *evaluator, numann_error *err) {
   const nu_rows *rows = evaluator->rows;
   size_t classes = rows->labels ? evaluator->schema->classes : 0;
-  *out = (nu_evaluation){
-      .rows = rows->rows, .loss = NAN, .classes = classes, .accuracy = NAN, .rmse = NAN};
+  *out = (nu_evaluation){.rows = rows->rows,
+                         .loss = NAN,
+                         .classes = classes,
+                         .accuracy = NAN,
+                         .rmse = NAN,
+                         .constant = NAN};
   if (rows->rows == 0) return NUMANN_OK;
   out->confusion = classes ? nu_alloc(classes * classes, sizeof *out->confusion) : NULL;
   if (classes && !out->confusion)
@@ -187,6 +212,12 @@ numann_status nu_evaluate(nu_evaluation *out, const numann_network *network, con
   numann_status status = nu_evaluator_run(out, &evaluator, err);
   nu_evaluator_clear(&evaluator);
   return status;
+}
+
+bool nu_evaluation_is_trivial(const nu_evaluation *e) {
+  if (e->rows == 0) return false;
+  return e->classes ? e->constant < 1.0 && e->accuracy <= e->constant
+                    : e->constant > 0.0 && e->rmse >= e->constant;
 }
 
 void nu_evaluation_clear(nu_evaluation *evaluation) {

@@ -16,6 +16,8 @@ typedef struct nu_evaluation {
   size_t classes;  /* 0 for regression */
   double accuracy; /* share of rows whose answer is right; NaN for regression */
   double rmse;     /* root mean square error in the target's own unit; NaN for classes */
+  double constant; /* accuracy or rmse of the best answer that is the same for every row: the most
+                      frequent class, or the mean of the targets */
   uint64_t
       *confusion; /* [classes][classes], row = truth, column = answer; owned; NULL: regression */
 } nu_evaluation;
@@ -48,6 +50,8 @@ numann_status nu_evaluator_create(nu_evaluator *evaluator, const nu_engine *weig
 numann_status nu_evaluator_run(nu_evaluation *out, nu_evaluator *evaluator, numann_error *err);
 void nu_evaluator_clear(nu_evaluator *evaluator);
 
+/* Is the network no better than that answer? Not where that one is always right. */
+bool nu_evaluation_is_trivial(const nu_evaluation *evaluation);
 void nu_evaluation_clear(nu_evaluation *evaluation);
 
 /* Of class c; NaN where nothing was answered c, or nothing is c. */
