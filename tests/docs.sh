@@ -50,6 +50,63 @@ check "to the byte" cmp neurons.svg "$srcdir/docs/img/placement-neurons.svg"
 check "docs/img/placement-hybrid.svg too" run 0 plan --row wide --isa avx2 --topology "$7" --svg hybrid.svg
 check "to the byte" cmp hybrid.svg "$srcdir/docs/img/placement-hybrid.svg"
 
+# ---- the reader of docs/files.md against numann predict: every activation and kind, outputs scaled and not
+block_after "$srcdir/docs/files.md" '<!-- reader.py -->' >reader.py
+check "docs/files.md has a reader" test -s reader.py
+awk 'BEGIN { print "a,b,c,y"; for (i = 0; i < 40; i++) print sin(i) "," i * 5 "," cos(i * i) "," 300 + 70 * sin(i) + i }' >numbers.csv
+awk -F, 'NR == 1 { print } NR > 1 { print $1 "," $2 "," $3 "," ($1 > 0) }' numbers.csv >two.csv
+cat >numbers.yaml <<'END'
+data: {train: {path: numbers.csv, target: y}, scale: standardize, scale_targets: standardize}
+network: {layers: [{kind: scale}, {neurons: 6, activation: tanh}, {kind: dropout, rate: 0.2}, {neurons: 1, activation: identity}]}
+train: {loss: squared_error, epochs: 3}
+END
+cat >classes.yaml <<'END'
+data: {train: {path: two.csv, target: y}, targets: classes, scale: min_max}
+network: {layers: [{neurons: 5, activation: relu}, {neurons: 2, activation: softmax}]}
+train: {loss: cross_entropy, epochs: 3}
+END
+sed 's/{neurons: 5.*softmax}/{neurons: 1, activation: step}/; s/cross_entropy/squared_error/' classes.yaml >step.yaml
+sed 's/{neurons: 5.*softmax}/{neurons: 1, activation: sigmoid}/; s/cross_entropy/binary_&/' classes.yaml >sigmoid.yaml
+sed 's/scale: min_max/scale: none/' classes.yaml >unscaled.yaml
+cat >compare.py <<'END'
+import csv, sys
+from reader import answer, load
+metadata, arrays = load(sys.argv[1])
+read = lambda path: list(csv.reader(open(path)))[1:]
+rows, answers = read(sys.argv[2]), read(sys.argv[3])
+assert len(rows) == len(answers) > 0
+for row, told in zip(rows, answers):
+    found = answer(metadata, arrays, [float(v) for v in row[:3]])
+    wanted = [float(v) for v in told[len(told) - len(found):]]
+    for a, b in zip(found, wanted):
+        assert abs(a - b) <= 1e-4 * max(1, abs(b)), (row, found, told)
+END
+reads() { # CONFIG DATA SET...
+  config=$1 rows=$2
+  shift 2
+  run 0 train "$config" --out read --overwrite --quiet "$@" && run 0 predict read "$rows" --output answers.csv &&
+    python3 compare.py read/model.safetensors "$rows" answers.csv
+}
+names_of() { # KEY: those that the command lists when it finds another
+  "$NUMANN" info numbers.yaml --set "$1=none" 2>&1 | sed -n 's/.*expected one of \(.*\); did you.*/\1/p' | tr -d ,
+}
+for name in $(names_of network.layers.1.activation); do
+  check "the reader knows $name" grep -q "\"$name\"" reader.py
+done
+for name in $(names_of network.layers.1.kind); do
+  check "the reader knows the kind $name" grep -q "== \"$name\"\|!= \"$name\"" reader.py
+done
+check "there are such names" test -n "$(names_of network.layers.1.activation)" -a -n "$(names_of network.layers.1.kind)"
+if command -v python3 >/dev/null 2>&1; then
+  for activation in identity sigmoid tanh relu leaky_relu gelu silu elu selu mish softplus; do
+    check "it reads $activation" reads numbers.yaml numbers.csv --set network.layers.1.activation=$activation
+  done
+  for config in classes step sigmoid unscaled; do check "it reads $config" reads $config.yaml two.csv; done
+  check "it reads targets as they are" reads numbers.yaml numbers.csv --set data.scale_targets=none
+else
+  echo "no python3: the reader of docs/files.md is not run"
+fi
+
 # ---- links and the index
 for document in $(cd "$srcdir" && ls $documents); do
   folder=$(dirname "$srcdir/$document")
