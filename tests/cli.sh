@@ -82,7 +82,8 @@ check "another rate" run 0 train configs/open.yaml --out whole --json --quiet $r
 whole=$(json weights_sha256)
 # shellcheck disable=SC2086
 check "of a run" run 0 train configs/open.yaml --out half --json --quiet $rate --set train.epochs=2
-check "that goes on without naming it" run 0 train configs/open.yaml --out half --json --quiet --resume
+check "that goes on without naming it" run 0 train configs/open.yaml --out half --json --resume
+check "says it" has err 'learning rate 0.01, as in the checkpoint'
 check "is kept" same "$(json weights_sha256)" "$whole"
 check "the record of a run trains" run 0 train half/config.yaml --out anew --json --quiet
 check "to the same weights" same "$(json weights_sha256)" "$whole"

@@ -26,14 +26,14 @@ static numann_status check_finite(const char *path, const nu_saved *saved, const
     size_t wrong = nu_tensor_first_wrong(&tensors[i]);
     if (wrong == nu_tensor_count(&tensors[i])) continue;
     return nu_fail(err, NUMANN_ERR_DIVERGED,
-                   "%s: %s[%zu] is not finite, so nothing was written; resume from an older "
-                   "checkpoint with a smaller train.optimizer.learning_rate",
+                   "%s: %s[%zu] is not finite, so nothing was written; start again with a smaller "
+                   "train.optimizer.learning_rate, which a resume cannot change",
                    path, tensors[i].name, wrong);
   }
   if (!saved->has_state || nu_losses_finite(&saved->state)) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_DIVERGED,
-                 "%s: the loss is not finite, so nothing was written; resume from an older "
-                 "checkpoint with a smaller train.optimizer.learning_rate",
+                 "%s: the loss is not finite, so nothing was written; start again with a smaller "
+                 "train.optimizer.learning_rate, which a resume cannot change",
                  path);
 }
 

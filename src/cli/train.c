@@ -52,12 +52,16 @@ static numann_status build(run *r, numann_error *err) {
 
 /* The config against the checkpoint's; of it comes a learning rate that is given nowhere else. */
 static numann_status match_config(const run *r, numann_error *err) {
+  static const char rate[] = "train.optimizer.learning_rate";
   numann_config *saved = NULL;
+  bool left_open = !nu_config_given(r->config, rate);
   NU_TRY(numann_config_parse(&saved, r->resumed.config_text, "checkpoint", err));
   numann_status status = nu_settle_rate(saved, NULL, err);
   if (status == NUMANN_OK) status = nu_settle_rate(r->config, saved, err);
   if (status == NUMANN_OK) status = nu_config_match(r->config, saved, err);
   numann_config_destroy(saved);
+  if (status == NUMANN_OK && left_open && nu_config_given(r->config, rate))
+    nu_note(r->args, "learning rate %s, as in the checkpoint", nu_config_string(r->config, rate));
   return status;
 }
 

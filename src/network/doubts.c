@@ -70,8 +70,8 @@ static range range_of_targets(const nu_rows *rows, size_t targets) {
   size_t n = rows_looked_at(rows);
   for (size_t i = 0; i < n * targets; i++) {
     double t = (double)rows->targets[row_of(i / targets, n, rows->rows) * targets + i % targets];
-    r.low = fmin(r.low, t);
-    r.high = fmax(r.high, t);
+    if (t < r.low) r.low = t;
+    if (t > r.high) r.high = t;
     r.square += t * t / (double)(n * targets);
   }
   return r;
