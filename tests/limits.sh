@@ -84,6 +84,21 @@ if [ "$limit" -lt 64 ]; then
   set=
 fi
 
+# ---- OMP_THREAD_LIMIT is one, too; the runtime holds it against an order
+trained "OMP_THREAD_LIMIT=1" env OMP_THREAD_LIMIT=1
+threads_are 1 1
+warns "" 0
+check "OMP_THREAD_LIMIT=1: plan" outside env OMP_THREAD_LIMIT=1 "$NUMANN" plan "$config" --json
+[ "$limit" -eq 1 ] || check "OMP_THREAD_LIMIT=1 is named" same "$(json limited_by)" OMP_THREAD_LIMIT
+[ "$limit" -eq 1 ] || told "OMP_THREAD_LIMIT=1" '^  OMP_THREAD_LIMIT  *1   <- sets' env OMP_THREAD_LIMIT=1
+for above in 64 0 -1 many; do # more than there is, and what the runtime ignores
+  trained "OMP_THREAD_LIMIT=$above" env OMP_THREAD_LIMIT=$above
+  threads_are "$least" "$limit"
+done
+OMP_THREAD_LIMIT=1 "$NUMANN" train "$config" --threads 2 --out run --overwrite >out 2>err
+check "an order above OMP_THREAD_LIMIT is refused" exited 6 $? "train --threads 2"
+check "OMP_THREAD_LIMIT and order" grep -q 'warning: .*OMP_THREAD_LIMIT=1: the OpenMP runtime will refuse the 2 threads' err
+
 # ---- the runtime's places
 for bind in true close spread; do
   trained "OMP_PROC_BIND=$bind" env OMP_PROC_BIND=$bind

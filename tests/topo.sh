@@ -56,6 +56,8 @@ check "and gives no threads that are not there" same "$(json threads_limit)" "$l
 check "OMP_NUM_THREADS=1" with 0 OMP_NUM_THREADS=1 -- topo
 [ "$limit" -eq 1 ] || check "sets the threads" has out 'OMP_NUM_THREADS *1   <- sets'
 check "threads  up to 1" has out '^threads  up to 1$'
+check "OMP_THREAD_LIMIT" with 0 OMP_THREAD_LIMIT=7 -- topo --json
+check "is shown, too" same "$(json omp_thread_limit)" 7
 check "Slurm" with 0 SLURM_JOB_ID=7 SLURM_CPUS_PER_TASK=1 -- topo
 [ "$limit" -eq 1 ] || check "sets the threads" has out 'SLURM_CPUS_PER_TASK *1   <- sets'
 check "Slurm without a job" with 0 SLURM_CPUS_PER_TASK=1 -- topo --json

@@ -50,7 +50,7 @@ static const nu_command commands[NU_COMMANDS] = {
     [NU_COMMAND_TOPO] =
         {"topo", "", 0, 0, "draw the machine and what may be used of it",
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
-         "cgroup limits and OMP_NUM_THREADS, and which of them sets the thread limit.\n",
+         "cgroup limits and those of OpenMP, and which of them sets the thread limit.\n",
          "numann topo\n"
          "taskset -c 0 numann topo --json\n"
          "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n"},

@@ -44,6 +44,7 @@ static void write_limits(const nu_machine *machine, nu_json *json) {
   nu_json_string(json, "slurm_variable", machine->slurm_name);
   nu_json_count(json, "slurm_cpus", machine->slurm_limit);
   nu_json_count(json, "omp_num_threads", machine->omp_limit);
+  nu_json_count(json, "omp_thread_limit", machine->omp_most);
   nu_json_string(json, "omp_proc_bind", getenv("OMP_PROC_BIND"));
   nu_json_string(json, "omp_places", getenv("OMP_PLACES"));
   nu_json_count(json, "threads_limit", machine->threads_limit);

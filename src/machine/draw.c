@@ -209,6 +209,7 @@ static void draw_limits(const nu_machine *machine, nu_text *out) {
   draw_limit(machine, machine->slurm_name ? machine->slurm_name : "Slurm",
              (double)machine->slurm_limit, out);
   draw_limit(machine, NU_BY_OMP, (double)machine->omp_limit, out);
+  draw_limit(machine, NU_BY_OMP_MOST, (double)machine->omp_most, out);
   draw_variable("OMP_PROC_BIND", out);
   draw_variable("OMP_PLACES", out);
   draw_memory("memory of the NUMA nodes", machine->memory_bytes, out);

@@ -1,5 +1,5 @@
-/* CPU quota and memory limit of the cgroup, OMP_NUM_THREADS and Slurm. SPDX-License-Identifier: MIT
- */
+/* CPU quota and memory limit of the cgroup, OpenMP's limits and Slurm.
+ * SPDX-License-Identifier: MIT */
 #include "machine/limits.h"
 
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "machine/team.h"
 
 #define FOLDER_SIZE 4096
 #define FILE_SIZE 16384
@@ -173,11 +174,13 @@ static void read_slurm(nu_limits *limits) {
 
 /* ---- reading */
 
-/* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". */
+/* OMP_NUM_THREADS may be a list, one number a nesting level: "4,2". The other limit is asked for,
+ * not read: a runtime ignores what it cannot read, and has further names for it. */
 nu_limits nu_limits_read(const char *root) {
   nu_limits limits = {0};
   if (!root) return limits;
   limits.omp = read_variable("OMP_NUM_THREADS", ", \t");
+  limits.omp_most = nu_team_limit();
   read_slurm(&limits);
   read_cgroups(&limits, root);
   return limits;
@@ -218,6 +221,7 @@ static void set_slots(nu_machine *machine, size_t slots, const char *name) {
   limit_threads(machine, ceil_quota(machine->quota), NU_BY_QUOTA);
   limit_threads(machine, machine->slurm_limit, machine->slurm_name);
   limit_threads(machine, machine->omp_limit, NU_BY_OMP);
+  limit_threads(machine, machine->omp_most, NU_BY_OMP_MOST);
 }
 
 void nu_limits_apply(nu_machine *machine, const char *root) {
@@ -225,6 +229,7 @@ void nu_limits_apply(nu_machine *machine, const char *root) {
   machine->quota = limits.quota;
   machine->memory_limit = limits.memory;
   machine->omp_limit = limits.omp;
+  machine->omp_most = limits.omp_most;
   machine->slurm_limit = limits.slurm;
   machine->slurm_name = limits.slurm_name;
   set_slots(machine, machine->cores, NU_BY_CORES);

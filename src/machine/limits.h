@@ -11,6 +11,7 @@ typedef struct nu_limits {
   double quota;           /* cgroup CPU quota in cores; 0 = none */
   size_t memory;          /* cgroup memory limit in bytes; 0 = none */
   size_t omp;             /* the first number of OMP_NUM_THREADS; 0 = not set */
+  size_t omp_most;        /* threads that the OpenMP runtime gives at most; 0 = no limit */
   size_t slurm;           /* CPUs that Slurm gave this task; 0 = no job, or unknown */
   const char *slurm_name; /* the variable that says so; static, NULL where slurm is 0 */
 } nu_limits;
@@ -37,6 +38,7 @@ size_t nu_limits_threads(size_t processors, const char *root);
 #define NU_BY_SIBLINGS "hardware threads of the affinity mask"
 #define NU_BY_QUOTA "cgroup CPU quota"
 #define NU_BY_OMP "OMP_NUM_THREADS"
+#define NU_BY_OMP_MOST "OMP_THREAD_LIMIT"
 
 /* The NUMA nodes that the kernel allows this process, as it lists them ("0-1,3"). False: unknown.
  */

@@ -44,11 +44,12 @@ typedef struct nu_machine {
   size_t memory_limit;     /* cgroup limit in bytes; 0 = none */
   size_t l1d_bytes, l2_bytes, l3_bytes; /* of one cache; 0 = unknown */
   size_t omp_limit;                     /* OMP_NUM_THREADS, 0 = not set */
+  size_t omp_most;                      /* threads that the OpenMP runtime gives, 0 = no limit */
   size_t slurm_limit;                   /* CPUs of this task by Slurm's variables, 0 = unknown */
   const char *slurm_name;               /* the variable that says so; static */
   size_t slots;         /* threads that can run at once: cores, or processing_units after
                            nu_machine_use_siblings */
-  size_t threads_limit; /* smallest of slots, ceil(quota), slurm_limit, omp_limit; at least 1 */
+  size_t threads_limit; /* smallest of slots, ceil(quota), slurm_limit, omp_limit, omp_most; >= 1 */
   char limited_by[64];  /* one of NU_BY_... of machine/limits.h, or the name of a Slurm variable */
   char model[96];       /* CPU model, "" = unknown */
 } nu_machine;

@@ -411,6 +411,13 @@ size_t nu_team_processors(void) {
 
 bool nu_team_knows_mask(void) { return current_affinity().bytes > 0; }
 
+size_t nu_team_limit(void) {
+  affinity mask = current_affinity();
+  int limit = omp_get_thread_limit();
+  restore_affinity(&mask);
+  return limit > 0 && limit < INT_MAX ? (size_t)limit : 0;
+}
+
 const char *nu_team_library(void) {
 #if _OPENMP >= 202111
   return "OpenMP 5.2 (202111 or later)";

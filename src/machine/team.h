@@ -71,6 +71,10 @@ size_t nu_team_processors(void);
 /* Does the system tell the calling thread's mask? A strict filter of system calls may refuse. */
 bool nu_team_knows_mask(void);
 
+/* Threads that the OpenMP runtime gives at most (OMP_THREAD_LIMIT, or its own names of that); 0: it
+ * has no limit. */
+size_t nu_team_limit(void);
+
 /* "OpenMP 4.5 (201511)". Static storage. */
 const char *nu_team_library(void);
 

@@ -60,6 +60,9 @@ void nu_plan_explain(numann_plan *plan, const nu_plan_request *request, const nu
   size_t omp = machine->omp_limit;
   if (request->threads && omp && threads > omp)
     add_note(plan, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
+  if (machine->omp_most && threads > machine->omp_most)
+    add_note(plan, "OMP_THREAD_LIMIT=%zu: the OpenMP runtime will refuse the %zu threads ordered",
+             machine->omp_most, threads);
   if (threads <= nu_machine_slots(machine)) return;
   if (plan->plan.idle) snprintf(turns, sizeof turns, "so %zu of them wait", plan->plan.idle);
   add_note(plan,
