@@ -207,7 +207,7 @@ START_TEST(choices_on_fake_machines) {
       {"2 neurons 1", "5 neurons 1", "10 neurons 1"}, /* classic */
       {"2 neurons 1", "8 neurons 1", "32 hybrid 2"},  /* mnist */
       {"2 neurons 1", "8 neurons 1", "32 hybrid 2"},  /* mnist-adam */
-      {"2 samples 2", "8 samples 8", "40 hybrid 8"},  /* tabular */
+      {"2 samples 2", "8 samples 8", "60 hybrid 6"},  /* tabular */
       {"2 samples 2", "8 hybrid 2", "32 hybrid 4"},   /* deep */
       {"2 samples 2", "8 samples 8", "64 hybrid 16"}, /* fullbatch */
       {"2 neurons 1", "8 neurons 1", "64 hybrid 4"},  /* wide */
@@ -245,6 +245,68 @@ START_TEST(auto_is_never_worse_than_one_thread) {
       for (size_t i = 1; i < best.n_choices; i++) {
         ck_assert_double_le(best.choices[i - 1].seconds, best.choices[i].seconds);
       }
+    }
+    numann_network_destroy(network);
+  }
+}
+END_TEST
+
+/* Every way that an order could name, for the request's threads. */
+static void no_order_is_better(nu_plan_request request, const numann_network *network,
+                               const nu_machine *machine) {
+  numann_plan best = choose(&request, network, machine);
+  ck_assert_str_eq(best.note, "");
+  for (size_t way = NU_NEURONS; way < NU_STRATEGIES; way++) {
+    request.strategy = (nu_strategy)way;
+    for (size_t groups = 1; groups <= (way == NU_HYBRID ? machine->cores : 1); groups++) {
+      request.groups = way == NU_HYBRID ? groups : 0;
+      numann_plan other = choose(&request, network, machine);
+      ck_assert_msg(0.99 * best.seconds <= other.seconds,
+                    "%zu threads: %s %zu takes %g us, %s %zu takes %g", best.plan.threads,
+                    nu_strategy_name(best.plan.strategy), best.plan.groups, 1e6 * best.seconds,
+                    nu_strategy_name((nu_strategy)way), groups, 1e6 * other.seconds);
+    }
+  }
+}
+
+/* A gain below a percent is none. */
+START_TEST(no_order_is_better_than_auto) {
+  static const char *const topologies[] = {
+      "numa:4 l3:2(size=32MB) l2:8(size=1MB) l1d:1(size=32kB) core:1 pu:1",
+      "pack:3 numa:1 l3:1(size=16MB) l2:7(size=1MB) l1d:1(size=32kB) core:1 pu:1",
+      "l3:3(size=16MB) l2:4(size=1MB) l1d:1(size=32kB) core:1 pu:1"};
+  const struct row *row = &rows[_i];
+  numann_network *network = row_network(row);
+  unsetenv("OMP_NUM_THREADS");
+  for (size_t i = 0; i < sizeof topologies / sizeof *topologies; i++) {
+    nu_machine machine;
+    nu_machine_source source = {.topology = topologies[i]};
+    ck_assert_int_eq(nu_machine_detect_from(&machine, &source, NULL), NUMANN_OK);
+    nu_machine_clear(&machine);
+    const size_t orders[] = {0, 3, machine.cores / 2 + 1, machine.cores};
+    for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
+      nu_plan_request request = row_request(row);
+      request.threads = orders[o];
+      no_order_is_better(request, network, &machine);
+    }
+  }
+  numann_network_destroy(network);
+}
+END_TEST
+
+/* Of its own accord the search gives every group rows. */
+START_TEST(chosen_groups_have_rows) {
+  nu_machine machine = fake_machine(2);
+  static const nu_strategy strategies[] = {NU_NEURONS, NU_SAMPLES, NU_HYBRID, NU_STRATEGIES};
+  for (size_t grains = 1; grains <= 7; grains++) {
+    numann_network *network = row_network(&rows[3]);
+    nu_plan_request request = row_request(&rows[3]);
+    request.problem = nu_problem_of(60000, 64 * grains, 64, NU_FP32, 0);
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
+      request.strategy = strategies[i];
+      numann_plan plan = choose(&request, network, &machine);
+      ck_assert_str_eq(plan.note, "");
+      ck_assert_uint_le(plan.plan.groups, grains);
     }
     numann_network_destroy(network);
   }
@@ -378,6 +440,8 @@ static Suite *plan_suite(void) {
   tcase_add_test(tests, more_threads_than_cores_share_no_work);
   tcase_add_test(tests, choices_on_fake_machines);
   tcase_add_test(tests, auto_is_never_worse_than_one_thread);
+  tcase_add_loop_test(tests, no_order_is_better_than_auto, 0, ROWS);
+  tcase_add_test(tests, chosen_groups_have_rows);
   tcase_add_test(tests, omp_num_threads_limits_and_does_not_ask);
   tcase_add_test(tests, ordered_groups_are_obeyed);
   tcase_add_test(tests, blocks_fit_the_caches);

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "plan/cost.h"
 
 /* What the choice is made from, and the best so far. */
@@ -13,6 +14,7 @@ typedef struct search {
   const numann_network *network;
   const nu_machine *machine;
   const nu_rates *rates;
+  size_t grains; /* of a batch */
   nu_plan_choice best;
   nu_plan_choice one;                                            /* one thread */
   nu_plan_choice quickest[NU_STRATEGIES], widest[NU_STRATEGIES]; /* threads 0: none */
@@ -47,24 +49,32 @@ static void consider(search *s, size_t threads, nu_strategy strategy, size_t gro
   if (widest->threads < threads || choice.seconds < widest->seconds) *widest = choice;
 }
 
-/* Groups of a hybrid: as ordered, else NUMA nodes, as members of a group share a cache; by a
- * machine of one node, 2, 4, 8 ... */
-static void consider_hybrids(search *s, size_t threads) {
-  size_t groups = s->request->groups, nodes = s->machine->numa_nodes;
-  bool ordered = s->request->strategy == NU_HYBRID;
-  if (groups || ordered) {
-    consider(s, threads, NU_HYBRID, groups ? groups : nodes);
-    return;
-  }
-  for (size_t g = nodes > 1 ? nodes : 2; g < threads; g *= 2) consider(s, threads, NU_HYBRID, g);
-}
-
 /* More threads than cores take turns, and every barrier then costs all their turns. So if the
  * strategy is open, no more of them share the work than there are cores; the others of the order
  * run and wait. */
 static bool may_idle(const search *s) {
   return s->request->strategy == NU_STRATEGIES &&
          s->request->threads > nu_machine_slots(s->machine);
+}
+
+/* Groups without a grain wait, and so do their threads: only of an ordered number of threads may
+ * that be the best that can be done. */
+static bool may_wait(const search *s) { return s->request->threads > 0 && !may_idle(s); }
+
+/* Groups of a hybrid: as ordered, else every number of them; first that of the NUMA nodes, as
+ * members of a group share a cache. One is `neurons`, and as many as threads are `samples`, which
+ * an open search has considered. */
+static void consider_hybrids(search *s, size_t threads) {
+  size_t groups = s->request->groups, nodes = s->machine->numa_nodes;
+  bool open = s->request->strategy == NU_STRATEGIES;
+  size_t most = open ? threads - 1 : threads;
+  if (!may_wait(s)) most = nu_smaller(most, s->grains);
+  if (groups || most < 2) {
+    if (groups || !open) consider(s, threads, NU_HYBRID, groups ? groups : 1);
+    return;
+  }
+  if (nodes > 1 && nodes <= most) consider(s, threads, NU_HYBRID, nodes);
+  for (size_t g = 2; g <= most; g++) consider(s, threads, NU_HYBRID, g);
 }
 
 /* The quickest of what the request leaves open. */
@@ -75,7 +85,8 @@ static void choose(search *s) {
   if (may_idle(s)) threads = 0, limit = nu_machine_slots(s->machine);
   for (size_t t = threads ? threads : 1; t <= limit; t++) {
     if (open || strategy == NU_NEURONS) consider(s, t, NU_NEURONS, 1);
-    if (strategy == NU_SAMPLES || (open && t > 1)) consider(s, t, NU_SAMPLES, t);
+    bool samples = strategy == NU_SAMPLES || (open && t > 1);
+    if (samples && (threads || t <= s->grains)) consider(s, t, NU_SAMPLES, t);
     if (strategy == NU_HYBRID || (open && t > 2)) consider_hybrids(s, t);
   }
 }
@@ -114,7 +125,8 @@ void nu_plan_choose(numann_plan *out, const nu_plan_request *request, const numa
   search s = {.request = request,
               .network = network,
               .machine = machine,
-              .rates = request->rates ? request->rates : nu_rates_of(NULL)};
+              .rates = request->rates ? request->rates : nu_rates_of(NULL),
+              .grains = nu_problem_grains(&request->problem, request->problem.batch)};
   choose(&s);
   *out = (numann_plan){.plan = plan_of(&s, &s.best),
                        .threads_limit = machine->threads_limit,

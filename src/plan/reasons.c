@@ -4,18 +4,26 @@
 #include <string.h>
 
 #include "plan/choose.h"
+#include "plan/parts.h"
 
 static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
+
+/* Threads whose group has rows. */
+static size_t sharing_threads(const nu_plan *plan) {
+  size_t grains = nu_problem_grains(&plan->problem, plan->problem.batch);
+  return grains < plan->groups ? nu_plan_members(plan, grains).begin : plan->threads;
+}
 
 static void explain_choice(numann_plan *plan, const nu_plan_request *request,
                            const nu_machine *machine) {
   const char *strategy =
       request->strategy == NU_STRATEGIES ? "strategy by cost" : "strategy as ordered";
   double us = plan->seconds * 1e6;
-  if (plan->plan.idle) {
+  size_t share = sharing_threads(&plan->plan);
+  if (share < request->threads) {
     snprintf(plan->why, sizeof plan->why,
              "%zu threads as ordered, of which %zu share the work, %s: about %.0f us a step",
-             request->threads, plan->plan.threads, strategy, us);
+             request->threads, share, strategy, us);
   } else if (request->threads) {
     snprintf(plan->why, sizeof plan->why, "%zu thread%s as ordered, %s: about %.0f us a step",
              plan->plan.threads, plural(plan->plan.threads), strategy, us);
@@ -40,10 +48,12 @@ __attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, co
   va_end(args);
 }
 
-/* Groups beyond the grains have no rows. */
-static void note_idle_groups(numann_plan *plan) {
+/* Groups beyond the grains have no rows: a warning where they are an order. What the search chooses
+ * is the best that can be done. */
+static void note_idle_groups(numann_plan *plan, const nu_plan_request *request) {
   size_t grains = nu_problem_grains(&plan->plan.problem, plan->plan.problem.batch);
-  if (plan->plan.groups <= grains) return;
+  bool ordered = request->groups || request->strategy == NU_SAMPLES;
+  if (!ordered || plan->plan.groups <= grains) return;
   add_note(plan,
            "a batch of %zu rows has %zu grain%s of %zu: %zu of %zu groups have nothing to do; "
            "strategy neurons, or "
@@ -56,7 +66,7 @@ void nu_plan_explain(numann_plan *plan, const nu_plan_request *request, const nu
   size_t threads = plan->plan.threads + plan->plan.idle, cores = machine->cores;
   char turns[64] = "so they take turns";
   explain_choice(plan, request, machine);
-  note_idle_groups(plan);
+  note_idle_groups(plan, request);
   size_t omp = machine->omp_limit;
   if (request->threads && omp && threads > omp)
     add_note(plan, "OMP_NUM_THREADS=%zu gives way to parallel.threads: %zu", omp, threads);
