@@ -58,6 +58,7 @@ START_TEST(cores_to_spare_bind_no_thread_to_one) {
   fake_subject s;
   plan_on(&s, _i ? "numa:2 core:4 pu:1" : "core:8 pu:1", 4, 0, 64);
   ck_assert_int_eq(s.plan.placement->width, _i ? NU_BIND_NODE : NU_BIND_NOT);
+  ck_assert_int_eq(nu_plan_places_memory(&s.plan), _i);
   clear(&s);
 }
 END_TEST

@@ -137,6 +137,19 @@ for spoilt in pages-digits threads-digits; do
 done
 check "spoilt threads: the pages are not what is noticed" of_100_are_99
 
+# ---- fewer threads than cores: one node has them and all pages, whichever it is
+one_node() { sed 's/.*"nodes": \[//; s/\].*//' out | grep -o '"os": [0-9]*' | tr -dc '0-9\n'; }
+few() { # NAME THREADS
+  check "$1: ran" found two "$1" || return
+  check "$1: enough pages" at_least_500
+  check "$1: pages where planned" of_100_are_99 || cat out
+  check "$1: threads" same "$(json threads_bound) $(json threads_on_their_core)" "$2 $2"
+  check "$1: one node" test "$(one_node | wc -l)" = 1
+}
+few few-0-digits 2
+few few-1-digits 2
+few few-1-wide 1
+
 # ---- limits that root sets: the number of threads, and memory of the allowed node alone
 limited() { # NAME THREADS
   check "$1: ran" found memory-only "$1-digits" || return

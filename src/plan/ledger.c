@@ -21,7 +21,7 @@ void nu_book(const nu_books *books, nu_buffer_kind kind, size_t layer, size_t of
 /* ---- sizes */
 
 static size_t whole_pages(const nu_plan *plan, size_t floats) {
-  return nu_plan_places_memory(plan) ? nu_round_up(floats, PAGE_FLOATS) : floats;
+  return nu_plan_nodes(plan) > 1 ? nu_round_up(floats, PAGE_FLOATS) : floats;
 }
 
 size_t nu_plan_panel_floats(const nu_plan *plan, const nu_layer *layer) {
@@ -33,7 +33,7 @@ size_t nu_plan_pair_panel_words(const nu_plan *plan, const nu_layer *layer) {
 }
 
 size_t nu_plan_layer_floats(const nu_plan *plan, const nu_layer *layer) {
-  if (!nu_plan_places_memory(plan)) return nu_padded(layer->neurons) * nu_layer_rows(layer);
+  if (nu_plan_nodes(plan) == 1) return nu_padded(layer->neurons) * nu_layer_rows(layer);
   return nu_panels(layer->neurons) * nu_plan_panel_floats(plan, layer);
 }
 

@@ -282,7 +282,8 @@ static rule choose_width(const job *j, bool follows) {
 /* Small weights are copied, where every thread reads all of them but few updates. */
 static bool wants_replicas(const job *j) {
   const nu_placement *p = j->placement;
-  if (!p->memory || j->plan->groups < 2 || p->n_nodes > NU_MOST_REPLICAS) return false;
+  if (!p->memory || p->n_nodes < 2 || j->plan->groups < 2 || p->n_nodes > NU_MOST_REPLICAS)
+    return false;
   size_t smallest = p->nodes[0].bytes;
   for (size_t n = 1; n < p->n_nodes; n++)
     smallest = p->nodes[n].bytes < smallest ? p->nodes[n].bytes : smallest;
@@ -302,7 +303,7 @@ static bool pages_fit(const nu_machine *machine) {
 
 static const char *why_no_memory(const job *j, const rule *r) {
   const nu_placement *p = j->placement;
-  if (p->memory || p->n_nodes < 2 || r->width == NU_BIND_NOT) return "";
+  if (p->memory || p->of_nodes < 2 || r->width == NU_BIND_NOT) return "";
   return pages_fit(j->machine) ? "; not node by node, so that no memory is placed"
                                : "; no memory is placed, as its pages are larger than 4 KiB";
 }
@@ -328,8 +329,9 @@ static bool place(job *j) {
   list_nodes(p, j->machine);
   rule r = choose_width(j, follows);
   p->width = r.width;
+  p->of_nodes = j->machine->numa_nodes;
   p->memory =
-      p->n_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p) && pages_fit(j->machine);
+      p->of_nodes > 1 && r.width != NU_BIND_NOT && is_node_by_node(p) && pages_fit(j->machine);
   p->replicas = wants_replicas(j);
   explain(j, nu_text_view(&why), &r);
   bool whole = !why.failed;

@@ -55,10 +55,11 @@ struct nu_placement {
   size_t n_processors;
   size_t n_nodes;      /* that the threads use: at least 1 */
   nu_numa_node *nodes; /* [n_nodes]; owned */
-  bool memory;    /* pages have a node: threads are bound, and use several nodes in their order */
-  bool replicas;  /* every node has a copy of the weights */
-  char why[320];  /* one sentence */
-  char note[256]; /* a warning for the user, or "" */
+  size_t of_nodes;     /* that have cores of the machine: of one alone, pages have no choice */
+  bool memory;         /* pages have a node: there are several, threads are bound, in their order */
+  bool replicas;       /* every node has a copy of the weights */
+  char why[320];       /* one sentence */
+  char note[256];      /* a warning for the user, or "" */
 };
 
 typedef struct nu_placement_request {
@@ -77,8 +78,8 @@ numann_status nu_placement_create(nu_placement **out, const nu_placement_request
                                   const nu_plan *plan, const numann_network *network,
                                   const nu_machine *machine, numann_error *err);
 void nu_placement_destroy(nu_placement *placement); /* NULL is allowed */
-/* Is memory placed? Only where threads are bound and use several nodes, node by node; a plan
- * without placement never. */
+/* Is memory placed? Only where threads are bound, node by node, and the machine has several nodes,
+ * even if the plan uses one of them; a plan without placement never. */
 bool nu_plan_places_memory(const nu_plan *plan);
 /* Nodes in use (1 where nothing is placed), and that of a working thread. */
 size_t nu_plan_nodes(const nu_plan *plan);

@@ -213,10 +213,27 @@ static void add_node(nu_text *out, const sums *s, size_t node, size_t *nodes) {
 
 /* ---- the whole */
 
+/* One node of several: which one, and all memory is there. */
+static void draw_one_node(const nu_placement *p, nu_text *out) {
+  nu_text_addf(out, " on node %u, ", p->nodes[0].os);
+  if (p->width == NU_BIND_NODE) {
+    nu_text_add(out, "any of its ");
+    add_count(out, p->nodes[0].cores, "core");
+  } else {
+    nu_text_add(out, p->n_threads == 1 ? "processor " : "processors ");
+    nu_add_seats(out, p, 0);
+  }
+  nu_text_add(out, "; memory is placed there\n");
+}
+
 /* One node, or nothing that numann places. */
 static void draw_simple(const nu_placement *p, nu_text *out) {
   nu_text_add(out, "             ");
   add_count(out, p->n_threads, "thread");
+  if (p->memory) {
+    draw_one_node(p, out);
+    return;
+  }
   nu_text_add(out, p->width == NU_BIND_NOT ? ", such as on processor" : " on processor");
   nu_text_add(out, p->n_threads == 1 ? " " : "s ");
   nu_add_seats(out, p, SIZE_MAX);
@@ -230,7 +247,7 @@ void nu_placement_draw(const nu_plan *plan, const numann_network *network, size_
   const nu_placement *p = plan->placement;
   if (!p) return;
   nu_text_addf(out, "placement    %s\n", p->why);
-  if (!p->memory) {
+  if (nu_plan_nodes(plan) == 1) {
     draw_simple(p, out);
     return;
   }

@@ -181,7 +181,7 @@ static const struct {
 const char *nu_buffer_name(nu_buffer_kind kind) { return kinds[kind].name; }
 
 static size_t cut(striping *s) {
-  if (nu_plan_places_memory(s->plan)) kinds[s->buffer->kind].add(s);
+  if (nu_plan_nodes(s->plan) > 1) kinds[s->buffer->kind].add(s);
   else extend(s, s->buffer->bytes, 0);
   put_last(s);
   return s->n;

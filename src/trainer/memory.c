@@ -48,8 +48,7 @@ void nu_engine_free(nu_engine *engine) {
 
 typedef void stripe_fn(nu_engine *engine, char *at, const nu_stripe *stripe, void *arg);
 
-/* fn for each stripe of an allocation. A buffer that is not placed is one stripe of the first node.
- */
+/* fn for each stripe of an allocation: one, on the first node, where the plan uses no other. */
 static bool for_each_stripe(nu_engine *engine, const nu_placed *item, stripe_fn *fn, void *arg) {
   size_t n = nu_plan_stripes(engine->plan, engine->network, &item->what, NULL, 0);
   nu_stripe *stripes = nu_alloc(n, sizeof *stripes);
@@ -220,6 +219,11 @@ static numann_status look_at_threads(nu_engine *engine, nu_place_report *report,
   return NUMANN_OK;
 }
 
+/* Of several nodes, one must have been asked for. */
+static bool have_a_place(const nu_plan *plan) {
+  return nu_plan_places_memory(plan) || plan->placement->of_nodes == 1;
+}
+
 static numann_status look_at_pages(nu_engine *engine, const nu_rows *rows, nu_place_report *report,
                                    numann_error *err) {
   nu_placed data[4];
@@ -235,7 +239,7 @@ numann_status nu_engine_report(nu_engine *engine, const nu_rows *rows, bool page
                                nu_place_report *report, numann_error *err) {
   *report = (nu_place_report){.memory_refusal = engine->memory.refusal};
   if (!engine->plan->placement) return NUMANN_OK;
-  if (pages) NU_TRY(look_at_pages(engine, rows, report, err));
+  if (pages && have_a_place(engine->plan)) NU_TRY(look_at_pages(engine, rows, report, err));
   NU_TRY(look_at_threads(engine, report, err));
   report->bind_refusal = atomic_load(&engine->binding.refusal);
   return NUMANN_OK;

@@ -14,18 +14,26 @@ group() {
   for limit; do echo "${limit#*=}" >"$folder/${limit%%=*}"; done
 }
 
-# train NAME GROUP CONFIG ARGUMENT...: in a control group ("" is the root).
+# train NAME GROUP CONFIG ARGUMENT...: in a control group ("" is the root). It begins on the processors of the
+# mask $start, but may use all four.
+start=
+begin() {
+  [ -n "$start" ] || return
+  mine=$(exec sh -c 'echo $PPID')
+  taskset -p "$start" "$mine" >/dev/null && taskset -p f "$mine" >/dev/null
+}
 train() {
   name=$1 in=$groups/$2 config=/job/$3.yaml
   shift 3
   (
     echo 0 >"$in/cgroup.procs"
+    begin
     LD_PRELOAD=$preload exec /job/numann train "$config" --out "/tmp/$name" --quiet --json --explain-placement "$@"
-  ) >/tmp/out 2>/tmp/err </dev/null &
+  ) >"/tmp/$name.out" 2>"/tmp/$name.err" </dev/null &
   pages=$(awk -v pid=$! -f /job/pages.awk)
   wait $!
-  echo "@run $name $? ${pages:-none} $(cat /tmp/out)"
-  sed 's/^/  | /' /tmp/err
+  echo "@run $name $? ${pages:-none} $(cat "/tmp/$name.out")"
+  sed 's/^/  | /' "/tmp/$name.err"
 }
 
 preload=
@@ -43,6 +51,20 @@ spoilt() {
     export SPOIL
     train "$SPOIL-digits" machine digits --threads 4 --set parallel.strategy=samples
   done
+  few
+}
+
+# Fewer threads than cores: from a processor of the second node, from one of the first, and two at once.
+few() {
+  preload=
+  start=8 train few-1-digits machine digits --threads 2
+  start=1 train few-0-digits machine digits --threads 2
+  start=8 train few-1-wide machine wide --threads 1
+  start=1 train beside-0-digits machine digits --threads 2 --set train.epochs=15 >/tmp/beside &
+  sleep 2
+  train beside-1-digits machine digits --threads 2 --set train.epochs=15
+  wait
+  cat /tmp/beside
 }
 
 # Limits that only root can set; the number of threads is numann's business.
