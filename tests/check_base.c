@@ -150,13 +150,96 @@ END_TEST
 
 START_TEST(excerpts_are_short_single_lines) {
   char shown[NU_EXCERPT], text[2 * NU_EXCERPT];
-  ck_assert_str_eq(nu_excerpt("a\nb\tc", 5, shown), "a?b?c");
+  ck_assert_str_eq(nu_excerpt("a\nb\tc", 5, shown), "a\\x0ab\\x09c");
   for (size_t i = 0; i + 1 < sizeof text; i += 2) memcpy(text + i, "\xc3\xa9", 2);
   nu_excerpt(text, sizeof text, shown);
   size_t n = strlen(shown);
   ck_assert_uint_lt(n, NU_EXCERPT);
   ck_assert_str_eq(shown + n - 3, "...");
   ck_assert(nu_is_utf8(shown));
+}
+END_TEST
+
+static const struct {
+  const char *text, *shown;
+} foreign[] = {
+    {"plain \\ text", "plain \\ text"},
+    {"\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80", "\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80"},
+    {"\x1b]0;t\x07", "\\x1b]0;t\\x07"},
+    {"a\n\r\t\x7f", "a\\x0a\\x0d\\x09\\x7f"},
+    {"\xc2\x9b"
+     "31m",
+     "\\u009b31m"},
+    {"a\xe2\x80\xae"
+     "b\xe2\x81\xa9\xe2\x80\x8f",
+     "a\\u202eb\\u2069\\u200f"},
+    {"\xe2\x80\xa8\xef\xbb\xbf\xf3\xa0\x81\x81", "\\u2028\\ufeff\\U000e0041"},
+    {"\xff\xc3|\xe2\x80", "\\xff\\xc3|\\xe2\\x80"},
+    {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+};
+
+/* Everywhere the same, and shown once more it stays. */
+START_TEST(text_of_others_does_not_reach_the_terminal) {
+  const char *text = foreign[_i].text, *shown = foreign[_i].shown;
+  numann_error err;
+  char excerpt[NU_EXCERPT];
+  nu_text out = {0};
+  nu_fail(&err, NUMANN_ERR_DATA, "%s", text);
+  ck_assert_str_eq(err.message, shown);
+  nu_fail(&err, NUMANN_ERR_DATA, "%s", err.message);
+  ck_assert_str_eq(err.message, shown);
+  ck_assert_str_eq(nu_excerpt(text, strlen(text), excerpt), shown);
+  nu_text_add_shown(&out, text);
+  ck_assert_str_eq(nu_text_view(&out), shown);
+  nu_text_clear(&out);
+}
+END_TEST
+
+START_TEST(lines_of_a_shown_text_stay) {
+  nu_text out = {0};
+  nu_text_add_shown_lines(&out, "a\x1b\nb\n");
+  ck_assert_str_eq(nu_text_view(&out), "a\\x1b\nb\n");
+  nu_text_clear(&out);
+}
+END_TEST
+
+/* Messages of every length around the room there is, of whole characters all. */
+START_TEST(messages_are_not_cut_inside_a_character) {
+  static const char *const characters[] = {"\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80", "\x1b",
+                                           "\xe2\x80\xae"};
+  const char *character = characters[_i];
+  char shown[16], text[NU_LINE + 8];
+  numann_error err;
+  nu_show(shown, sizeof shown, character, strlen(character));
+  for (size_t before = 0; before < 12; before++) {
+    for (size_t room = 900; room <= NU_LINE; room += NU_LINE - 900) {
+      size_t n = before;
+      memset(text, '.', before);
+      for (; n < room; n += strlen(character)) memcpy(text + n, character, strlen(character));
+      text[n] = '\0';
+      nu_fail(&err, NUMANN_ERR_DATA, "%s", text);
+      size_t length = strlen(err.message);
+      ck_assert_uint_ge(length, room < sizeof err.message ? 900 : sizeof err.message - 10);
+      ck_assert_uint_eq((length - before) % strlen(shown), 0);
+      ck_assert_str_eq(err.message + length - strlen(shown), shown);
+    }
+  }
+}
+END_TEST
+
+/* What a line of NU_LINE bytes cuts is no character of the text. */
+START_TEST(long_lines_end_with_a_whole_character) {
+  static char text[NU_LINE + 8], out[2 * NU_LINE];
+  for (size_t before = 0; before < 4; before++) {
+    size_t n = before;
+    memset(text, '.', before);
+    for (; n < NU_LINE; n += 4) memcpy(text + n, "\xf0\x9f\x98\x80", 4);
+    text[n] = '\0';
+    nu_show_format(out, sizeof out, "%s", text);
+    ck_assert(nu_is_utf8(out));
+    ck_assert_ptr_null(strchr(out, '\\'));
+    ck_assert_uint_gt(strlen(out), NU_LINE - 5);
+  }
 }
 END_TEST
 
@@ -330,6 +413,8 @@ int main(void) {
                                 bytes_have_units,
                                 only_characters_of_the_standard_are_utf8,
                                 excerpts_are_short_single_lines,
+                                lines_of_a_shown_text_stay,
+                                long_lines_end_with_a_whole_character,
                                 files_are_read_whole_or_refused,
                                 paths_join_and_part,
                                 errors_carry_status_and_one_whole_line,
@@ -338,6 +423,9 @@ int main(void) {
   TCase *all = tcase_create("base");
   tcase_set_timeout(all, 60);
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tcase_add_test(all, tests[i]);
+  tcase_add_loop_test(all, text_of_others_does_not_reach_the_terminal, 0,
+                      sizeof foreign / sizeof *foreign);
+  tcase_add_loop_test(all, messages_are_not_cut_inside_a_character, 0, 5);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

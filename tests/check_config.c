@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/store.h"
 #include "network/methods.h"
 
 static numann_error error;
@@ -160,6 +161,33 @@ START_TEST(values_are_read_as_written_and_defaults_filled) {
   ck_assert_str_eq(nu_config_string(c, "data.separator"), "\\");
   ck_assert(nu_config_given(c, "data.train") && !nu_config_given(c, "data.test"));
   ck_assert_ptr_null(nu_config_path(c, "data.test.path"));
+  numann_config_destroy(c);
+}
+END_TEST
+
+enum { SCRIPTS = 7 };
+
+/* Letters whose bytes look like controls, and what is written as an escape. */
+START_TEST(values_of_every_script_read_back_the_same) {
+  static const char *const values[SCRIPTS] = {"\xc3\x84",
+                                              "\xe2\x80\x93 \xe6\x97\xa5\xe6\x9c\xac",
+                                              "\xf0\x9f\x98\x80",
+                                              "\xe2\x80\xae\xe2\x81\xa6",
+                                              "\xf3\xa0\x80\x81",
+                                              "\x1b]0;\x07\n",
+                                              "\xc2\x85\xc2\x9b\xef\xbb\xbf"};
+  const char *value = values[_i];
+  numann_config *c = parse(sample);
+  nu_store_remove(c, "data.drop");
+  nu_entry *entry = nu_store_add(c, "data.drop", "here");
+  nu_text text = {0};
+  ck_assert(entry && nu_entry_add(entry, value, strlen(value)));
+  nu_config_write(c, NU_CONFIG_RUN, &text);
+  ck_assert(nu_is_utf8(nu_text_view(&text)));
+  numann_config *again = parse(nu_text_view(&text));
+  ck_assert_str_eq(nu_config_item(again, "data.drop", 0), value);
+  nu_text_clear(&text);
+  numann_config_destroy(again);
   numann_config_destroy(c);
 }
 END_TEST
@@ -457,6 +485,7 @@ static Suite *config_suite(void) {
                       sizeof bad / sizeof *bad);
   tcase_add_test(tests, values_are_read_as_written_and_defaults_filled);
   tcase_add_test(tests, the_written_config_reads_back_the_same);
+  tcase_add_loop_test(tests, values_of_every_script_read_back_the_same, 0, SCRIPTS);
   tcase_add_loop_test(tests, set_checks_like_the_file_and_spoils_nothing, 0,
                       sizeof sets / sizeof *sets);
   tcase_add_test(tests, set_values_are_seen);

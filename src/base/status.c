@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/status.h"
 
-#include <stdio.h>
-
+#include "base/text.h"
 #include "numann/version.h"
 
 #include "build_config.h"
@@ -27,7 +26,7 @@ const char *numann_version(void) { return PACKAGE_VERSION; }
 numann_status nu_vfail(numann_error *err, numann_status status, const char *format, va_list args) {
   if (err) {
     err->status = status;
-    vsnprintf(err->message, sizeof err->message, format, args);
+    nu_show_vformat(err->message, sizeof err->message, format, args);
   }
   return status;
 }

@@ -170,7 +170,7 @@ static numann_status first_valid(nu_saved *out, bool *found, const char *folder,
     if (*found) return NUMANN_OK;
     if (status != NUMANN_ERR_MODEL) return nu_fail(err, status, "%s", why.message);
     if (rejected) nu_text_addf(rejected, "%s\n", why.message);
-    if (i == 0) snprintf(newest, sizeof newest, "%.500s", why.message);
+    if (i == 0) nu_show_format(newest, sizeof newest, "%s", why.message);
   }
   return all->n > 0 ? none_valid(folder, all->n, newest, err) : NUMANN_OK;
 }

@@ -47,7 +47,7 @@ json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[16
   /* Without memory jansson reports whatever it tripped over: ask for some to find out. */
   void *probe = nu_alloc(1, n);
   *offset = error.position > 0 ? (size_t)error.position : 0;
-  snprintf(reason, 160, "%.150s", probe ? error.text : "");
+  nu_show_format(reason, 160, "%s", probe ? error.text : "");
   free(probe);
   return NULL;
 }

@@ -16,8 +16,10 @@
 static numann_status bad(const nu_tensor_file *file, const char *key, const char *expected,
                          numann_error *err) {
   const char *text = nu_tensor_file_text(file, key);
-  return nu_tensor_file_fail(file, AT, err, "metadata %s is '%.60s', %s was expected", key,
-                             text ? text : "missing", expected);
+  char shown[NU_EXCERPT];
+  if (!text) text = "missing";
+  return nu_tensor_file_fail(file, AT, err, "metadata %s is '%s', %s was expected", key,
+                             nu_excerpt(text, strlen(text), shown), expected);
 }
 
 static numann_status get_count(const nu_tensor_file *file, const char *key, uint64_t *out,
@@ -76,15 +78,14 @@ static numann_status check_versions(const nu_tensor_file *file, numann_error *er
   NU_TRY(get_count(file, "numerics_version", &numerics, err));
   if (numerics == NUMANN_NUMERICS_VERSION) return NUMANN_OK;
   const char *text = nu_tensor_file_text(file, "numann_version");
-  char version[32];
-  snprintf(version, sizeof version, "%.31s", text ? text : "?");
-  nu_make_printable(version);
+  char version[NU_EXCERPT];
+  if (!text) text = "?";
   return nu_fail(err, NUMANN_ERR_MODEL,
                  "%s: written by numann %s with numerics version %llu, this is %s with %d: sums "
                  "are formed in another order, so training cannot go on to the same bits; use the "
                  "numann that wrote it, or train anew",
-                 file->path, version, (unsigned long long)numerics, numann_version(),
-                 NUMANN_NUMERICS_VERSION);
+                 file->path, nu_excerpt(text, strlen(text), version), (unsigned long long)numerics,
+                 numann_version(), NUMANN_NUMERICS_VERSION);
 }
 
 /* Layers as the file tells them. */

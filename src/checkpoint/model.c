@@ -153,6 +153,7 @@ size_t numann_model_describe(const numann_model *model, char *text, size_t size)
   size_t length = out.failed ? 0 : out.length;
   if (size) {
     size_t n = length < size ? length : size - 1;
+    while (n < length && n > 0 && ((unsigned char)out.data[n] & 0xc0) == 0x80) n--;
     memcpy(text, nu_text_view(&out), n);
     text[n] = '\0';
   }

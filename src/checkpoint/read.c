@@ -18,20 +18,13 @@
 
 #define CHUNK 65536
 
-void nu_make_printable(char *text) {
-  for (unsigned char *c = (unsigned char *)text; *c; c++) {
-    if (*c < 0x20 || *c == 0x7f) *c = '?';
-  }
-}
-
 numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, numann_error *err,
                                   const char *format, ...) {
   char what[512];
   va_list args;
   va_start(args, format);
-  vsnprintf(what, sizeof what, format, args);
+  nu_show_vformat(what, sizeof what, format, args);
   va_end(args);
-  nu_make_printable(what);
   return nu_fail(err, NUMANN_ERR_MODEL,
                  "%s@%llu: %s; use another copy, or an older checkpoint of the run", file->path,
                  (unsigned long long)offset, what);
@@ -116,10 +109,12 @@ static numann_status check_metadata(nu_tensor_file *file, numann_error *err) {
     return nu_tensor_file_fail(file, 8, err, "no %s: not a file of numann", NU_METADATA);
   }
   const char *key;
+  char shown[NU_EXCERPT];
   json_t *value;
   json_object_foreach(file->metadata, key, value) {
     if (!json_is_string(value)) {
-      return nu_tensor_file_fail(file, 8, err, "metadata %.100s is not a string", key);
+      return nu_tensor_file_fail(file, 8, err, "metadata %s is not a string",
+                                 nu_excerpt(key, strlen(key), shown));
     }
   }
   return NUMANN_OK;
@@ -146,7 +141,7 @@ static numann_status check_header_crc(const nu_tensor_file *file, const char *te
   if (strcmp(digits, stored) == 0 && memcmp(digits, place + sizeof key - 1, 8) == 0) {
     return NUMANN_OK;
   }
-  return nu_tensor_file_fail(file, 8, err, "the header's checksum is %s, %.8s was written: damaged",
+  return nu_tensor_file_fail(file, 8, err, "the header's checksum is %s, %s was written: damaged",
                              digits, stored);
 }
 
@@ -212,11 +207,12 @@ static numann_status check_cover(const nu_tensor_file *file, numann_error *err) 
   for (size_t i = 0; i < file->n; i++) {
     const nu_tensor_entry *entry = &file->entries[i];
     if (entry->begin != next) {
+      char shown[NU_EXCERPT];
       return nu_tensor_file_fail(file, file->data + next, err,
-                                 "%.100s begins at %llu of the data, %llu expected: a gap or "
+                                 "%s begins at %llu of the data, %llu expected: a gap or "
                                  "overlap",
-                                 entry->name, (unsigned long long)entry->begin,
-                                 (unsigned long long)next);
+                                 nu_excerpt(entry->name, strlen(entry->name), shown),
+                                 (unsigned long long)entry->begin, (unsigned long long)next);
     }
     next = entry->end;
   }
@@ -235,13 +231,16 @@ static numann_status read_entries(nu_tensor_file *file, numann_error *err) {
   file->entries = nu_alloc(n, sizeof *file->entries);
   if (!file->entries) return nu_fail_memory(err, n * sizeof *file->entries, "a file's header");
   const char *name;
+  char shown[NU_EXCERPT];
   json_t *value;
   json_object_foreach(file->header, name, value) {
     if (value == file->metadata) continue;
     nu_tensor_entry *entry = &file->entries[file->n++];
     entry->name = name;
     const char *wrong = get_entry(value, entry);
-    if (wrong) return nu_tensor_file_fail(file, 8, err, "tensor %.100s: %s", name, wrong);
+    if (wrong)
+      return nu_tensor_file_fail(file, 8, err, "tensor %s: %s",
+                                 nu_excerpt(name, strlen(name), shown), wrong);
   }
   if (n > 0) qsort(file->entries, n, sizeof *file->entries, by_offset);
   return check_cover(file, err);
@@ -311,9 +310,10 @@ numann_status nu_tensor_file_read(const nu_tensor_file *file, size_t index, nu_t
                                   numann_error *err) {
   const nu_tensor_entry *entry = &file->entries[index];
   uint64_t offset = file->data + entry->begin;
+  char shown[NU_EXCERPT];
   if (strcmp(entry->name, tensor->name) != 0) {
-    return nu_tensor_file_fail(file, offset, err, "tensor %.100s, %s was expected here",
-                               entry->name, tensor->name);
+    return nu_tensor_file_fail(file, offset, err, "tensor %s, %s was expected here",
+                               nu_excerpt(entry->name, strlen(entry->name), shown), tensor->name);
   }
   if (!same_shape(entry, tensor)) {
     return nu_tensor_file_fail(file, offset, err,
@@ -324,9 +324,9 @@ numann_status nu_tensor_file_read(const nu_tensor_file *file, size_t index, nu_t
   NU_TRY(read_data(file, offset, tensor->data, count * size, digits, err));
   const char *stored = json_string_value(json_object_get(file->checksums, tensor->name));
   if (!stored || strcmp(stored, digits) != 0) {
-    return nu_tensor_file_fail(file, offset, err,
-                               "%s: its checksum is %s, %.8s was written: damaged", tensor->name,
-                               digits, stored ? stored : "none");
+    if (!stored) stored = "none";
+    return nu_tensor_file_fail(file, offset, err, "%s: its checksum is %s, %s was written: damaged",
+                               tensor->name, digits, nu_excerpt(stored, strlen(stored), shown));
   }
   nu_little_endian(tensor->data, count, size);
   size_t wrong = nu_tensor_first_wrong(tensor);

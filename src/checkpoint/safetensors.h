@@ -87,10 +87,6 @@ const char *nu_tensor_file_text(const nu_tensor_file *file, const char *key);
 numann_status nu_tensor_file_read(const nu_tensor_file *file, size_t index, nu_tensor *tensor,
                                   numann_error *err);
 
-/* Replace control characters: a text from a file must not break the one line of a message, nor
- * reach the terminal. */
-void nu_make_printable(char *text);
-
 /* "path@offset: what; use ...": NUMANN_ERR_MODEL. */
 numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, numann_error *err,
                                   const char *format, ...) __attribute__((format(printf, 4, 5)));

@@ -25,9 +25,9 @@ static void print_line(const char *prefix, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
 static void print_line(const char *prefix, const char *format, va_list args) {
-  fputs(prefix, stderr);
-  vfprintf(stderr, format, args);
-  fputc('\n', stderr);
+  char line[NU_LINE];
+  nu_show_vformat(line, sizeof line, format, args);
+  fprintf(stderr, "%s%s\n", prefix, line);
 }
 
 void nu_note(const nu_arguments *args, const char *format, ...) {

@@ -100,7 +100,10 @@ static void add_names(const char *label, char *const *names, size_t n, nu_text *
   const size_t most = 20;
   if (n == 0 || !names) return;
   nu_text_addf(out, "%-12s", label);
-  for (size_t i = 0; i < n && i < most; i++) nu_text_addf(out, "%s%s", i > 0 ? ", " : "", names[i]);
+  for (size_t i = 0; i < n && i < most; i++) {
+    nu_text_add(out, i > 0 ? ", " : "");
+    nu_text_add_shown(out, names[i]);
+  }
   if (n > most) nu_text_addf(out, " ... (%zu)", n);
   nu_text_add(out, "\n");
 }
@@ -126,7 +129,9 @@ static void add_plan(const facts *f, nu_text *out) {
 }
 
 static void write_table(const facts *f, nu_text *out) {
-  nu_text_addf(out, "%-12s%s\nnetwork     ", f->kind, f->path);
+  nu_text_addf(out, "%-12s", f->kind);
+  nu_text_add_shown(out, f->path);
+  nu_text_add(out, "\nnetwork     ");
   nu_network_describe(f->network, out);
   nu_text_addf(out, "\nloss        %s\n", nu_loss_name(f->network->loss));
   if (f->sha256[0] != '\0') nu_text_addf(out, "sha256      %s\n", f->sha256);
@@ -134,7 +139,8 @@ static void write_table(const facts *f, nu_text *out) {
   if (f->progress) add_progress(f->progress, out);
   if (f->plan) add_plan(f, out);
   add_layers(f->network, out);
-  nu_text_addf(out, "\n%s", f->config_text);
+  nu_text_add(out, "\n");
+  nu_text_add_shown_lines(out, f->config_text);
 }
 
 static numann_status print_facts(const facts *f, const nu_arguments *args, numann_error *err) {

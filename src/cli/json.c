@@ -2,6 +2,7 @@
 #include "cli/json.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 
 /* Into the innermost open object or array; NULL (memory refused, or not UTF-8) becomes null. */
@@ -25,13 +26,33 @@ static int append(const char *bytes, size_t n, void *text) {
   return ((nu_text *)text)->failed ? -1 : 0;
 }
 
+/* Outside its strings JSON is ASCII: what a terminal must not see stands in a string. */
+static void add_unit(nu_text *out, uint32_t unit) { nu_text_addf(out, "\\u%04" PRIx32, unit); }
+
+static void add_shown(nu_text *out, const char *text) {
+  uint32_t code;
+  for (size_t n; (n = nu_utf8_code(text, &code)) > 0; text += n) {
+    if (nu_is_shown(code)) {
+      nu_text_append(out, text, n);
+    } else if (code <= 0xffff) {
+      add_unit(out, code);
+    } else {
+      add_unit(out, 0xd800 + ((code - 0x10000) >> 10));
+      add_unit(out, 0xdc00 + ((code - 0x10000) & 0x3ff));
+    }
+  }
+}
+
 void nu_json_close(nu_json *json, char bracket) {
+  nu_text raw = {0};
   assert(json->depth > 0 && (bracket == '}' || bracket == ']'));
   (void)bracket;
   if (--json->depth > 0) return;
-  if (json_dump_callback(json->open[0], append, &json->text, JSON_REAL_PRECISION(17)) != 0) {
+  if (json_dump_callback(json->open[0], append, &raw, JSON_REAL_PRECISION(17)) != 0) {
     json->text.failed = true;
   }
+  add_shown(&json->text, nu_text_view(&raw));
+  nu_text_clear(&raw);
   json_decref(json->open[0]);
 }
 

@@ -280,7 +280,9 @@ static void add_machine(const outlook *o, nu_text *out) {
 
 static void add_choice(const outlook *o, nu_text *out) {
   const nu_plan *plan = &o->plan.plan;
-  nu_text_addf(out, "plan     %s: ", o->subject);
+  nu_text_add(out, "plan     ");
+  nu_text_add_shown(out, o->subject);
+  nu_text_add(out, ": ");
   add_plural(out, plan->threads, "thread");
   nu_text_addf(out, ", %s, ", nu_strategy_name(plan->strategy));
   add_plural(out, plan->groups, "group");

@@ -173,7 +173,8 @@ static numann_status announce_placement(run *r, numann_error *err) {
   nu_placement_draw(&r->plan->plan, r->network, training_bytes(r->data), &text);
   nu_text_add(&text, "\nfound        ");
   nu_add_place_report(&text, &r->placed);
-  nu_note(r->args, "the placement:\n%s", nu_text_view(&text));
+  nu_note(r->args, "the placement:");
+  if (!nu_given(r->args, NU_OPTION_QUIET)) fprintf(stderr, "%s\n", nu_text_view(&text));
   nu_text_clear(&text);
   return NUMANN_OK;
 }

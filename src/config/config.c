@@ -216,7 +216,7 @@ numann_status nu_config_fail(const numann_config *config, const char *key, numan
   char what[768];
   va_list args;
   va_start(args, format);
-  vsnprintf(what, sizeof what, format, args);
+  nu_show_vformat(what, sizeof what, format, args);
   va_end(args);
   const nu_entry *entry = nu_store_first(config, key);
   return nu_fail(err, NUMANN_ERR_CONFIG, "%s: %s: %s", entry ? entry->place : config->name, key,

@@ -26,6 +26,7 @@ static const char *place_of(const reader *r, yaml_mark_t mark, char place[PLACE]
   const char *name = r->source->place;
   size_t length = strlen(name), most = PLACE - 64;
   if (length > most) name += length - most;
+  while (((unsigned char)*name & 0xc0) == 0x80) name++; /* no half of a character */
   if (r->source->fixed_place) snprintf(place, PLACE, "%s", name);
   else snprintf(place, PLACE, "%s:%zu:%zu", name, mark.line + 1, mark.column + 1);
   return place;
@@ -37,7 +38,7 @@ static numann_status fail_at(const reader *r, yaml_mark_t mark, const char *form
   char place[PLACE], what[480];
   va_list args;
   va_start(args, format);
-  vsnprintf(what, sizeof what, format, args);
+  nu_show_vformat(what, sizeof what, format, args);
   va_end(args);
   return nu_fail(r->err, NUMANN_ERR_CONFIG, "%s: %s", place_of(r, mark, place), what);
 }

@@ -1,6 +1,6 @@
 /* The effective config as YAML, the comparison for a resume, and the reference of all keys.
  * SPDX-License-Identifier: MIT */
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,33 +19,22 @@ static bool is_layer_key(const nu_key *key) {
 
 /* ---- values */
 
-/* Characters that YAML refuses as they stand, or takes for the end of a line, as \uXXXX: controls,
- * U+0080 to U+009F, U+2028, U+2029, U+FEFF, U+FFFE and U+FFFF. Returns their bytes, 0 for others.
- */
-static size_t write_escaped(const unsigned char *c, nu_text *out) {
-  unsigned code = c[0];
-  size_t n = 1;
-  if (c[0] == 0xc2 && c[1] < 0xa0) {
-    code = c[1];
-    n = 2;
-  } else if (c[0] == 0xe2 || c[0] == 0xef) {
-    code = (c[0] & 0x0fu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
-    n = 3;
-  }
-  bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  bool special =
-      code == 0x2028 || code == 0x2029 || code == 0xfeff || code == 0xfffe || code == 0xffff;
-  if (!control && !special) return 0;
-  nu_text_addf(out, "\\u%04x", code);
+/* As \uXXXX: characters that YAML refuses as they stand or takes for the end of a line, and others
+ * that no terminal should see. Returns their bytes, 0 for all others. */
+static size_t write_escaped(const char *c, nu_text *out) {
+  uint32_t code;
+  size_t n = nu_utf8_code(c, &code);
+  if (n == 0 || nu_is_shown(code)) return 0;
+  nu_text_addf(out, code <= 0xffff ? "\\u%04" PRIx32 : "\\U%08" PRIx32, code);
   return n;
 }
 
 static void write_quoted(const char *value, nu_text *out) {
   nu_text_add(out, "\"");
-  for (const unsigned char *c = (const unsigned char *)value; *c;) {
+  for (const char *c = value; *c;) {
     size_t escaped = write_escaped(c, out);
     if (!escaped && (*c == '"' || *c == '\\')) nu_text_add(out, "\\");
-    if (!escaped) nu_text_append(out, (const char *)c, 1);
+    if (!escaped) nu_text_append(out, c, 1);
     c += escaped ? escaped : 1;
   }
   nu_text_add(out, "\"");

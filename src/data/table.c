@@ -144,7 +144,7 @@ void nu_table_fill(nu_table *table, size_t at, const nu_table *from, const uint3
 }
 
 const char *nu_table_place(const nu_table *table, uint64_t place, char *text, size_t size) {
-  snprintf(text, size, "%s%c%" PRIu64, table->name, table->by_line ? ':' : '@', place);
+  nu_show_format(text, size, "%s%c%" PRIu64, table->name, table->by_line ? ':' : '@', place);
   return text;
 }
 

@@ -76,7 +76,9 @@ static void draw_details(hwloc_obj_t object, nu_text *out) {
     nu_text_add(out, "  ");
     nu_text_add_bytes(out, bytes);
   }
-  if (model) nu_text_addf(out, "  %s", model);
+  if (!model) return;
+  nu_text_add(out, "  ");
+  nu_text_add_shown(out, model);
 }
 
 /* The node whose memory the usable cores of `node` use, -1 where it has none. */

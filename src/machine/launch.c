@@ -34,7 +34,7 @@ static bool say(const scene *s, const char *format, ...) __attribute__((format(p
 static bool say(const scene *s, const char *format, ...) {
   va_list list;
   va_start(list, format);
-  vsnprintf(s->message, NU_LAUNCH_MESSAGE, format, list);
+  nu_show_vformat(s->message, NU_LAUNCH_MESSAGE, format, list);
   va_end(list);
   return true;
 }

@@ -241,7 +241,7 @@ static void copy_model(const nu_view *v, nu_machine *machine) {
   hwloc_obj_t root = hwloc_get_root_obj(v->topology);
   const char *model = package ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
   if (!model) model = hwloc_obj_get_info_by_name(root, "CPUModel");
-  if (model) snprintf(machine->model, sizeof machine->model, "%s", model);
+  if (model) nu_show_format(machine->model, sizeof machine->model, "%s", model);
 }
 
 /* Where hwloc knows no cores, as on some virtual machines, processing units stand for them. */

@@ -112,7 +112,7 @@ const char *nu_rates_origin_name(nu_rates_origin origin) {
 /* ---- where they come from */
 
 static void say_shipped(nu_calibration *c, const char *why) {
-  snprintf(c->why, sizeof c->why, "as shipped for %s: %s", c->rates.isa, why);
+  nu_show_format(c->why, sizeof c->why, "as shipped for %s: %s", c->rates.isa, why);
 }
 
 static void say_kept(nu_calibration *c, double age, const char *path) {
@@ -123,8 +123,8 @@ static void say_kept(nu_calibration *c, double age, const char *path) {
   size_t u = 0;
   while (u < 3 && age < units[u].seconds) u++;
   size_t n = age < 1.0 ? 0 : (size_t)(age / units[u].seconds);
-  snprintf(c->why, sizeof c->why, "measured %zu %s%s ago, kept in %s", n, units[u].unit,
-           n == 1 ? "" : "s", path);
+  nu_show_format(c->why, sizeof c->why, "measured %zu %s%s ago, kept in %s", n, units[u].unit,
+                 n == 1 ? "" : "s", path);
 }
 
 /* Those of the file, if there is one; else those shipped. */
@@ -156,18 +156,19 @@ static void use_measured(nu_calibration *c, const char *path, const nu_machine *
   numann_error flaw;
   size_t used = strlen(c->why);
   if (measure(&rates, machine, &flaw) != NUMANN_OK) {
-    snprintf(c->why + used, sizeof c->why - used, "; measuring them anew failed: %s", flaw.message);
+    nu_show_format(c->why + used, sizeof c->why - used, "; measuring them anew failed: %s",
+                   flaw.message);
     return;
   }
   c->rates = rates;
   c->origin = NU_RATES_MEASURED;
   if (!path) {
-    snprintf(c->why, sizeof c->why,
-             "measured now; not kept, as neither XDG_CACHE_HOME nor HOME says where");
+    nu_show_format(c->why, sizeof c->why,
+                   "measured now; not kept, as neither XDG_CACHE_HOME nor HOME says where");
   } else if (nu_calibration_write(&rates, path, machine, &flaw) == NUMANN_OK) {
-    snprintf(c->why, sizeof c->why, "measured now, kept in %s", path);
+    nu_show_format(c->why, sizeof c->why, "measured now, kept in %s", path);
   } else {
-    snprintf(c->why, sizeof c->why, "measured now; not kept: %s", flaw.message);
+    nu_show_format(c->why, sizeof c->why, "measured now; not kept: %s", flaw.message);
   }
 }
 

@@ -44,7 +44,7 @@ __attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, co
   if (used) used += (size_t)snprintf(plan->note + used, sizeof plan->note - used, "; ");
   va_start(args, format);
   if (used < sizeof plan->note)
-    vsnprintf(plan->note + used, sizeof plan->note - used, format, args);
+    nu_show_vformat(plan->note + used, sizeof plan->note - used, format, args);
   va_end(args);
 }
 

@@ -132,19 +132,12 @@ bool nu_utf8_wanted(void) {
   return false;
 }
 
-static bool is_shown(uint32_t code) {
-  bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
-  bool reorders = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  return !control && !reorders && code != 0xfffe && code != 0xffff && code != 0x2028 &&
-         code != 0x2029;
-}
-
 uint32_t nu_utf8_next(const char **text) {
   uint32_t code = 0;
   if (!**text) return 0;
   size_t n = nu_utf8_code(*text, &code);
   *text += n ? n : 1;
-  return n && is_shown(code) ? code : 0xfffd;
+  return n && nu_is_shown(code) ? code : 0xfffd;
 }
 
 void nu_utf8_add(nu_text *out, uint32_t code) {

@@ -30,9 +30,9 @@ typedef struct place {
 static numann_status fail_value(const place *at, const nu_column *column, const char *text,
                                 size_t n) {
   static const char *const expected[] = {"a count", "a number or nothing", "a flag"};
-  return nu_fail(at->err, NUMANN_ERR_DATA, "%s:%zu: %s is '%.*s', %s is expected; " REMEDY,
-                 at->path, at->line, column->name, (int)(n < 40 ? n : 40), text,
-                 expected[column->kind]);
+  char shown[NU_EXCERPT];
+  return nu_fail(at->err, NUMANN_ERR_DATA, "%s:%zu: %s is '%s', %s is expected; " REMEDY, at->path,
+                 at->line, column->name, nu_excerpt(text, n, shown), expected[column->kind]);
 }
 
 static void set_field(numann_epoch *row, const nu_column *column, const void *value, size_t size) {
@@ -82,6 +82,7 @@ static numann_status parse_csv(const place *at, const char *line, size_t n, numa
 
 static numann_status check_header(const place *at, const char *line, size_t n) {
   nu_text header = {0};
+  char shown[NU_EXCERPT];
   nu_metrics_header(&header);
   bool failed = header.failed;
   bool same = !failed && n + 1 == header.length && memcmp(line, header.data, n) == 0;
@@ -89,8 +90,8 @@ static numann_status check_header(const place *at, const char *line, size_t n) {
   if (failed) return nu_fail_memory(at->err, n, at->path);
   if (same) return NUMANN_OK;
   return nu_fail(at->err, NUMANN_ERR_DATA,
-                 "%s:1: '%.*s' is not the header of numann's metrics; " REMEDY, at->path,
-                 (int)(n < 40 ? n : 40), line);
+                 "%s:1: '%s' is not the header of numann's metrics; " REMEDY, at->path,
+                 nu_excerpt(line, n, shown));
 }
 
 /* ---- JSON */
