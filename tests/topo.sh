@@ -115,7 +115,7 @@ core:0|'core:0' is no description that hwloc understands
 cores:2 pu:2|'cores:2 pu:2' is no description that hwloc understands
 core:2x pu:2|'core:2x pu:2' is no description that hwloc understands
 pu:2 core:2|'pu:2 core:2' is no description that hwloc understands
-core:9999 pu:9|more than 8192 hardware threads or 1024 NUMA nodes
+core:9999 pu:9|more than 4096 hardware threads or 1024 NUMA nodes
 END
 check "this machine in the place of another is refused" with 2 HWLOC_THISSYSTEM=1 -- topo --topology 'core:2 pu:1'
 check "and the variable is named" has err 'is HWLOC_THISSYSTEM set?'

@@ -219,8 +219,8 @@ static void draw_limits(const nu_machine *machine, nu_text *out) {
   nu_text_addf(out, "\nthreads  up to %zu\n", machine->threads_limit);
 }
 
-static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *out,
-                          numann_error *err) {
+numann_status nu_view_draw(const nu_view *v, const nu_machine *machine, nu_text *out,
+                           numann_error *err) {
   drawing d = {v, machine, out};
   draw_object(&d, hwloc_get_root_obj(v->topology), 0);
   nu_text_add(out, "(# may be used, . may not)\n");
@@ -228,16 +228,4 @@ static numann_status draw(const nu_view *v, const nu_machine *machine, nu_text *
   draw_distances(v, out);
   draw_limits(machine, out);
   return out->failed ? nu_fail_memory(err, out->length, "the drawing") : NUMANN_OK;
-}
-
-numann_status nu_machine_draw_from(nu_machine *machine, const nu_machine_source *source,
-                                   nu_text *out, numann_error *err) {
-  nu_view v;
-  *machine = (nu_machine){0};
-  numann_status status = nu_view_open(&v, source, err);
-  if (status == NUMANN_OK) status = nu_view_model(&v, source, machine, err);
-  if (status == NUMANN_OK) status = draw(&v, machine, out, err);
-  nu_view_close(&v);
-  if (status != NUMANN_OK) nu_machine_clear(machine);
-  return status;
 }

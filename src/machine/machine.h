@@ -79,7 +79,8 @@ typedef struct nu_machine_source {
 } nu_machine_source;
 
 /* nu_machine_detect from a source. NUMANN_ERR_CONFIG when hwloc cannot make a machine of
- * the description. */
+ * the description, which is read in a process of its own: others' files crash hwloc, or take its
+ * time and memory. */
 numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
                                      numann_error *err);
 

@@ -280,21 +280,6 @@ numann_status nu_view_model(const nu_view *v, const nu_machine_source *source, n
   return status;
 }
 
-numann_status nu_machine_detect_from(nu_machine *machine, const nu_machine_source *source,
-                                     numann_error *err) {
-  *machine = (nu_machine){0};
-  nu_view v;
-  numann_status status = nu_view_open(&v, source, err);
-  if (status == NUMANN_OK) status = nu_view_model(&v, source, machine, err);
-  nu_view_close(&v);
-  return status;
-}
-
-numann_status nu_machine_detect(nu_machine *machine, numann_error *err) {
-  static const nu_machine_source this_machine = {.topology = NULL, .root = ""};
-  return nu_machine_detect_from(machine, &this_machine, err);
-}
-
 void nu_machine_clear(nu_machine *machine) {
   free(machine->processors);
   free(machine->nodes);

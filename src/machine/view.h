@@ -1,5 +1,5 @@
 /* A topology as hwloc has loaded it, for topology.c and draw.c. SPDX-License-Identifier: MIT
- * These three are the only files that use hwloc. */
+ * These three are the only files that use hwloc; look.c calls them. */
 #ifndef NU_MACHINE_VIEW_H
 #define NU_MACHINE_VIEW_H
 
@@ -23,6 +23,10 @@ void nu_view_close(nu_view *view);
 /* The machine that it shows, limits included; cleared after a failure. */
 numann_status nu_view_model(const nu_view *view, const nu_machine_source *source,
                             nu_machine *machine, numann_error *err);
+
+/* It as a tree of text lines, as nu_machine_draw_from says. */
+numann_status nu_view_draw(const nu_view *view, const nu_machine *machine, nu_text *out,
+                           numann_error *err);
 
 bool nu_view_may_use(const nu_view *view, hwloc_obj_t object);
 /* The next object of a type, from NULL on; NULL at the end. */
