@@ -186,8 +186,9 @@ config 'path: rows.csv, target: "t\u202e"' "" >two.yaml
 shown "train" train two.yaml --out "$folder" --explain-placement
 check "has trained" test -f "$folder/model.safetensors"
 shown "train once more" train two.yaml --out "$folder"
-shown "resume" train --resume "$folder"
-shown "resume, longer" train --resume "$folder" --set train.epochs=3
+shown "resume" train two.yaml --resume --out "$folder"
+shown "resume, longer" train two.yaml --resume --out "$folder" --set train.epochs=3
+check "goes on" tells 'going on from step'
 is_json() { ! command -v python3 >/dev/null 2>&1 || python3 -c "import json, sys; found = json.load(open('out')); assert $1"; }
 shown "info" info "$folder"
 shown "info --json" info "$folder" --json
@@ -205,22 +206,44 @@ check "answers are data: names as they are" grep -a -q "$(printf 'probability_y\
 for file in metrics.csv metrics.jsonl config.yaml; do
   cp -R "$folder" spoilt-run
   [ ! -f "spoilt-run/$file" ] || printf '%s\n' "$worst" >>"spoilt-run/$file"
-  shown "$file with a strange end" train --resume spoilt-run --set train.epochs=4
-  cp "$folder/$file" kept 2>/dev/null
-  printf '%s\n' "$worst" >"spoilt-run/$file"
-  shown "$file that is none" train --resume spoilt-run --set train.epochs=5
+  shown "$file with a strange end" train two.yaml --resume --out spoilt-run --set train.epochs=4
+  [ ! -f "spoilt-run/$file" ] || printf '%s\n' "$worst" >"spoilt-run/$file"
+  shown "$file that is none" train two.yaml --resume --out spoilt-run --set train.epochs=5
   rm -rf spoilt-run
 done
 cp -R "$folder" spoilt-run
 for file in spoilt-run/checkpoints/* spoilt-run/model.safetensors; do
   [ ! -f "$file" ] || { printf '%s' "$worst" | dd of="$file" bs=1 seek=200 conv=notrunc 2>/dev/null; }
 done
-shown "damaged checkpoints" train --resume spoilt-run --set train.epochs=6
+shown "damaged checkpoints" train two.yaml --resume --out spoilt-run --set train.epochs=6
+check "are told of" tells 'checkpoint passed over'
 shown "a damaged model" info spoilt-run
 printf '\100\000\000\000\000\000\000\000{"%s":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}%60s' "$text" x >a.safetensors
 shown "a model of others" info a.safetensors
 
 # ---- other files that are read
+measured() { run 0 plan --row mnist --threads auto --set parallel.calibration=refresh; }
+XDG_CACHE_HOME="$work/cache$text$broken"
+check "rates are measured" measured
+check "and their file's name is clean" is_clean out
+find "$XDG_CACHE_HOME" -type f >kept
+while IFS= read -r file; do
+  cp "$file" rates.json
+  for rates in "$worst" "{\"$text\": 1}" "$(sed "s/\"host\": \"[^\"]*/&$text/" rates.json)"; do
+    printf '%s\n' "$rates" >"$file"
+    shown "a file of rates" plan --row mnist
+  done
+done <kept
+check "rates of others are told of" test -s kept
+"$NUMANN" train two.yaml --out held --quiet --set train.epochs=1000000000 >held.out 2>&1 &
+holder=$!
+tries=0
+until [ -s held/lock ] || [ $tries -eq 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+printf '%s' "$worst" >held/lock
+shown "a lock with a strange text" train two.yaml --resume --out held
+check "tells who has it" tells 'in use by'
+kill -KILL $holder
+wait $holder 2>killed
 sed "s|\(<object type=\"Package\"[^>]*>\)|\1<info name=\"CPUModel\" value=\"$c1$turned\"/>|" "$srcdir/tests/topologies/cpuset.xml" >"$text.xml"
 shown "topo of a file" topo --topology "$text.xml"
 check "with the model" tells '\u009b31m\u202edesrever'

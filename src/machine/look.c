@@ -1,9 +1,9 @@
 /* Looking at a machine: at this one, or at one that others describe. SPDX-License-Identifier: MIT
  *
  * hwloc believes a description: numbers of processors of billions take gigabytes, sets that are
- * missing crash it. A description is therefore read in a process of its own, with limits of time and
- * memory, which sends back what it has seen. It is forked, uses no threads, and runs no handler of
- * the caller's. */
+ * missing crash it. A description is therefore read in a process of its own, with limits of time
+ * and memory, which sends back what it has seen. It is forked, uses no threads, and runs no handler
+ * of the caller's. */
 #include "build_config.h"
 
 #include <errno.h>
