@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "checkpoint/durable.h"
 #include "checkpoint_sample.h"
+#include "numann/version.h"
 
 static const size_t small[] = {2, 2, 1};
 static const size_t large[] = {20, 30, 7, 4};
@@ -83,7 +85,7 @@ START_TEST(optional_blocks_stay_absent) {
   char *path = sample_path(folder, "ck");
   nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5), again;
   float **blocks[] = {&saved.state.arrays[1], &saved.state.best, &saved.state.arrays[0]};
-  static const char *const methods[] = {"momentum", "rmsprop", "sgd"};
+  static const char *const methods[] = {"momentum", "nesterov", "sgd"};
   for (size_t i = 0; i < 3; i++) {
     free(*blocks[i]);
     *blocks[i] = NULL;
@@ -198,16 +200,19 @@ START_TEST(resume_falls_back_and_says_why) {
   nu_saved saved, expected = sample_create(SAMPLE_CHECKPOINT, 3, large, 100);
   bool found;
   nu_text rejected = {0};
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, NU_FOR_ANSWERS, &rejected, &err),
+                   NUMANN_OK);
   ck_assert(!found);
   for (uint64_t step = 80; step <= 120; step += 20) write_step(path, step, 9);
   char *stray = sample_path(path, "ck-0500.safetensors");
   sample_write(stray, "x", 1); /* not a name of ours */
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, NU_FOR_ANSWERS, &rejected, &err),
+                   NUMANN_OK);
   ck_assert(found && saved.state.step == 120 && rejected.length == 0);
   nu_saved_clear(&saved);
   damage("checkpoints/ck-120.safetensors", -1);
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, NU_FOR_ANSWERS, &rejected, &err),
+                   NUMANN_OK);
   ck_assert(found && sample_equal(&saved, &expected));
   ck_assert_ptr_nonnull(strstr(nu_text_view(&rejected), "ck-120.safetensors@"));
   ck_assert_ptr_nonnull(strstr(nu_text_view(&rejected), "checksum"));
@@ -229,7 +234,8 @@ START_TEST(none_valid_is_an_error) {
   char *from = sample_path(path, "ck-8.safetensors"), *to = sample_path(path, "ck-9.safetensors");
   ck_assert_int_eq(rename(from, to), 0); /* a name that lies about the step */
   damage("checkpoints/ck-7.safetensors", 40);
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, &rejected, &err), NUMANN_ERR_MODEL);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, path, NU_FOR_ANSWERS, &rejected, &err),
+                   NUMANN_ERR_MODEL);
   ck_assert(!found);
   ck_assert_ptr_nonnull(strstr(err.message, "none of 2"));
   ck_assert_ptr_nonnull(strstr(err.message, "another step"));
@@ -237,6 +243,90 @@ START_TEST(none_valid_is_an_error) {
   nu_text_clear(&rejected);
   free(from);
   free(to);
+  free(path);
+}
+END_TEST
+
+/* ---- what a resume asks for */
+
+static void age(nu_saved *s) { s->numerics++; }
+static void step_otherwise(nu_saved *s) { s->state.method = nu_method_named("adamw"); }
+static void answer_otherwise(nu_saved *s) { s->network->layers[1].activation = NU_RELU; }
+static void widen(nu_saved *s) { s->network->layers[0].neurons = 31; }
+static void lose_best(nu_saved *s) {
+  free(s->state.best);
+  s->state.best = NULL;
+}
+static void end_early(nu_saved *s) {
+  s->state.finished = true;
+  s->state.best_epoch = s->state.epoch - 1;
+}
+static void misspell(nu_saved *s) { memcpy(strstr(s->config_text, "adam"), "adem", 4); }
+static void lose_layers(nu_saved *s) { strstr(s->config_text, "train")[-1] = '\0'; }
+
+static const struct {
+  void (*spoil)(nu_saved *saved);
+  const char *reason;
+} unfit[] = {
+    {age, "numerics version"},
+    {step_otherwise, "optimiser is not that of its config"},
+    {answer_otherwise, "layers are not those of its config"},
+    {widen, "layers are not those of its config"},
+    {lose_best, "go together"},
+    {end_early, "finished before"},
+    {misspell, "did you mean adam"},
+    {lose_layers, "its config"},
+};
+
+/* Each says of itself another thing than its config does. */
+START_TEST(a_resume_needs_what_the_config_says) {
+  static const char config[] =
+      "network: {layers: [{neurons: 30, activation: tanh}, {neurons: 7, activation: tanh}, "
+      "{neurons: 4, activation: softmax}]}\n"
+      "train: {loss: cross_entropy, optimizer: {name: adam}, early_stopping: {patience: 2}}\n";
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 20);
+  free(saved.config_text);
+  saved.config_text = nu_copy_text(config, sizeof config - 1);
+  saved.numerics = NUMANN_NUMERICS_VERSION;
+  ck_assert_msg(nu_saved_check_resume(&saved, "it", &err) == NUMANN_OK, "%s", err.message);
+  unfit[_i].spoil(&saved);
+  ck_assert_int_eq(nu_saved_check_resume(&saved, "it", &err), NUMANN_ERR_MODEL);
+  ck_assert_msg(strstr(err.message, unfit[_i].reason), "%s", err.message);
+  ck_assert_msg(strncmp(err.message, "it: ", 4) == 0, "%s", err.message);
+  nu_saved_clear(&saved);
+}
+END_TEST
+
+/* By method the arrays that hold squares or lengths. */
+static const struct {
+  const char *method;
+  size_t array, n_arrays;
+} squares[] = {{"adam", 1, 2},    {"adamw", 1, 2},   {"amsgrad", 1, 3},
+               {"amsgrad", 2, 3}, {"rmsprop", 0, 1}, {"irprop", 0, 2}};
+
+START_TEST(a_negative_square_is_refused) {
+  char *path = sample_path(folder, "ck");
+  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, 5), again;
+  nu_state *state = &saved.state;
+  float *at = NULL;
+  state->method = nu_method_named(squares[_i].method);
+  for (size_t i = 0; i < 3; i++) {
+    if (i >= squares[_i].n_arrays) free(state->arrays[i]);
+    if (i >= squares[_i].n_arrays) state->arrays[i] = NULL;
+    else if (!state->arrays[i]) state->arrays[i] = nu_alloc(state->n_parameters, sizeof(float));
+    for (size_t p = 0; state->arrays[i] && p < state->n_parameters; p++)
+      state->arrays[i][p] = i == squares[_i].array ? fabsf(state->arrays[i][p]) : 0.5f;
+  }
+  at = &state->arrays[squares[_i].array][77];
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq(nu_saved_write(path, &saved, &err), NUMANN_OK);
+    numann_status status = nu_saved_read(&again, path, &err);
+    ck_assert_msg(status == (i ? NUMANN_ERR_MODEL : NUMANN_OK), "%s", err.message);
+    if (i) ck_assert_msg(strstr(err.message, "none below 0"), "%s", err.message);
+    nu_saved_clear(&again);
+    *at = -1e-30f;
+  }
+  nu_saved_clear(&saved);
   free(path);
 }
 END_TEST
@@ -458,6 +548,8 @@ int main(void) {
   tcase_add_test(files, names_must_be_utf8);
   tcase_add_test(files, data_sum_sees_every_number);
   tcase_add_test(files, durable_makes_folders_and_replaces_files_only);
+  tcase_add_loop_test(files, a_resume_needs_what_the_config_says, 0, sizeof unfit / sizeof *unfit);
+  tcase_add_loop_test(files, a_negative_square_is_refused, 0, sizeof squares / sizeof *squares);
   suite_add_tcase(suite, files);
   TCase *run = tcase_create("run");
   tcase_set_timeout(run, 60);

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint_sample.h"
+#include "numann/version.h"
 
 static const size_t small[] = {2, 2, 1};
 static const size_t large[] = {20, 30, 7, 4};
@@ -197,8 +198,7 @@ static const struct {
     {"newer format", "\"numann_format\":\"2\"", "\"numann_format\":\"3\"", 0, "format is '3'"},
     {"no format ever", "\"numann_format\":\"2\"", "\"numann_format\":\"0\"", 0, "format is '0'"},
     {"count with zeros", "\"numann_format\":\"2\"", "\"numann_format\":\"02\"", 0, "a count"},
-    {"other numerics", "\"numerics_version\":\"3\"", "\"numerics_version\":\"1\"", 0,
-     "numerics version 1"},
+    {"numerics no count", "\"numerics_version\":\"", "\"numerics_version\":\"v", 0, "a count"},
     {"unknown kind", "\"kind\":\"model\"", "\"kind\":\"muddle\"", 0, "kind is 'muddle'"},
     {"control characters", "\"kind\":\"model\"", "\"kind\":\"a\\nb\\u001b\"", 0,
      "kind is 'a\\x0ab\\x1b'"},
@@ -218,6 +218,10 @@ static const struct {
      "that numann knows"},
     {"kinds no list", "\\\"kinds\\\":[", "\\\"kinds\\\":{},\\\"x\\\":[", 0, "that numann knows"},
     {"dense with a rate", "[null,", "[\\\"0.5\\\",", 0, "that numann knows"},
+    {"more kinds than layers", "\\\"kinds\\\":[", "\\\"kinds\\\":[\\\"dense\\\",", 0,
+     "that numann knows"},
+    {"fewer rates", "[null,null]", "[null]", 0, "that numann knows"},
+    {"rates no list", "[null,null]", "null", 0, "that numann knows"},
     {"rate as a number", "[null,", "[5,", 0, "that numann knows"},
     {"unknown activation", "tanh", "tang", 0, "that numann knows"},
     {"unknown loss", "squared_error", "cubed_error", 0, "that numann knows"},
@@ -251,7 +255,22 @@ static const struct {
     {"\"epoch_loss\":\"40", "\"epoch_loss\":\"7ff0000000000000\",\"x\":\"", "finite"},
     {"\"epoch_loss\":\"40", "\"epoch_loss\":\"0x", "16 hexadecimal"},
     {"\"epoch_loss\":\"40", "\"epoch_loss\":\"4", "16 hexadecimal"},
-    {"\"finished\":\"true\"", "\"finished\":\"yes\"", "finished is 'yes'"},
+    {"\"epoch\":\"0\"", "\"epoch\":\"18446744073709551615\"", "no training stands there"},
+    {"\"epoch\":\"0\"", "\"epoch\":\"1\"", "no training stands there"},
+    {"\"batch\":\"5\"", "\"batch\":\"9223372036854775808\"", "no training stands there"},
+    {"\"batch\":\"5\"", "\"batch\":\"4\"", "no training stands there"},
+    {"\"step\":\"5\"", "\"step\":\"6\"", "no training stands there"},
+    {"\"step\":\"5\",\"epoch\":\"0\",\"batch\":\"5\"",
+     "\"step\":\"8\",\"epoch\":\"0\",\"batch\":\"8\"", "no training stands there"},
+    {"\"step\":\"5\",\"epoch\":\"0\",\"batch\":\"5\"",
+     "\"step\":\"7\",\"epoch\":\"1\",\"batch\":\"0\"", "epoch_loss is not 0"},
+    {"\"step\":\"5\",\"epoch\":\"0\"", "\"step\":\"12\",\"epoch\":\"1\"",
+     "best_epoch is 0 after 1"},
+    {"\"best_epoch\":\"0\"", "\"best_epoch\":\"1\"", "no training stands there"},
+    {"\"finished\":\"false\"", "\"finished\":\"true\"", "not better"},
+    {"\"config\":\"train:", "\"config\":\"trein:", "config:1:1: unknown key trein"},
+    {"\"config\":\"", "\"config\":\"}{", "config:1:1: not valid YAML"},
+    {"\"finished\":\"false\"", "\"finished\":\"yes\"", "finished is 'yes'"},
     {"optimizer.moment2.layers.0.weight\":{", "optimizer.moment3.layers.0.weight\":{",
      "was expected here"},
     {"\"optimizer\":\"adam\"", "\"optimizer\":\"adem\"", "optimizer is 'adem'"},
@@ -293,6 +312,19 @@ START_TEST(older_files_are_read) {
   ck_assert(sample_equal(&want, &got));
   nu_saved_clear(&got);
   nu_saved_clear(&want);
+}
+END_TEST
+
+/* Answers need no numerics version of their own. */
+START_TEST(any_numerics_version_is_read) {
+  nu_saved got;
+  numann_error err;
+  make_file(SAMPLE_MODEL, 2, small);
+  craft_replaced("\"numerics_version\":\"3\"", "\"numerics_version\":\"1\"", 0);
+  ck_assert_msg(nu_saved_read(&got, path, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert_uint_eq(got.numerics, 1);
+  ck_assert_str_eq(got.version, numann_version());
+  nu_saved_clear(&got);
 }
 END_TEST
 
@@ -406,6 +438,7 @@ int main(void) {
   tcase_add_test(cases, every_flipped_bit_is_refused);
   tcase_add_test(cases, random_flipped_bits_are_refused);
   tcase_add_loop_test(cases, crafted_headers_are_refused, 0, ROWS(crafted));
+  tcase_add_test(cases, any_numerics_version_is_read);
   tcase_add_loop_test(cases, older_files_are_read, 0, 2);
   tcase_add_loop_test(cases, crafted_progress_is_refused, 0, ROWS(progress));
   tcase_add_loop_test(cases, raw_files_are_refused, 0, ROWS(raw));

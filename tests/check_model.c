@@ -54,6 +54,14 @@ static nu_saved regression(void) {
 /* 20 - 30 - 7 - 4 softmax, four classes. */
 static nu_saved classes(void) { return sample_create(SAMPLE_CHECKPOINT, 3, large, 5); }
 
+/* 20 - 7 - 7 identity - 4: the second as a dropout layer has no rate. */
+static nu_saved dropout_of_nothing(void) {
+  static const size_t sizes[] = {INPUTS, 7, 7, OUTPUTS};
+  nu_saved saved = sample_create(SAMPLE_MODEL, 3, sizes, 5);
+  saved.network->layers[1].activation = NU_IDENTITY;
+  return saved;
+}
+
 /* 20 - 1 sigmoid, two classes. */
 static nu_saved two_classes(void) {
   nu_saved saved = sample_create(SAMPLE_MODEL, 1, shared, 5);
@@ -359,6 +367,15 @@ static void double_column(nu_saved *s) {
   strcpy(s->schema.feature_names[0], s->schema.feature_names[9]);
 }
 static void flatten(nu_saved *s) { s->schema.outputs.scale[2] = 0.0; }
+static void shrink(nu_saved *s) { s->schema.outputs.scale[2] = -1e-310; }
+static void count_targets(nu_saved *s) { s->schema.targets = (size_t)1 << 40; }
+static void misspell(nu_saved *s) { s->config_text[1] = 'x'; }
+static void keep_all(nu_saved *s) {
+  nu_layer *layer = &s->network->layers[1];
+  layer->kind = nu_kind_named("dropout");
+  layer->links = 0;
+  layer->bias = false;
+}
 static void learn_numbers(nu_saved *s) {
   nu_schema_clear(&s->schema);
   s->schema = (nu_schema){.features = INPUTS, .targets = OUTPUTS};
@@ -379,6 +396,10 @@ static const struct {
     {regression, flatten, "scaling.outputs.scale[2] is 0"},
     {classes, learn_numbers, "cross_entropy needs classes"},
     {two_classes, merge_classes, "one class"},
+    {regression, shrink, "scaling.outputs.scale[2] is 0 or next to it"},
+    {classes, count_targets, "what the layers can take"},
+    {regression, misspell, "metadata config:1:1: unknown key"},
+    {dropout_of_nothing, keep_all, "that numann knows"},
 };
 
 START_TEST(a_file_without_sense_is_refused) {

@@ -229,6 +229,26 @@ START_TEST(a_state_of_another_shape_is_refused) {
 }
 END_TEST
 
+/* Counts that agree with each other, but not always with 3 batches an epoch. */
+START_TEST(a_state_of_other_batches_is_refused) {
+  static const uint64_t counts[][3] = {{8, 2, 2}, {6, 2, 0}, {6, 1, 3},
+                                       {8, 2, 0}, {4, 0, 4}, {9, 2, 1}};
+  training_job j = training_start(variants[0], 1, NU_NEURONS);
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+    nu_state other;
+    training_must(nu_state_create(&other, NULL, j.network->n_parameters, nu_method_named("sgd"),
+                                  false, &training_error));
+    other.step = counts[i][0];
+    other.epoch = counts[i][1];
+    other.batch = counts[i][2];
+    ck_assert_int_eq(nu_trainer_restore(j.trainer, &other, &training_error),
+                     i < 3 ? NUMANN_OK : NUMANN_ERR_MODEL);
+    nu_state_clear(&other);
+  }
+  training_end(&j);
+}
+END_TEST
+
 /* A plan says who does what, and no more: one that was made for another optimiser and another seed
  * does not change what this config asks for. */
 START_TEST(a_plan_of_another_config_serves) {
@@ -519,6 +539,7 @@ static Suite *trainer_suite(void) {
   tcase_add_test(tests, another_order_of_summation_shows_in_the_bits);
   tcase_add_loop_test(tests, a_run_resumed_at_any_step_ends_in_the_same_bits, 0, 2);
   tcase_add_test(tests, a_state_of_another_shape_is_refused);
+  tcase_add_test(tests, a_state_of_other_batches_is_refused);
   tcase_add_loop_test(tests, a_plan_of_another_config_serves, 4, 7);
   tcase_add_test(tests, lbfgs_uses_no_pair_that_it_refused);
   tcase_add_test(tests, an_evaluator_follows_the_weights_of_training);

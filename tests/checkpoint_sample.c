@@ -4,6 +4,7 @@
 #include "checkpoint_sample.h"
 
 #include <ftw.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/random.h"
 
 #define FILE_LIMIT 16777216u
+#define ROWS 200 /* 7 batches of 32 */
 
 static void fill(float *numbers, size_t n, uint64_t step, uint32_t block) {
   const nu_stream stream = {step, NU_PURPOSE_GENERATE, block};
@@ -66,14 +68,15 @@ static nu_state state(size_t n_parameters, uint64_t step) {
   made.step = step;
   made.epoch = step / 7;
   made.batch = step % 7;
-  made.epoch_loss = 1.0 / 3.0 + (double)step;
-  made.best_epoch = made.epoch;
+  made.epoch_loss = made.batch ? 1.0 / 3.0 + (double)step : 0.0;
+  made.finished = step % 2 == 1 && made.epoch > 1;
+  made.best_epoch = made.epoch - made.finished;
   made.best_loss = 0.1;
-  made.finished = step % 2 == 1;
   fill(made.weights, n_parameters, step, 1);
   fill(made.arrays[0], n_parameters, step, 2);
   fill(made.arrays[1], n_parameters, step, 3);
   fill(made.best, n_parameters, step, 4);
+  for (size_t i = 0; i < n_parameters; i++) made.arrays[1][i] = fabsf(made.arrays[1][i]);
   return made;
 }
 
@@ -81,7 +84,7 @@ nu_saved sample_create(sample_kind kind, size_t n_layers, const size_t *sizes, u
   nu_activation activations[8];
   for (size_t l = 0; l < n_layers; l++) activations[l] = NU_TANH;
   if (kind == SAMPLE_CHECKPOINT) activations[n_layers - 1] = NU_SOFTMAX;
-  nu_saved made = {.data_sum = 0xfedcba9876543210u + step};
+  nu_saved made = {.data_sum = ((uint64_t)ROWS << 32) + 0x76543210u + step};
   static const char config[] = "train:\n  seed: 1 # \"quoted\" \xe2\x82\xac\n";
   made.config_text = nu_copy_text(config, sizeof config - 1);
   made.schema = schema(kind, sizes[0], sizes[n_layers], step);

@@ -32,7 +32,8 @@ static int find_newest(const char *folder, numann_error *err) {
   char *checkpoints = sample_path(folder, "checkpoints");
   nu_saved saved;
   bool found;
-  numann_status status = nu_checkpoint_newest(&saved, &found, checkpoints, NULL, err);
+  numann_status status =
+      nu_checkpoint_newest(&saved, &found, checkpoints, NU_FOR_ANSWERS, NULL, err);
   free(checkpoints);
   if (status != NUMANN_OK) return EXIT_FAILURE;
   if (!found) return puts("none") < 0;

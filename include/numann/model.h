@@ -47,8 +47,8 @@ NUMANN_API numann_status numann_model_save(const numann_model *model, const char
 NUMANN_API void numann_model_destroy(numann_model *model); /* NULL is allowed */
 
 /* What a user should know about the file that was loaded, such as "runs/digits: the run has not
- * ended; using its checkpoint of step 120": one line; NULL when there is nothing. Valid until the
- * model is destroyed. */
+ * ended; using its checkpoint of step 120", or that another numerics version wrote it: one line;
+ * NULL when there is nothing. Valid until the model is destroyed. */
 NUMANN_API const char *numann_model_note(const numann_model *model);
 
 /* Updates done by a training that had not ended: the step of the checkpoint that was loaded. 0 for

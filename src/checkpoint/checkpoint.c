@@ -137,15 +137,17 @@ numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, siz
 
 /* Read the checkpoint of one step; the file must say the same step as its name. */
 static numann_status read_step(nu_saved *out, const char *folder, uint64_t step,
-                               numann_error *err) {
+                               nu_read_for purpose, numann_error *err) {
   char *path = step_path(folder, step);
   if (!path) return nu_fail_memory(err, strlen(folder), "a path");
   numann_status status = nu_saved_read(out, path, err);
   if (status == NUMANN_OK && (!out->has_state || out->state.step != step)) {
     const char *what = out->has_state ? "checkpoint of another step" : "model, not a checkpoint";
     status = nu_fail(err, NUMANN_ERR_MODEL, "%s: a %s; move it elsewhere", path, what);
-    nu_saved_clear(out);
   }
+  if (status == NUMANN_OK && purpose == NU_FOR_RESUME)
+    status = nu_saved_check_resume(out, path, err);
+  if (status != NUMANN_OK) nu_saved_clear(out);
   free(path);
   return status;
 }
@@ -161,11 +163,11 @@ static numann_status none_valid(const char *folder, size_t n, const char *newest
 /* The newest that reads well. Only a file that is wrong in itself is passed over: when the machine
  * fails (memory, I/O), going back to an older step would lose what is there. */
 static numann_status first_valid(nu_saved *out, bool *found, const char *folder, const steps *all,
-                                 nu_text *rejected, numann_error *err) {
+                                 nu_read_for purpose, nu_text *rejected, numann_error *err) {
   char newest[512] = "";
   for (size_t i = 0; i < all->n; i++) {
     numann_error why = {NUMANN_OK, ""};
-    numann_status status = read_step(out, folder, all->items[i], &why);
+    numann_status status = read_step(out, folder, all->items[i], purpose, &why);
     *found = status == NUMANN_OK;
     if (*found) return NUMANN_OK;
     if (status != NUMANN_ERR_MODEL) return nu_fail(err, status, "%s", why.message);
@@ -176,12 +178,12 @@ static numann_status first_valid(nu_saved *out, bool *found, const char *folder,
 }
 
 numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
-                                   nu_text *rejected, numann_error *err) {
+                                   nu_read_for purpose, nu_text *rejected, numann_error *err) {
   *out = (nu_saved){0};
   *found = false;
   steps all;
   NU_TRY(list_steps(folder, &all, err));
-  numann_status status = first_valid(out, found, folder, &all, rejected, err);
+  numann_status status = first_valid(out, found, folder, &all, purpose, rejected, err);
   free(all.items);
   return status;
 }

@@ -19,7 +19,9 @@ typedef struct nu_saved {
   nu_schema schema;
   char *config_text; /* YAML, NU_CONFIG_MODEL */
   uint64_t data_sum; /* nu_data_sum of the training rows; 0 = unknown */
-  bool has_state;    /* a checkpoint: `state` holds the rest */
+  uint64_t numerics; /* after reading: the numerics version, and the numann, that wrote it */
+  char version[32];
+  bool has_state; /* a checkpoint: `state` holds the rest */
   nu_state state;
 } nu_saved;
 
@@ -31,9 +33,13 @@ void nu_saved_clear(nu_saved *saved);
  * name is not UTF-8. */
 numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_error *err);
 
-/* Read and verify one file: limits, shapes, checksums, numerics version. Of a checkpoint, the
- * network has the state's current weights. */
+/* Read and verify one file: limits, shapes, checksums, sense. Of a checkpoint, the network has the
+ * state's current weights. */
 numann_status nu_saved_read(nu_saved *out, const char *path, numann_error *err);
+
+/* May a training go on from this checkpoint? Of the same numerics version, with what its own config
+ * asks for; else NUMANN_ERR_MODEL. */
+numann_status nu_saved_check_resume(const nu_saved *saved, const char *path, numann_error *err);
 
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);
@@ -44,11 +50,15 @@ uint64_t nu_data_sum(const numann_data *data);
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   numann_error *err);
 
-/* The newest valid checkpoint of the folder; every newer one that was refused adds a line to
- * `rejected` (may be NULL). *found false and NUMANN_OK: there is none at all. NUMANN_ERR_MODEL:
- * files are there, but none is valid (never start silently from the beginning). */
+/* What a checkpoint is read for. */
+typedef enum nu_read_for { NU_FOR_ANSWERS, NU_FOR_RESUME } nu_read_for;
+
+/* The newest checkpoint of the folder that is valid for the purpose; every newer one that was
+ * refused adds a line to `rejected` (may be NULL). *found false and NUMANN_OK: there is none at
+ * all. NUMANN_ERR_MODEL: files are there, but none is valid (never start silently from the
+ * beginning). */
 numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folder,
-                                   nu_text *rejected, numann_error *err);
+                                   nu_read_for purpose, nu_text *rejected, numann_error *err);
 
 /* Is this name of n bytes that of a checkpoint, ck-<step>.safetensors? */
 bool nu_checkpoint_is_name(const char *name, size_t n);

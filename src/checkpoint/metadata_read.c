@@ -8,7 +8,6 @@
 #include "base/number.h"
 #include "checkpoint/layout.h"
 #include "checkpoint/metadata.h"
-#include "numann/version.h"
 
 /* The start of the header, where metadata stands. */
 #define AT 8
@@ -70,22 +69,16 @@ static numann_status get_json(const nu_tensor_file *file, const char *key, json_
   return bad(file, key, "a JSON object", err);
 }
 
-static numann_status check_versions(const nu_tensor_file *file, numann_error *err) {
-  uint64_t format, numerics;
+/* Any numerics version is read: only a resume needs its own (resume.c). */
+static numann_status read_versions(nu_saved *out, const nu_tensor_file *file, numann_error *err) {
+  uint64_t format;
   NU_TRY(get_count(file, "numann_format", &format, err));
   if (format < NU_FORMAT_OLDEST || format > NU_FORMAT_VERSION)
     return bad(file, "numann_format", "1 or 2", err);
-  NU_TRY(get_count(file, "numerics_version", &numerics, err));
-  if (numerics == NUMANN_NUMERICS_VERSION) return NUMANN_OK;
   const char *text = nu_tensor_file_text(file, "numann_version");
-  char version[NU_EXCERPT];
   if (!text) text = "?";
-  return nu_fail(err, NUMANN_ERR_MODEL,
-                 "%s: written by numann %s with numerics version %llu, this is %s with %d: sums "
-                 "are formed in another order, so training cannot go on to the same bits; use the "
-                 "numann that wrote it, or train anew",
-                 file->path, nu_excerpt(text, strlen(text), version), (unsigned long long)numerics,
-                 numann_version(), NUMANN_NUMERICS_VERSION);
+  nu_show(out->version, sizeof out->version, text, strlen(text));
+  return get_count(file, "numerics_version", &out->numerics, err);
 }
 
 /* Layers as the file tells them. */
@@ -134,7 +127,7 @@ static bool fill_layer(nu_layer *layer, const json_t *layers, size_t l) {
   layer->activation = (nu_activation)index;
   if (layer->kind->shape) layer->kind->shape(layer);
   bool plain = layer->neurons == layer->inputs && layer->activation == NU_IDENTITY;
-  return layer->kind->product ? layer->rate == 0.0 : plain;
+  return (layer->kind->product || plain) && (layer->rate > 0.0) == layer->kind->draws;
 }
 
 static bool fill_shape(shape *out, const json_t *layers) {
@@ -147,6 +140,16 @@ static bool fill_shape(shape *out, const json_t *layers) {
   return out->layers[out->n_layers - 1].kind->product;
 }
 
+/* A list of another length belongs to other layers. Format 1 has neither kinds nor rates. */
+static bool are_lists(const json_t *layers, size_t n_layers) {
+  static const char *const keys[] = {"kinds", "rates"};
+  for (size_t i = 0; i < 2; i++) {
+    const json_t *list = json_object_get(layers, keys[i]);
+    if (list && (!json_is_array(list) || json_array_size(list) != n_layers)) return false;
+  }
+  return json_array_size(json_object_get(layers, "sizes")) == n_layers + 1;
+}
+
 static numann_status read_shape(shape *out, const nu_tensor_file *file, numann_error *err) {
   json_t *layers;
   NU_TRY(get_json(file, "layers", &layers, err));
@@ -155,9 +158,7 @@ static numann_status read_shape(shape *out, const nu_tensor_file *file, numann_e
   numann_status status = NUMANN_OK;
   if (!out->layers) {
     status = nu_fail_memory(err, out->n_layers * sizeof *out->layers, "the layers");
-  } else if (out->n_layers == 0 ||
-             json_array_size(json_object_get(layers, "sizes")) != out->n_layers + 1 ||
-             !fill_shape(out, layers)) {
+  } else if (out->n_layers == 0 || !are_lists(layers, out->n_layers) || !fill_shape(out, layers)) {
     status = bad(file, "layers", "kinds, sizes, activations and a loss that numann knows", err);
   }
   json_decref(layers);
@@ -208,7 +209,8 @@ static bool fits(const nu_schema *schema, const shape *layers) {
   size_t outputs = layers->layers[layers->n_layers - 1].neurons;
   if (schema->features != layers->layers[0].inputs) return false;
   if (schema->classes == 0) return schema->targets == outputs;
-  return schema->classes == outputs || (schema->classes == 2 && outputs == 1);
+  return schema->targets == 0 &&
+         (schema->classes == outputs || (schema->classes == 2 && outputs == 1));
 }
 
 static numann_status read_schema(nu_schema *out, const shape *layers, const nu_tensor_file *file,
@@ -316,7 +318,7 @@ static numann_status read_config(nu_saved *out, const nu_tensor_file *file, numa
 }
 
 numann_status nu_metadata_read(nu_saved *out, const nu_tensor_file *file, numann_error *err) {
-  NU_TRY(check_versions(file, err));
+  NU_TRY(read_versions(out, file, err));
   NU_TRY(get_word(file, "kind", "model", "checkpoint", &out->has_state, err));
   NU_TRY(get_count(file, "data_sum", &out->data_sum, err));
   NU_TRY(read_config(out, file, err));

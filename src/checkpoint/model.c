@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "numann/version.h"
 
 #define NAMES_SHOWN 12
 
@@ -55,38 +56,48 @@ numann_status numann_model_create(numann_model **out, const numann_network *netw
 
 /* ---- loaded */
 
-static numann_status add_note(numann_model *model, const char *run, numann_error *err) {
-  nu_text note = {0};
-  nu_text_addf(&note, "%s: the run has not ended; using its checkpoint of step %llu", run,
-               (unsigned long long)model->saved.state.step);
-  if (note.failed) {
-    nu_text_clear(&note);
-    return nu_fail_memory(err, strlen(run), "a note");
-  }
-  model->note = note.data;
-  return NUMANN_OK;
-}
-
 /* A run that has not ended has no model yet: its newest checkpoint stands in. */
-static numann_status read_newest(numann_model *model, const char *run, numann_error *err) {
-  bool found = false;
+static numann_status read_newest(numann_model *model, const char *run, bool *found,
+                                 numann_error *err) {
   free(model->path);
   model->path = nu_path_join(run, "checkpoints");
   if (!model->path) return nu_fail_memory(err, strlen(run), "a path");
-  NU_TRY(nu_checkpoint_newest(&model->saved, &found, model->path, NULL, err));
-  if (found) return add_note(model, run, err);
+  NU_TRY(nu_checkpoint_newest(&model->saved, found, model->path, NU_FOR_ANSWERS, NULL, err));
+  if (*found) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MODEL,
                  "%s: the folder holds neither model.safetensors nor a checkpoint; give a model or "
                  "the folder of a run",
                  run);
 }
 
-static numann_status read_path(numann_model *model, const char *path, numann_error *err) {
+/* stands_in: a checkpoint was read for the model that a run does not have yet. */
+static numann_status read_path(numann_model *model, const char *path, bool *stands_in,
+                               numann_error *err) {
   bool folder = nu_is_folder(path);
   model->path = folder ? nu_path_join(path, "model.safetensors") : nu_copy_text(path, strlen(path));
   if (!model->path) return nu_fail_memory(err, strlen(path), "a path");
-  if (folder && !nu_is_there(model->path)) return read_newest(model, path, err);
+  if (folder && !nu_is_there(model->path)) return read_newest(model, path, stands_in, err);
   return nu_saved_read(&model->saved, model->path, err);
+}
+
+static numann_status add_note(numann_model *model, const char *path, bool stands_in,
+                              numann_error *err) {
+  const nu_saved *saved = &model->saved;
+  bool other = saved->numerics != NUMANN_NUMERICS_VERSION;
+  nu_text note = {0};
+  if (!stands_in && !other) return NUMANN_OK;
+  nu_text_addf(&note, "%s: ", path);
+  if (stands_in)
+    nu_text_addf(&note, "the run has not ended; using its checkpoint of step %llu",
+                 (unsigned long long)saved->state.step);
+  if (other)
+    nu_text_addf(&note,
+                 "%swritten by numann %s with numerics version %llu, this is %s with %d: answers "
+                 "may differ from its own in their last digits",
+                 stands_in ? "; " : "", saved->version, (unsigned long long)saved->numerics,
+                 numann_version(), NUMANN_NUMERICS_VERSION);
+  model->note = note.data;
+  return note.failed ? nu_fail_memory(err, strlen(path), "a note") : NUMANN_OK;
 }
 
 /* Of a state only the counts: its arrays are several times the network. */
@@ -105,7 +116,9 @@ numann_status numann_model_load(numann_model **out, const char *path, numann_err
   *out = NULL;
   numann_model *model = calloc(1, sizeof *model);
   if (!model) return nu_fail_memory(err, sizeof *model, "a model");
-  numann_status status = read_path(model, path, err);
+  bool stands_in = false;
+  numann_status status = read_path(model, path, &stands_in, err);
+  if (status == NUMANN_OK) status = add_note(model, path, stands_in, err);
   forget_state(model);
   return finish(out, model, status);
 }

@@ -20,6 +20,7 @@ typedef struct facts {
   const numann_network *network;
   const nu_schema *schema;
   const char *config_text;
+  uint64_t numerics;            /* version */
   const numann_model *progress; /* a checkpoint's */
   const numann_data *data;      /* a config's */
   const numann_plan *plan;      /* a config's */
@@ -71,7 +72,7 @@ static void write_json(const facts *f, nu_text *out) {
   nu_json_string(&json, "loss", nu_loss_name(f->network->loss));
   json_schema(f->schema, &json);
   nu_json_string(&json, "weights_sha256", f->sha256[0] != '\0' ? f->sha256 : NULL);
-  nu_json_count(&json, "numerics_version", NUMANN_NUMERICS_VERSION);
+  nu_json_count(&json, "numerics_version", f->numerics);
   if (f->progress) {
     nu_json_count(&json, "step", f->progress->step);
     nu_json_count(&json, "epoch", f->progress->epoch);
@@ -101,8 +102,8 @@ static void add_names(const char *label, char *const *names, size_t n, nu_text *
   if (n == 0 || !names) return;
   nu_text_addf(out, "%-12s", label);
   for (size_t i = 0; i < n && i < most; i++) {
-    nu_text_add(out, i > 0 ? ", " : "");
-    nu_text_add_shown(out, names[i]);
+    char name[NU_EXCERPT];
+    nu_text_addf(out, "%s%s", i > 0 ? ", " : "", nu_excerpt(names[i], strlen(names[i]), name));
   }
   if (n > most) nu_text_addf(out, " ... (%zu)", n);
   nu_text_add(out, "\n");
@@ -162,6 +163,7 @@ static numann_status info_model(const nu_arguments *args, numann_error *err) {
                .network = numann_model_network_view(model),
                .schema = asked.schema,
                .config_text = numann_model_config_view(model),
+               .numerics = model->saved.numerics,
                .progress = model->checkpoint ? model : NULL};
     nu_network_sha256(f.network, f.sha256);
     status = print_facts(&f, args, err);
@@ -192,6 +194,7 @@ static numann_status print_outlook(outlook *o, const nu_arguments *args, numann_
              .network = o->network,
              .schema = &o->data->schema,
              .config_text = nu_text_view(&config_text),
+             .numerics = NUMANN_NUMERICS_VERSION,
              .data = o->data,
              .plan = o->plan};
   numann_status status = print_facts(&f, args, err);

@@ -149,7 +149,8 @@ static void list_rejected(const nu_text *rejected) {
 numann_status nu_run_folder_newest(nu_saved *saved, bool *found, const nu_run_folder *folder,
                                    numann_error *err) {
   nu_text rejected = {0};
-  numann_status status = nu_checkpoint_newest(saved, found, folder->checkpoints, &rejected, err);
+  numann_status status =
+      nu_checkpoint_newest(saved, found, folder->checkpoints, NU_FOR_RESUME, &rejected, err);
   list_rejected(&rejected);
   nu_text_clear(&rejected);
   if (status != NUMANN_OK || *found || !has_file(folder, "model.safetensors")) return status;

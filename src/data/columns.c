@@ -200,10 +200,12 @@ numann_status nu_columns_distinct(bool *distinct, const nu_columns *columns,
 static numann_status fail_name(const nu_columns *columns, const char *name, bool several,
                                numann_error *err) {
   nu_text list = {0};
+  char shown[NU_EXCERPT];
   list_names(columns, &list);
-  numann_status status = nu_fail(
-      err, NUMANN_ERR_DATA, "%s: has %s '%s', which the network was trained with; it has %s",
-      columns->path, several ? "several columns" : "no column", name, nu_text_view(&list));
+  numann_status status = nu_fail(err, NUMANN_ERR_DATA,
+                                 "%s: has %s '%s', which the network was trained with; it has %s",
+                                 columns->path, several ? "several columns" : "no column",
+                                 nu_excerpt(name, strlen(name), shown), nu_text_view(&list));
   nu_text_clear(&list);
   return status;
 }

@@ -27,6 +27,7 @@ typedef struct nu_method {
   size_t n_arrays;  /* of its state */
   size_t n_spare;   /* more that hold nothing between steps; after the others */
   const char *const *arrays; /* [n_arrays]: names */
+  unsigned squares;          /* bit i: array i holds squares or lengths, none below 0 */
   size_t n_numbers;          /* doubles of its state beside the arrays */
   size_t n_counts;           /* so many of them, the first ones, are whole numbers from 0 */
 } nu_method;

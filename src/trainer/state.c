@@ -31,6 +31,16 @@ void nu_state_clear(nu_state *state) {
   *state = (nu_state){0};
 }
 
+bool nu_state_counts_agree(const nu_state *state, uint64_t batches) {
+  if (state->step > INT64_MAX || state->batch > state->step || state->best_epoch > state->epoch)
+    return false;
+  uint64_t whole = state->step - state->batch; /* epoch * batches */
+  if (state->epoch == 0) return whole == 0 && (batches == 0 || state->batch <= batches);
+  uint64_t each = whole / state->epoch;
+  return whole % state->epoch == 0 && each > 0 && state->batch <= each &&
+         (batches == 0 || each == batches);
+}
+
 static bool same_arrays(const nu_method *a, const nu_method *b) {
   bool same = a->n_arrays == b->n_arrays && a->n_numbers == b->n_numbers;
   for (size_t i = 0; same && i < a->n_arrays; i++) same = strcmp(a->arrays[i], b->arrays[i]) == 0;

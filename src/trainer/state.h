@@ -34,6 +34,10 @@ numann_status nu_state_create(nu_state *state, float *weights, size_t n_paramete
                               const nu_method *method, bool best, numann_error *err);
 void nu_state_clear(nu_state *state);
 
+/* Do the counts go together, in a training of `batches` an epoch (0: any number)? After the last
+ * batch of an epoch `batch` may still be `batches`. */
+bool nu_state_counts_agree(const nu_state *state, uint64_t batches);
+
 /* The numbers of `from`, and its blocks' contents. NUMANN_ERR_MODEL: it is not of the same shape.
  * */
 numann_status nu_state_copy(nu_state *to, const nu_state *from, numann_error *err);
