@@ -90,8 +90,8 @@ ask() { # RUN CODE REASON: of the model `it`
     set -- "$1" "$2" "$3" $command
     "$NUMANN" "$4" it.safetensors ${6:+"$6"} >out 2>err </dev/null
     code=$?
-    [ "$3" = numbers ] && [ "$4" = eval ] && [ $code -eq 3 ] && code=0 # the labels have no such name
-    exited "$2" $code "$4" || return 1
+    [ "$3" = numbers ] && [ "$4" = eval ] && [ "$code" -eq 3 ] && code=0 # the labels have no such name
+    exited "$2" "$code" "$4" || return 1
     [ "$2" = 0 ] || has err "$3" || return 1
     [ "$4" = predict ] && cp out answers
   done
@@ -155,12 +155,10 @@ resume() { # RUN: 2 epochs more
 }
 
 go_on() { # RUN CODE REASON: the newest checkpoint of the run `it` is a hostile one
-  for command in "info" "info --json" "predict" "eval"; do
-    case $command in
-      info*) run "$2" $command "$newest" ;;
-      predict) run "$2" predict "$newest" iris.csv ;;
-      eval) run "$2" eval "$newest" configs/data/iris.csv ;;
-    esac || return 1
+  for command in "info $newest" "info $newest --json" "predict $newest iris.csv" \
+    "eval $newest configs/data/iris.csv"; do
+    # shellcheck disable=SC2086 # words
+    run "$2" $command || return 1
     [ "$2" = 0 ] || has err "$3" || return 1
   done
   resume && has err "passed over" && has err "$3" && same "$(json weights_sha256)" "$want"
