@@ -27,26 +27,29 @@ catches() {
 }
 
 # In the background: send SIGNAL to the process of file $work/pid, SECONDS after it catches signals, unless it
-# has ended by then (no file). SIGPIPE ends nothing, so that SIGTERM must follow.
+# has ended by then. SIGPIPE ends nothing, so that SIGTERM must follow.
+is_over() { [ -f "$work/over" ]; }
 send_later() { # SIGNAL SECONDS
-  until [ -s "$work/pid" ]; do sleep 0.01; done
+  until [ -s "$work/pid" ] || is_over; do sleep 0.01; done
   target=$(cat "$work/pid")
-  while [ -f "$work/pid" ] && ! catches "$target"; do sleep 0.01; done
+  until is_over || catches "$target"; do sleep 0.01; done
   sleep "$2"
-  [ ! -f "$work/pid" ] || kill -s "$1" "$target"
-  [ "$1" != PIPE ] || send_later TERM 0.05
+  is_over || kill -s "$1" "$target"
+  [ "$1" = PIPE ] || return 0
+  sleep 0.05
+  is_over || kill -s TERM "$target"
 }
 
 # run_signalled SIGNAL SECONDS ARGUMENT...: numann, in the foreground, as shells start what lies in the background
 # with SIGINT ignored. $code is its exit code.
 run_signalled() {
-  rm -f "$work/pid"
+  rm -f "$work/pid" "$work/over"
   send_later "$1" "$2" 2>"$work/send.err" &
   sender=$!
   shift 2
   sh -c 'echo $$ >"$0/pid"; exec "$@"' "$work" "$NUMANN" "$@" >"$work/out" 2>"$work/err" </dev/null
   code=$?
-  rm -f "$work/pid"
+  : >"$work/over"
   wait "$sender"
 }
 
