@@ -27,12 +27,14 @@ catches() {
 }
 
 # In the background: send SIGNAL to the process of file $work/pid, SECONDS after it catches signals, unless it
-# has ended by then. SIGPIPE ends nothing, so that SIGTERM must follow.
+# has ended by then; where $begun names a file, not before that holds something. SIGPIPE ends nothing, so that SIGTERM must follow.
+begun=
 is_over() { [ -f "$work/over" ]; }
 send_later() { # SIGNAL SECONDS
   until [ -s "$work/pid" ] || is_over; do sleep 0.01; done
   target=$(cat "$work/pid")
   until is_over || catches "$target"; do sleep 0.01; done
+  until is_over || [ -z "$begun" ] || [ -s "$begun" ]; do sleep 0.01; done
   sleep "$2"
   is_over || kill -s "$1" "$target"
   [ "$1" = PIPE ] || return 0

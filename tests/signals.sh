@@ -15,11 +15,13 @@ saved() { find "$1" -name 'ck-*.safetensors' | grep -q .; }
 # ---- each signal in the middle of a training: code 75, a checkpoint, a line
 for signal in $signals; do
   case $signal in KILL | PIPE) continue ;; esac
-  run_signalled "$signal" 0.5 train "$digits" --out run --set train.epochs=100000 --threads 1
+  begun=run/metrics.jsonl
+  run_signalled "$signal" 0.1 train "$digits" --out run --set train.epochs=100000 --threads 1
   check "SIG$signal: code" exited 75 "$code" "numann train"
   check "SIG$signal: saved" saved run
   check "SIG$signal: told" has err "stopped by SIG$signal at step [0-9]*, the checkpoint is safe"
   rm -rf run
+  begun=
 done
 
 # ---- and while the data are still being read, from a pipe whose writer takes its time
@@ -92,9 +94,11 @@ if [ -w /dev/full ]; then
   check "a result that was asked for and is lost" exited 5 "$(cat code)" "numann train --json >/dev/full"
   check "the model is there all the same" cmp -s short/model.safetensors whole/model.safetensors
 fi
-run_signalled TERM 0.3 train "$digits" --out lost --set train.epochs=100000 --quiet --json
+begun=lost/metrics.jsonl
+run_signalled TERM 0.1 train "$digits" --out lost --set train.epochs=100000 --quiet --json
 check "a stop with --json" exited 75 "$code" "numann train --json"
 check "says so" has out '"stopped": *true'
+begun=
 
 # ---- a limit on the size of files is an error of the write
 gzip -dc "$srcdir/configs/data/digits.csv.gz" >digits.csv
