@@ -25,7 +25,8 @@ typedef enum numann_status {
   NUMANN_STOPPED = 75      /* stopped on request, checkpoint durable; run again to continue */
 } numann_status;
 
-/* Owned by the caller, no heap. The message is one line:
+/* Owned by the caller, no heap. The message is one line of UTF-8 that may go to a terminal whatever
+ * the input holds (an escape sequence in a name is shown as "\x1b"):
  * place (file:line:column or file@offset), what was found, what was expected, what to do. */
 typedef struct numann_error {
   numann_status status;
