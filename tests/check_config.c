@@ -134,7 +134,8 @@ static numann_config *parse(const char *text) {
 }
 
 static const char *const sample =
-    "data:\n  train: {path: x/y.csv, target: [a, -1]}\n  drop: \"a: b\"\n  separator: \"\\\\\"\n"
+    "data:\n  train: {path: x/y.csv, target: [a, -1, \"7\"]}\n  drop: \"a: b\"\n  separator: "
+    "\"\\\\\"\n"
     "network:\n  layers:\n    - {neurons: 64, activation: relu, initializer: he_normal}\n"
     "    - {neurons: 10, activation: softmax}\n"
     "train: {loss: cross_entropy, optimizer: {learning_rate: 1e-3}, batch: full, shuffle: false}\n"
@@ -154,7 +155,9 @@ START_TEST(values_are_read_as_written_and_defaults_filled) {
   ck_assert_uint_eq(nu_config_count(c, "train.epochs"), 10);
   ck_assert_uint_eq(nu_config_count(c, "parallel.threads"), 7);
   ck_assert(!nu_config_flag(c, "train.shuffle"));
-  ck_assert_uint_eq(nu_config_items(c, "data.train.target"), 2);
+  ck_assert_uint_eq(nu_config_items(c, "data.train.target"), 3);
+  ck_assert(nu_config_item_quoted(c, "data.train.target", 2));
+  ck_assert(!nu_config_item_quoted(c, "data.train.target", 1));
   ck_assert_str_eq(nu_config_item(c, "data.train.target", 1), "-1");
   ck_assert_uint_eq(nu_config_items(c, "data.drop"), 1);
   ck_assert_str_eq(nu_config_item(c, "data.drop", 0), "a: b");
@@ -200,6 +203,7 @@ START_TEST(the_written_config_reads_back_the_same) {
     numann_config *again = parse(nu_text_view(&first));
     nu_config_write(again, (nu_config_form)form, &second);
     ck_assert_str_eq(nu_text_view(&first), nu_text_view(&second));
+    ck_assert_ptr_nonnull(strstr(nu_text_view(&first), "[a, -1, \"7\"]"));
     bool machine = strstr(nu_text_view(&first), "threads") != NULL;
     bool absolute = strstr(nu_text_view(&first), "path: /") != NULL;
     ck_assert(machine == (form == NU_CONFIG_RUN) && absolute == (form == NU_CONFIG_RUN));

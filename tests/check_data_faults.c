@@ -255,6 +255,8 @@ static const struct {
 } options[] = {
     {TABLE "u}", "has no column 'u'; it has a, b, b, t"},
     {TABLE "4}", "position 4, but"},
+    {TABLE "2019}", "quoted when it is a number: [\"2019\"]"},
+    {TABLE "\"2\"}", "has no column '2'; it has a, b, b, t"},
     {TABLE "-5}", "position -5, but"},
     {TABLE "b}", "several columns 'b'"},
     {TABLE "[t, 3]}", "'3' is there twice"},

@@ -124,15 +124,20 @@ static numann_status open_folder(run *r, numann_error *err) {
                        nu_given(r->args, NU_OPTION_QUIET), err);
 }
 
-static void warn_of_doubts(const run *r) {
-  nu_text doubts = {0};
-  nu_network_doubts(r->network, r->data, &doubts);
-  const char *line = nu_text_view(&doubts);
+static void warn_of_each(const nu_text *lines) {
+  const char *line = nu_text_view(lines);
   while (*line != '\0') {
     size_t n = strcspn(line, "\n");
     nu_warn("%.*s", (int)n, line);
     line += n + (line[n] == '\n');
   }
+}
+
+static void warn_of_data(const run *r) {
+  nu_text doubts = {0};
+  nu_network_doubts(r->network, r->data, &doubts);
+  warn_of_each(&r->data->notes);
+  warn_of_each(&doubts);
   nu_text_clear(&doubts);
 }
 
@@ -146,7 +151,7 @@ static void announce(const run *r) {
           r->folder.path);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
-  warn_of_doubts(r);
+  warn_of_data(r);
   nu_warn_of_launch(r->args, &r->plan->machine, r->config, r->plan);
   if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);

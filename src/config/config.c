@@ -202,6 +202,12 @@ const char *nu_config_item(const numann_config *config, const char *key, size_t 
   return entry->values[i];
 }
 
+bool nu_config_item_quoted(const numann_config *config, const char *key, size_t i) {
+  const nu_entry *entry = nu_store_find(config, key);
+  assert(entry && i < entry->n);
+  return entry->quoted[i];
+}
+
 char *nu_config_path(const numann_config *config, const char *key) {
   const char *path = nu_config_string(config, key);
   return path ? nu_path_join(config->folder, path) : NULL;

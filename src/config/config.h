@@ -33,6 +33,8 @@ bool nu_config_flag(const numann_config *config, const char *key);
 size_t nu_config_items(const numann_config *config, const char *key);
 /* The i-th item of a list of strings. */
 const char *nu_config_item(const numann_config *config, const char *key, size_t i);
+/* Was it written in quotes? Then a number is a name. */
+bool nu_config_item_quoted(const numann_config *config, const char *key, size_t i);
 
 /* Does the key count beside the other values: momentum, say, with this optimiser? */
 bool nu_config_counts(const numann_config *config, const char *key);

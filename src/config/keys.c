@@ -36,7 +36,8 @@
 static const nu_key keys[] = {
     SOURCE_KEYS("train", "the training rows"),
     {"data.train.target", NU_KEY_LIST, NULL, 0, 0, NULL, false,
-     "Target column, or a list of them: names, or positions from 0 (negative from the end)."},
+     "Target column, or a list of them: names, or positions from 0 (negative from the end). A "
+     "number in quotes is a name."},
     {"data.validation.fraction", NU_KEY_REAL, NULL, TINY, BELOW_1, NULL, false,
      "Share of the training file's rows kept for validation."},
     SOURCE_KEYS("validation", "the validation rows"),
@@ -48,7 +49,7 @@ static const nu_key keys[] = {
     {"data.separator", NU_KEY_TEXT, "auto", 0, 0, NULL, false,
      "What stands between CSV fields: auto, tab, space, or one character."},
     {"data.drop", NU_KEY_LIST, NULL, 0, 0, NULL, false,
-     "Columns to leave out, by name or position."},
+     "Columns to leave out, by name or position. A number in quotes is a name."},
     {"data.blank", NU_KEY_TEXT, "error", 0, 0, "error|drop_row", false,
      "What to do with a row that has an empty field."},
     {"data.targets", NU_KEY_TEXT, "auto", 0, 0, "auto|classes|values", false,

@@ -159,8 +159,8 @@ static numann_status add_value(reader *r, const nu_key *key, nu_entry *entry,
   bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
   NU_TRY(nu_check_value(key, place_of(r, event->start_mark, place), entry->path, value, length,
                         plain, r->err));
-  return nu_entry_add(entry, value, length) ? NUMANN_OK
-                                            : nu_fail_memory(r->err, length, "the config");
+  return nu_entry_add(entry, value, length, !plain) ? NUMANN_OK
+                                                    : nu_fail_memory(r->err, length, "the config");
 }
 
 static numann_status new_entry(reader *r, yaml_mark_t mark, const char *path, nu_entry **entry) {

@@ -11,6 +11,7 @@
 static void clear_entry(nu_entry *entry) {
   for (size_t i = 0; i < entry->n; i++) free(entry->values[i]);
   free(entry->values);
+  free(entry->quoted);
   free(entry->path);
   free(entry->place);
 }
@@ -36,11 +37,13 @@ nu_entry *nu_store_add(nu_store *store, const char *path, const char *place) {
   return &store->entries[store->n_entries++];
 }
 
-bool nu_entry_add(nu_entry *entry, const char *value, size_t length) {
-  if (!nu_grow(&entry->values, &entry->capacity, entry->n + 1, sizeof *entry->values)) return false;
+bool nu_entry_add(nu_entry *entry, const char *value, size_t length, bool quoted) {
+  size_t need = entry->n + 1;
+  if (!nu_grow(&entry->values, &entry->capacity, need, sizeof *entry->values)) return false;
+  if (!nu_grow(&entry->quoted, &entry->quoted_capacity, need, sizeof *entry->quoted)) return false;
   entry->values[entry->n] = nu_copy_text(value, length);
   if (!entry->values[entry->n]) return false;
-  entry->n++;
+  entry->quoted[entry->n++] = quoted;
   return true;
 }
 

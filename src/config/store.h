@@ -13,7 +13,8 @@ typedef struct nu_entry {
   char *path;    /* "network.layers.2.neurons"; owned */
   char *place;   /* "digits.yaml:12:20" or "--set train.epochs=5"; owned */
   char **values; /* [n]: one scalar, or the items of a list; owned */
-  size_t n, capacity;
+  bool *quoted;  /* [n]: written in quotes; owned */
+  size_t n, capacity, quoted_capacity;
 } nu_entry;
 
 struct numann_config {
@@ -30,7 +31,7 @@ const nu_entry *nu_store_find(const nu_store *store, const char *path);
 const nu_entry *nu_store_first(const nu_store *store, const char *path);
 /* A new entry without values; NULL when memory is refused. */
 nu_entry *nu_store_add(nu_store *store, const char *path, const char *place);
-bool nu_entry_add(nu_entry *entry, const char *value, size_t length);
+bool nu_entry_add(nu_entry *entry, const char *value, size_t length, bool quoted);
 /* Remove the entry of path and all below it. */
 void nu_store_remove(nu_store *store, const char *path);
 /* Move all entries of `from` to `to`, replacing those of the same path. False: memory refused. */

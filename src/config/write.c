@@ -40,14 +40,16 @@ static void write_quoted(const char *value, nu_text *out) {
   nu_text_add(out, "\"");
 }
 
-/* Plain where YAML and our own reader take it as it stands; else in double quotes. */
-static void write_scalar(const char *value, nu_text *out) {
+/* Plain where YAML and our own reader take it as it stands; else in double quotes, which a number
+ * keeps that the user wrote so: it is a name. */
+static void write_scalar(const char *value, bool quoted, nu_text *out) {
   static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+ ";
   size_t n = strlen(value);
   bool plain =
       n && strspn(value, safe) == n && value[0] != '-' && value[0] != ' ' && value[n - 1] != ' ';
-  double number;
-  if (plain || nu_parse_real(value, n, &number)) nu_text_add(out, value);
+  double ignored;
+  bool number = nu_parse_real(value, n, &ignored);
+  if (number ? !quoted : plain) nu_text_add(out, value);
   else write_quoted(value, out);
 }
 
@@ -55,7 +57,7 @@ static void write_list(const nu_entry *entry, nu_text *out) {
   nu_text_add(out, "[");
   for (size_t i = 0; entry && i < entry->n; i++) {
     if (i) nu_text_add(out, ", ");
-    write_scalar(entry->values[i], out);
+    write_scalar(entry->values[i], entry->quoted[i], out);
   }
   nu_text_add(out, "]");
 }
@@ -68,11 +70,11 @@ static void write_value(const numann_config *config, const nu_key *key, const ch
     write_list(entry, out);
   } else if (key->kind == NU_KEY_PATH && form == NU_CONFIG_RUN) {
     char *absolute = nu_path_join(config->folder, value);
-    if (absolute) write_scalar(absolute, out);
+    if (absolute) write_scalar(absolute, false, out);
     else out->failed = true;
     free(absolute);
   } else {
-    write_scalar(value, out);
+    write_scalar(value, false, out);
   }
 }
 

@@ -86,15 +86,22 @@ static numann_status fail_unknown(const nu_columns *columns, const numann_config
   return status;
 }
 
+static bool is_position(const numann_config *config, const char *key, size_t i, size_t n,
+                        size_t *index) {
+  return !nu_config_item_quoted(config, key, i) &&
+         parse_position(nu_config_item(config, key, i), n, index);
+}
+
 /* The column that item i of the list `key` speaks of. */
 static numann_status resolve(const nu_columns *columns, const numann_config *config,
                              const char *key, size_t i, size_t *index, numann_error *err) {
   const char *item = nu_config_item(config, key, i);
-  if (parse_position(item, columns->n, index)) {
+  if (is_position(config, key, i, columns->n, index)) {
     if (*index < columns->n) return NUMANN_OK;
     return nu_config_fail(config, key, err,
-                          "position %s, but %s has %zu columns; 0 to %zu or -1 to -%zu is expected",
-                          item, columns->path, columns->n, columns->n - 1, columns->n);
+                          "position %s, but %s has %zu columns; 0 to %zu or -1 to -%zu is "
+                          "expected, or a name, which is quoted when it is a number: [\"%s\"]",
+                          item, columns->path, columns->n, columns->n - 1, columns->n, item);
   }
   *index = columns->names ? find_name(columns, item, 0) : columns->n;
   if (*index == columns->n) return fail_unknown(columns, config, key, item, err);
@@ -321,8 +328,8 @@ static bool among(const char *text, size_t n, char *const *names, size_t n_names
 static bool among_items(const char *text, size_t n, const numann_config *config, const char *key) {
   size_t items = nu_config_items(config, key), ignored;
   for (size_t i = 0; i < items; i++) {
-    const char *item = nu_config_item(config, key, i);
-    if (!parse_position(item, 0, &ignored) && same(text, n, item)) return true;
+    if (is_position(config, key, i, 0, &ignored)) continue;
+    if (same(text, n, nu_config_item(config, key, i))) return true;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 /* Columns: which column of a file is an input, a target, or left out. SPDX-License-Identifier: MIT
  *
  * The user names a column by its header or by its position, counted from 0 or, when negative, from
- * the end. A whole number is always a position. */
+ * the end. A whole number is a position, unless it stands in quotes. */
 #ifndef NU_DATA_COLUMNS_H
 #define NU_DATA_COLUMNS_H
 

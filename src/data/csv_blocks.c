@@ -115,8 +115,7 @@ static numann_status join_labels(blocks *b, part *p) {
   for (size_t i = 0; i < own->n; i++) {
     const nu_label *l = &own->list[i];
     uint64_t line = before + l->place;
-    NU_TRY(l->text ? nu_labels_text(all, l->text, strlen(l->text), line, &p->label_of[i], b->err)
-                   : nu_labels_number(all, l->number, line, &p->label_of[i], b->err));
+    NU_TRY(nu_labels_join(all, l, line, &p->label_of[i], b->err));
   }
   return NUMANN_OK;
 }

@@ -63,11 +63,11 @@ static bool take_label(const plain *p, const span *found, uint64_t line, float *
   if (n == 0) return false;
   if (nu_parse_real(found->begin, n, &value) && nu_fits_float(value)) {
     *slot = (float)value;
-    return nu_labels_number(labels, value, line, label, NULL) == NUMANN_OK;
+    return nu_labels_field(labels, found->begin, n, &value, line, label, NULL) == NUMANN_OK;
   }
   *slot = NAN;
   return !labels->overflow &&
-         nu_labels_text(labels, found->begin, n, line, label, NULL) == NUMANN_OK;
+         nu_labels_field(labels, found->begin, n, NULL, line, label, NULL) == NUMANN_OK;
 }
 
 /* Behind the line, whose row is now in the table; NULL: it is not plain, and nothing has changed.

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "data/csv_rows.h"
+#include "data/notes.h"
 
 static numann_status find_option(const numann_config *config, char *separator, numann_error *err) {
   const char *text = nu_config_string(config, "data.separator");
@@ -46,21 +47,61 @@ static look look_at(const nu_record *record, size_t i) {
 }
 
 static bool has_known_name(const nu_csv_rows *r) {
+  const nu_request *request = r->request;
   for (size_t i = 0; i < r->first.n; i++) {
-    if (look_at(&r->first, i) != LOOK_TEXT) continue;
-    if (nu_column_known(nu_field_text(&r->first, i), r->first.fields[i].length, r->request->config,
-                        r->request->schema)) {
+    const char *text = nu_field_text(&r->first, i);
+    size_t n = r->first.fields[i].length;
+    look found = look_at(&r->first, i);
+    if (found == LOOK_TEXT && nu_column_known(text, n, request->config, request->schema)) {
       return true;
     }
+    if (found == LOOK_NUMBER && !request->schema && nu_column_known(text, n, request->config, NULL))
+      return true;
   }
   return false;
+}
+
+static bool has_field(const nu_record *record, const char *name) {
+  size_t n = strlen(name), i = 0;
+  while (i < record->n &&
+         (record->fields[i].length != n || memcmp(nu_field_text(record, i), name, n) != 0)) {
+    i++;
+  }
+  return i < record->n;
+}
+
+/* Names that are numbers may stand in a row as well; not all of them, each in a column. */
+static bool has_all_names(const nu_csv_rows *r) {
+  const nu_schema *schema = r->request->schema;
+  if (!schema || !schema->feature_names || schema->features > r->first.n) return false;
+  size_t i = 0;
+  while (i < schema->features && has_field(&r->first, schema->feature_names[i])) i++;
+  return i == schema->features;
+}
+
+/* Of three columns or fewer, 0, 1, 2 may be a row. */
+#define COUNTED_MIN 4
+
+/* Does the first line number its columns 0, 1, 2 ..., perhaps with names between, as programs write
+ * tables whose columns have no names? Text below a number says that it is no row. */
+static bool counts_columns(const nu_csv_rows *r) {
+  uint64_t number, expected = 0;
+  bool text_below = false;
+  for (size_t i = 0; i < r->first.n; i++) {
+    const nu_field *field = &r->first.fields[i];
+    if (look_at(&r->first, i) != LOOK_NUMBER) continue;
+    text_below |= i < r->record.n && look_at(&r->record, i) == LOOK_TEXT;
+    if (!nu_parse_count(nu_field_text(&r->first, i), field->length, &number)) return false;
+    if (number != expected++) return false;
+  }
+  return r->record.n > 0 && expected > 1 && (text_below || expected >= COUNTED_MIN);
 }
 
 /* The first line is a header when it holds a name that config or model know; or when of the columns
  * that hold numbers in the second line at least half hold text in the first. Not one text alone is
  * enough: it may be a fault in a row of numbers. A single line: when all of it is text. */
 static bool guess_header(const nu_csv_rows *r) {
-  if (has_known_name(r)) return true;
+  if (has_known_name(r) || has_all_names(r)) return true;
   size_t text = 0, numbers = 0;
   for (size_t i = 0; i < r->first.n; i++) {
     look here = look_at(&r->first, i);
@@ -72,10 +113,13 @@ static bool guess_header(const nu_csv_rows *r) {
   return r->record.n > 0 ? text > 0 && text >= numbers : numbers == 0 && text == r->first.n;
 }
 
-static bool has_header(const nu_csv_rows *r) {
+static bool has_header(nu_csv_rows *r) {
   const char *option = nu_config_string(r->request->config, "data.header");
-  if (strcmp(option, "auto") == 0) return guess_header(r);
-  return strcmp(option, "true") == 0;
+  if (strcmp(option, "auto") != 0) return strcmp(option, "true") == 0;
+  if (guess_header(r)) return true;
+  r->counted = !r->request->schema && counts_columns(r);
+  r->table->header_refuted = !r->counted;
+  return r->counted;
 }
 
 static numann_status take_names(nu_csv_rows *r, numann_error *err) {
@@ -135,6 +179,8 @@ static numann_status begin(nu_csv_rows *r, numann_error *err) {
   } else {
     NU_TRY(nu_column_layout_train(&r->layout, &r->columns, request->config, err));
   }
+  if (!request->schema) nu_note_nameless(&r->table->notes, &r->columns, &r->layout);
+  if (r->counted) nu_note_counted(&r->table->notes, &r->columns);
   return shape_table(r, err);
 }
 

@@ -58,11 +58,11 @@ static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const n
   uint64_t line = record->fields[c].line;
   if (nu_parse_real(text, n, &value) && nu_fits_float(value)) {
     *slot = (float)value;
-    return nu_labels_number(labels, value, line, label, err);
+    return nu_labels_field(labels, text, n, &value, line, label, err);
   }
   *slot = NAN;
   if (labels->overflow) return fail_field(r, record, c, "is not a finite number", err);
-  return nu_labels_text(labels, text, n, line, label, err);
+  return nu_labels_field(labels, text, n, NULL, line, label, err);
 }
 
 static numann_status take_number(const nu_csv_rows *r, const nu_record *record, size_t c,

@@ -14,6 +14,7 @@ typedef struct nu_csv_rows {
   char **names; /* [columns.n] of the header, or NULL; owned */
   nu_column_layout layout;
   bool drop_blank, must_keep_rows;
+  bool counted; /* the header counts the columns */
   nu_table *table;
   const nu_request *request;
 } nu_csv_rows;

@@ -69,6 +69,7 @@ void numann_data_destroy(numann_data *data) {
   nu_rows_clear(&data->validation);
   nu_rows_clear(&data->test);
   nu_schema_clear(&data->schema);
+  nu_text_clear(&data->notes);
   free(data);
 }
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/text.h"
 #include "numann/data.h"
 
 /* x -> (x - shift) * scale, in double, rounded to float once. */
@@ -67,6 +68,7 @@ struct numann_data {
   nu_schema schema;
   nu_rows train, validation, test; /* rows = 0 where there is none */
   size_t rows_dropped;             /* by data.blank: drop_row */
+  nu_text notes;                   /* lines, for the user who trains; owned */
 };
 
 void nu_rows_clear(nu_rows *rows);

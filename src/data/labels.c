@@ -15,9 +15,21 @@ static uint32_t hash_bytes(const void *bytes, size_t n) {
   return hash;
 }
 
-static uint32_t hash_label(const nu_label *label) {
-  if (label->text) return hash_bytes(label->text, strlen(label->text));
-  return hash_bytes(&label->number, sizeof label->number);
+/* A value that is looked for; text [n] is not ended by NUL. */
+typedef struct value {
+  const char *text;
+  size_t n;
+  bool is_number;
+  double number;
+} value;
+
+static value value_of(const nu_label *label) {
+  size_t n = label->text ? strlen(label->text) : 0;
+  return (value){label->text, n, label->is_number, label->number};
+}
+
+static uint32_t hash_value(const value *v) {
+  return v->text ? hash_bytes(v->text, v->n) : hash_bytes(&v->number, sizeof v->number);
 }
 
 static bool grow_slots(nu_labels *labels) {
@@ -25,7 +37,8 @@ static bool grow_slots(nu_labels *labels) {
   uint32_t *slots = calloc(n_slots, sizeof *slots);
   if (!slots) return false;
   for (size_t i = 0; i < labels->n; i++) {
-    size_t at = hash_label(&labels->list[i]) & (n_slots - 1);
+    const value v = value_of(&labels->list[i]);
+    size_t at = hash_value(&v) & (n_slots - 1);
     while (slots[at]) at = (at + 1) & (n_slots - 1);
     slots[at] = (uint32_t)i + 1;
   }
@@ -35,34 +48,34 @@ static bool grow_slots(nu_labels *labels) {
   return true;
 }
 
-static bool equal(const nu_label *label, const char *text, size_t n, double number) {
-  if (!text) return !label->text && memcmp(&label->number, &number, sizeof number) == 0;
-  return label->text && strlen(label->text) == n && memcmp(label->text, text, n) == 0;
+static bool equal(const nu_label *label, const value *v) {
+  if (!v->text) return !label->text && memcmp(&label->number, &v->number, sizeof v->number) == 0;
+  return label->text && strlen(label->text) == v->n && memcmp(label->text, v->text, v->n) == 0;
 }
 
-static numann_status add(nu_labels *labels, const char *text, size_t n, double number,
-                         uint64_t place, numann_error *err) {
+static numann_status add(nu_labels *labels, const value *v, uint64_t place, numann_error *err) {
   if (!nu_grow(&labels->list, &labels->capacity, labels->n + 1, sizeof *labels->list)) {
     return nu_fail_memory(err, labels->n * sizeof *labels->list, "class labels");
   }
-  nu_label label = {.number = number, .place = place};
-  if (text && !(label.text = nu_copy_text(text, n))) return nu_fail_memory(err, n, "class labels");
+  nu_label label = {.is_number = v->is_number, .number = v->number, .place = place};
+  if (v->text && !(label.text = nu_copy_text(v->text, v->n))) {
+    return nu_fail_memory(err, v->n, "class labels");
+  }
   labels->list[labels->n++] = label;
   return NUMANN_OK;
 }
 
-static numann_status find_or_add(nu_labels *labels, const char *text, size_t n, double number,
-                                 uint64_t place, uint32_t *id, numann_error *err) {
+static numann_status find_or_add(nu_labels *labels, const value *v, uint64_t place, uint32_t *id,
+                                 numann_error *err) {
   *id = 0;
   if (labels->overflow) return NUMANN_OK;
   if (labels->n * 2 >= labels->n_slots && !grow_slots(labels)) {
     return nu_fail_memory(err, labels->n_slots * 2 * sizeof *labels->slots, "class labels");
   }
-  uint32_t hash = text ? hash_bytes(text, n) : hash_bytes(&number, sizeof number);
-  size_t at = hash & (labels->n_slots - 1);
+  size_t at = hash_value(v) & (labels->n_slots - 1);
   for (; labels->slots[at]; at = (at + 1) & (labels->n_slots - 1)) {
     *id = labels->slots[at] - 1;
-    if (equal(&labels->list[*id], text, n, number)) return NUMANN_OK;
+    if (equal(&labels->list[*id], v)) return NUMANN_OK;
   }
   if (labels->n == NU_CLASSES_MAX) {
     labels->overflow = true;
@@ -70,7 +83,7 @@ static numann_status find_or_add(nu_labels *labels, const char *text, size_t n, 
     return NUMANN_OK;
   }
   *id = (uint32_t)labels->n;
-  NU_TRY(add(labels, text, n, number, place, err));
+  NU_TRY(add(labels, v, place, err));
   labels->slots[at] = *id + 1;
   return NUMANN_OK;
 }
@@ -78,12 +91,38 @@ static numann_status find_or_add(nu_labels *labels, const char *text, size_t n, 
 numann_status nu_labels_number(nu_labels *labels, double number, uint64_t place, uint32_t *id,
                                numann_error *err) {
   /* + 0.0 makes -0 the same label as 0 */
-  return find_or_add(labels, NULL, 0, number + 0.0, place, id, err);
+  const value v = {.is_number = true, .number = number + 0.0};
+  return find_or_add(labels, &v, place, id, err);
 }
 
-numann_status nu_labels_text(nu_labels *labels, const char *text, size_t n, uint64_t place,
-                             uint32_t *id, numann_error *err) {
-  return find_or_add(labels, text, n, 0.0, place, id, err);
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* From here on a double does not hold every whole number. */
+#define ALL_WHOLE 0x1p53
+static bool is_large(double number) { return number >= ALL_WHOLE || number <= -ALL_WHOLE; }
+
+/* Does the spelling of a number say more than its value? */
+static bool is_spelled(const char *text, size_t n, double number) {
+  size_t sign = text[0] == '-', digits = sign;
+  if (n > sign + 1 && text[sign] == '0' && is_digit(text[sign + 1])) return true;
+  while (digits < n && is_digit(text[digits])) digits++;
+  return digits == n && is_large(number);
+}
+
+numann_status nu_labels_field(nu_labels *labels, const char *text, size_t n, const double *number,
+                              uint64_t place, uint32_t *id, numann_error *err) {
+  size_t plus = number && text[0] == '+';
+  value v = {text + plus, n - plus, number != NULL, number ? *number : 0.0};
+  if (number && !is_spelled(v.text, v.n, *number)) {
+    return nu_labels_number(labels, *number, place, id, err);
+  }
+  return find_or_add(labels, &v, place, id, err);
+}
+
+numann_status nu_labels_join(nu_labels *labels, const nu_label *from, uint64_t place, uint32_t *id,
+                             numann_error *err) {
+  const value v = value_of(from);
+  return find_or_add(labels, &v, place, id, err);
 }
 
 void nu_labels_clear(nu_labels *labels) {
@@ -95,14 +134,29 @@ void nu_labels_clear(nu_labels *labels) {
 
 const nu_label *nu_labels_first_text(const nu_labels *labels) {
   for (size_t i = 0; i < labels->n; i++) {
-    if (labels->list[i].text) return &labels->list[i];
+    if (!labels->list[i].is_number) return &labels->list[i];
   }
   return NULL;
 }
 
+bool nu_label_is_whole(const nu_label *label) {
+  double x = label->number;
+  if (!label->is_number) return false;
+  return is_large(x) ? label->text != NULL : (double)(int64_t)x == x;
+}
+
+/* Digits of the same sign without leading zeros, of which a longer text is the larger number. */
+static int by_digits(const char *a, const char *b) {
+  size_t m = strlen(a), n = strlen(b);
+  return m != n ? (m > n) - (m < n) : strcmp(a, b);
+}
+
 static int by_number(const void *a, const void *b) {
-  double x = ((const nu_label *)a)->number, y = ((const nu_label *)b)->number;
-  return (x > y) - (x < y);
+  const nu_label *p = a, *q = b;
+  if (p->number != q->number) return p->number > q->number ? 1 : -1;
+  if (!p->text || !q->text) return (p->text != NULL) - (q->text != NULL);
+  int order = by_digits(p->text, q->text);
+  return p->number < 0.0 ? -order : order;
 }
 
 static int by_name(const void *a, const void *b) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/notes.h"
 #include "data/scaling.h"
 #include "data/schema.h"
 #include "data/split.h"
@@ -83,7 +84,11 @@ static numann_status read_training(loading *l, numann_error *err) {
   nu_request request = make_request(l, NU_TRAIN);
   NU_TRY(nu_table_read(&l->table, &request, err));
   NU_TRY(nu_schema_make(&l->data->schema, &l->table, l->config, err));
-  return nu_schema_match(&l->data->schema, &l->table, &l->class_of, err);
+  NU_TRY(nu_schema_match(&l->data->schema, &l->table, &l->class_of, err));
+  l->data->notes = l->table.notes;
+  l->table.notes = (nu_text){0};
+  nu_note_first_class(&l->data->notes, &l->table, &l->data->schema, l->class_of);
+  return NUMANN_OK;
 }
 
 static numann_status make_split_request(nu_split_request *out, const loading *l,
@@ -197,6 +202,7 @@ static numann_status load_parts(loading *l, numann_error *err) {
   for (size_t p = 0; p < NU_PARTS; p++) NU_TRY(get_files(&l->files[p], p, l->config, err));
   NU_TRY(read_training(l, err));
   NU_TRY(split_training(l, err));
+  nu_note_lost_classes(&data->notes, data);
   data->rows_dropped = l->table.dropped;
   for (size_t p = NU_VALIDATION; p < NU_PARTS; p++) NU_TRY(read_part(l, p, parts[p], err));
   NU_TRY(fit(l, err));
@@ -217,6 +223,7 @@ numann_status numann_data_load(numann_data **out, const numann_config *config, n
   for (size_t p = 0; p < NU_PARTS; p++) clear_files(&l.files[p]);
   nu_table_clear(&l.table);
   free(l.class_of);
+  if (status == NUMANN_OK && l.data->notes.failed) status = nu_fail_memory(err, 1, "notes");
   if (status == NUMANN_OK) *out = l.data;
   else numann_data_destroy(l.data);
   return status;

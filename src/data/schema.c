@@ -123,13 +123,13 @@ static numann_status check_classes(const nu_table *table, numann_error *err) {
   }
   bool text = nu_labels_first_text(labels);
   for (size_t i = 0; i < labels->n && !text; i++) {
-    double x = labels->list[i].number;
-    if (x >= -0x1p53 && x <= 0x1p53 && (double)(int64_t)x == x) continue;
+    if (nu_label_is_whole(&labels->list[i])) continue;
     return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s: the target is %s, a whole number is expected for a class; set "
+                   "%s: the target is %s, a whole number is expected for a class%s; set "
                    "data.targets: values to learn numbers",
                    nu_table_place(table, labels->list[i].place, place, sizeof place),
-                   nu_format_real(x, number));
+                   nu_format_real(labels->list[i].number, number),
+                   table->by_line ? "" : ", below 2^53 in an array");
   }
   if (labels->n >= 2) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_DATA,

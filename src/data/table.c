@@ -160,6 +160,7 @@ void nu_table_clear(nu_table *table) {
   free_names(table->target_names, table->targets);
   nu_labels_clear(&table->labels);
   free(table->label_ids);
+  nu_text_clear(&table->notes);
   free(table->name);
   *table = (nu_table){0};
 }

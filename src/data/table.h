@@ -15,6 +15,7 @@
 
 #include "base/number.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "data/crew.h"
 #include "data/data.h"
 #include "data/labels.h"
@@ -25,8 +26,9 @@ typedef struct nu_segment {
 } nu_segment;
 
 typedef struct nu_table {
-  char *name;   /* of the file that holds the targets, for messages; owned */
-  bool by_line; /* places are lines (CSV), else byte offsets */
+  char *name;          /* of the file that holds the targets, for messages; owned */
+  bool by_line;        /* places are lines (CSV), else byte offsets */
+  bool header_refuted; /* nobody said that the first line is a row, but it looks like one */
   size_t features, targets;
   bool bytes;           /* the features are whole numbers of 0 to 255, and stored as such */
   char **feature_names; /* [features], or NULL without header; owned */
@@ -37,6 +39,7 @@ typedef struct nu_table {
   nu_labels labels;    /* targets == 1: the distinct values of the target */
   uint32_t *label_ids; /* targets == 1: [rows], index in labels; owned */
   size_t label_capacity;
+  nu_text notes; /* lines, of the training file; owned */
 } nu_table;
 
 /* How to read large CSV files; for tests. */
