@@ -45,6 +45,20 @@ static const struct {
     {BYTES("a,b,t\n1,2,3\n4,5\n"), "", "bad:3:1: 2 fields, but the first line has 3"},
     {BYTES("a,b,t\n1,2,3\n4,5,6,7\n"), "", "bad:3:1: 4 fields"},
     {BYTES("a,b,t\n1,2,3\n4,5,6,\n"), "", "bad:3:1: 4 fields"},
+    {BYTES("a,b,t\n1,2,3,\n4,5,6,\n"), "", "line has 3: a separator ends the line; remove"},
+    {BYTES("a,b,t\n1,2,3,\n4,5,6,\n"), "", "sed 's/,[[:space:]]*$//' FILE"},
+    {BYTES("1,2,\n3,4,\n"), "", "data.drop: [2] and name another target"},
+    {BYTES("a,,t\n1,,3\n"), "", "or leave the column out with data.drop: [1]"},
+    {BYTES("a,b c,t\n1,x,3\n"), "", "data.drop: [1]"},
+    {BYTES("a,2019,t\n1,x,3\n"), "", "data.drop: [1]"},
+    {BYTES("1,2,\n3,4,\n"), ", blank: drop_row", "data.drop, such as [2], the last, where"},
+    {BYTES("# a comment\na,b,t\n1,2,3\n"), "", "bad:1: a comment, it seems"},
+    {BYTES("# a comment\n1,2,3\n"), "", "bad:1: a comment, it seems"},
+    {BYTES("# a\n# b\n1,2,3\n"), "", "bad:2: a comment, it seems"},
+    {BYTES("a,b,t\n1,2,3\n# a comment, too\n"), "", "bad:3: a comment, it seems"},
+    {BYTES("a,b,t\n1,2,3\n% x, y, 3\n"), "", "sed '/^%/d' FILE"},
+    {BYTES("a,b,t\n1,2,3\n#4,5,6\n"), "", "bad:3:1: column 'a': '#4' is not a finite number"},
+    {BYTES("a,b,t\n1,2,3\n\n4,5,6\n"), "", "sed '/^[[:space:]]*$/d' FILE"},
     {BYTES("a;b;t\n1;2;3\n4,5,6\n"), "", "data.separator, which is ';'"},
     {BYTES("a,b,t\n1,2,3\n1,\0,3\n"), "", "bad:3:3: a NUL byte"},
     {BYTES("a,b,t\n1,2,3\n1,2\r,3\n"), "", "bad:3:4: a carriage return"},
@@ -158,7 +172,9 @@ static const struct {
 } npy_files[] = {
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 3, "in all, but 3 follow"},
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 5, "but 5 follow"},
-    {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", 4, "in Fortran order"},
+    {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", 3, "but 3 follow"},
+    {"{'descr': '<f2', 'fortran_order': True, 'shape': (2, 3)}", 12,
+     "bad@76: the value is not fin"},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '|O'"},
     {"{'descr': '<U7', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '<U7'"},
     {"{'descr': '<\nf4', 'fortran_order': False, 'shape': (2, 2)}", 16,
@@ -189,7 +205,8 @@ static const struct {
 
 START_TEST(test_npy) {
   unsigned char file[512];
-  static const unsigned char data[64] = {1, 2, 3, 4};
+  /* as halves: numbers, but for the last, which is nan */
+  static const unsigned char data[64] = {1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0x7e};
   size_t n = make_npy(file, npy_files[_i].dictionary, data, npy_files[_i].bytes);
   check_file_refused(put_bytes("bad", file, n), "", npy_files[_i].fragment);
 }

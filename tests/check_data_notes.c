@@ -74,6 +74,84 @@ START_TEST(numbers_are_found_as_names) {
 }
 END_TEST
 
+/* ---- what messages advise works: the file as it is with the options, or without what they name */
+
+static const struct {
+  const char *text, *target, *options;
+} obeyed[] = {
+    {"a,b,t,\n1,2,3,\n4,5,6,\n", "t", ", drop: [3]"},
+    {"a,b,t,\n1,2,3,\n4,5,6,\n", "t", ", drop: [3], blank: drop_row"},
+    {"1,2,\n4,5,\n", "1", ", drop: [2]"},
+    {"a,b,,t\n1,2,,3\n4,5,,6\n", "t", ", drop: [2]"},
+    {"#id,a,t\n1,2,3\n4,5,6\n", "t", ""},
+};
+
+START_TEST(advice_works_when_obeyed) {
+  const char *path = put_text("o.csv", obeyed[_i].text);
+  numann_data *data = load_table(path, obeyed[_i].target, obeyed[_i].options);
+  ck_assert_uint_eq(data->train.rows, 2);
+  numann_data_destroy(data);
+}
+END_TEST
+
+/* ---- rows to answer: none are none, and advice is for those who have a model */
+
+static numann_status ask(const char *path, bool with_targets, nu_rows *rows, numann_error *err) {
+  nu_source source = {path, NULL, with_targets};
+  numann_config *config = make_config(1, "train: {path: \"%s\", target: t}, drop: [d]",
+                                      put_text("t.csv", "a,d,b,t\n1,9,2,3\n4,9,5,6\n"));
+  numann_data *data = load(config);
+  numann_status status = nu_data_read(rows, &source, &data->schema, config, err);
+  numann_data_destroy(data);
+  numann_config_destroy(config);
+  return status;
+}
+
+static void check_none(const char *path, const char *refusal) {
+  nu_rows rows;
+  numann_error err = {0};
+  numann_status status = ask(path, false, &rows, &err);
+  ck_assert_msg(status == NUMANN_OK, "%s", err.message);
+  ck_assert_uint_eq(rows.rows, 0);
+  nu_rows_clear(&rows);
+  ck_assert_int_eq(ask(path, true, &rows, &err), NUMANN_ERR_DATA);
+  ck_assert_msg(strstr(err.message, refusal), "%s", err.message);
+}
+
+START_TEST(no_rows_have_no_answers) {
+  unsigned char file[128];
+  size_t n;
+  check_none(put_text("h.csv", "a,b,t\n"), "no rows after the header");
+  check_none(put_text("h.csv", ""), "empty; a file with data is expected");
+  check_none(put_gz("h.csv", "", 0), "empty; a file with data is expected");
+  check_none(put_text("h.csv", "\n\n"), "only empty lines");
+  n = make_npy(file, "{'descr':'<f8','fortran_order':False,'shape':(0,2)}", "", 0);
+  check_none(put_bytes("a.npy", file, n), "that is none");
+  n = make_npy(file, "{'descr':'<f8','fortran_order':True,'shape':(0,2)}", "", 0);
+  check_none(put_bytes("a.npy", file, n), "that is none");
+}
+END_TEST
+
+static const struct {
+  const char *text, *fragment, *never;
+} asked[] = {
+    {"a,b\n1,x\n", "'x' is not a finite number; correct it", "data.drop"},
+    {"a,b\n1,\n", "column 'b' is blank; fill it in", "data."},
+    {"a,b\n1,2,\n", "a separator ends the line; remove it", "data."},
+    {"1,2,\n4,5,\n", "3 columns without a header, but the network's were chosen by name", "data."},
+    {"1,2,3,4\n4,5,6,7\n", "or its 2 inputs alone", "data."},
+    {"# x y\na,b\n1,2\n", "remove lines that begin with '#'", "data."},
+};
+
+START_TEST(advice_is_for_those_who_ask) {
+  nu_rows rows;
+  numann_error err = {0};
+  ck_assert_int_eq(ask(put_text("q.csv", asked[_i].text), false, &rows, &err), NUMANN_ERR_DATA);
+  ck_assert_msg(strstr(err.message, asked[_i].fragment), "%s", err.message);
+  ck_assert_msg(!strstr(err.message, asked[_i].never), "%s", err.message);
+}
+END_TEST
+
 /* ---- classes without a training row */
 
 #define TEN "1,x\n2,x\n3,x\n4,x\n5,x\n6,x\n7,x\n8,x\n9,x\n"
@@ -104,6 +182,9 @@ static Suite *notes_suite(void) {
   tcase_add_checked_fixture(tcase, make_folder, remove_folder);
   LOOP(headers_that_are_numbers, headers);
   tcase_add_test(tcase, numbers_are_found_as_names);
+  LOOP(advice_works_when_obeyed, obeyed);
+  tcase_add_test(tcase, no_rows_have_no_answers);
+  LOOP(advice_is_for_those_who_ask, asked);
   LOOP(classes_without_a_training_row_are_told, lost);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -2,11 +2,13 @@
 #include "build_config.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "comma.h"
+#include "data/array.h"
 #include "data_support.h"
 
 /* ---- CSV: dialects. Each text holds the rows (1, 2 -> 3) and (-4, 0.5 -> 6). */
@@ -180,6 +182,11 @@ static const struct {
     {0, "<i8",
      BYTES("\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0"
            "\4\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0")},
+    {0, "<u8",
+     BYTES("\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0"
+           "\4\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0")},
+    {0, "<f2", BYTES("\0\x3c\0\x40\0\x42\0\x44\0\x45\0\x46")},
+    {0, ">f2", BYTES("\x3c\0\x40\0\x42\0\x44\0\x45\0\x46\0")},
     {0, "<f4", BYTES("\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40\0\0\x80\x40\0\0\xa0\x40\0\0\xc0\x40")},
     {0, "<f8",
      BYTES("\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\x08\x40"
@@ -226,6 +233,65 @@ START_TEST(test_negative_elements) {
                32);
   data = load_table(put_bytes("b.npy", file, n), "1", "");
   check_inputs(&data->train, data->schema.features, inputs);
+  numann_data_destroy(data);
+}
+END_TEST
+
+/* A half: 5 bits of exponent, 10 of fraction; the least normal one, and those below it. */
+START_TEST(test_halves) {
+  static const unsigned char halves[] = {0x00, 0x04, 0xff, 0x03, 0x01, 0x00, 0x01,
+                                         0x80, 0xff, 0x7b, 0x00, 0xbe, 0x00, 0x80};
+  static const double expected[] = {0x1p-14, 0x1.ff8p-15, 0x1p-24, -0x1p-24, 65504.0, -1.5, 0.0};
+  double values[7];
+  nu_array_decode((nu_element){'f', 2, false}, halves, 7, values);
+  for (int i = 0; i < 7; i++) ck_assert_double_eq(values[i], expected[i]);
+  nu_array_decode((nu_element){'f', 2, true}, (const unsigned char *)"\x7c\0\x7e\0", 2, values);
+  ck_assert(isinf(values[0]) && isnan(values[1]));
+}
+END_TEST
+
+/* Rows 1 2 3 and 4 5 6 in Fortran order, in one file, packed, and as a cube of rows 2 x 2. */
+START_TEST(test_fortran) {
+  unsigned char file[256];
+  const char *flat = "{'descr':'|u1','fortran_order':True,'shape':(2,3)}";
+  size_t n = make_npy(file, flat, "\1\4\2\5\3\6", 6);
+  check_six(put_bytes("f.npy", file, n));
+  check_six(put_gz("f.npy.gz", file, n));
+  n = make_npy(file, "{'descr':'>i2','fortran_order':True,'shape':(2,3)}",
+               "\0\1\0\4\0\2\0\5\0\3\0\6", 12);
+  check_six(put_bytes("f.npy", file, n));
+  n = make_npy(file, "{'descr':'|u1','fortran_order':True,'shape':(3,2,2)}",
+               "\1\5\x09\3\7\x0b\2\6\x0a\4\x08\x0c", 12);
+  const char *cube = put_bytes("c.npy", file, n);
+  n = make_npy(file, "{'descr':'|u1','fortran_order':True,'shape':(3,)}", "\0\1\1", 3);
+  numann_config *config =
+      make_config(2, "train: {images: \"%s\", labels: \"%s\"}", cube, put_bytes("l", file, n));
+  numann_data *data = load(config);
+  static const float inputs[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  ck_assert_uint_eq(data->train.rows, 3);
+  check_inputs(&data->train, 4, inputs);
+  numann_data_destroy(data);
+  numann_config_destroy(config);
+}
+END_TEST
+
+/* More rows than are turned at a time: a[i][j] = 1000 * j + i. */
+START_TEST(test_fortran_long) {
+  enum { ROWS = 200, COLUMNS = 3 };
+  static unsigned char file[2 * ROWS * COLUMNS + 128], values[2 * ROWS * COLUMNS];
+  for (int at = 0; at < ROWS * COLUMNS; at++) {
+    int value = at / ROWS * 1000 + at % ROWS;
+    values[2 * at] = (unsigned char)(value & 255);
+    values[2 * at + 1] = (unsigned char)(value >> 8);
+  }
+  size_t n =
+      make_npy(file, "{'descr':'<u2','fortran_order':True,'shape':(200,3)}", values, sizeof values);
+  numann_data *data = load_table(put_bytes("f.npy", file, n), "2", "");
+  for (int r = 0; r < ROWS; r++) {
+    ck_assert(data->train.inputs[2 * r] == (float)r);
+    ck_assert(data->train.inputs[2 * r + 1] == (float)(1000 + r));
+    ck_assert(data->train.targets[r] == (float)(2000 + r));
+  }
   numann_data_destroy(data);
 }
 END_TEST
@@ -314,9 +380,15 @@ END_TEST
 
 START_TEST(test_npy_truncated) {
   unsigned char file[256];
-  size_t n = make_npy(file, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n",
-                      types[11].elements, types[11].bytes);
-  check_cuts_packed(file, n, "train: {path: \"%s\", target: -1}", "");
+  static const float six[] = {1, 2, 3, 4, 5, 6};
+  static const char *const orders[] = {"False", "True"};
+  for (int i = 0; i < 2; i++) {
+    char dictionary[128];
+    snprintf(dictionary, sizeof dictionary,
+             "{'descr': '<f4', 'fortran_order': %s, 'shape': (2, 3), }\n", orders[i]);
+    size_t n = make_npy(file, dictionary, six, sizeof six);
+    check_cuts_packed(file, n, "train: {path: \"%s\", target: -1}", "");
+  }
 }
 END_TEST
 
@@ -363,6 +435,9 @@ static Suite *readers_suite(void) {
   tcase_add_loop_test(tcase, test_csv_truncated, 0, (int)(sizeof cuts / sizeof cuts[0]));
   tcase_add_loop_test(tcase, test_types, 0, (int)(sizeof types / sizeof types[0]));
   tcase_add_test(tcase, test_negative_elements);
+  tcase_add_test(tcase, test_halves);
+  tcase_add_test(tcase, test_fortran);
+  tcase_add_test(tcase, test_fortran_long);
   tcase_add_test(tcase, test_npy_versions);
   tcase_add_test(tcase, test_pair);
   tcase_add_test(tcase, test_idx_truncated);

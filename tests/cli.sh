@@ -157,11 +157,18 @@ check "predict from a file" run 0 predict runs/digits few.csv
 check "gives a line a row and a header" test "$(wc -l <out)" -eq 4
 check "names the classes" has out '^prediction,probability_0'
 cp out answers
+head -n 1 out >first_line
 "$NUMANN" predict runs/digits - <unlabelled.csv >out 2>err
 check "predict from stdin, without the target" exited 0 $? predict
 check "gives the same" cmp -s out answers
 "$NUMANN" predict runs/digits <unlabelled.csv >out 2>err
 check "predict without a file reads stdin" cmp -s out answers
+head -n 1 unlabelled.csv >none.csv
+check "predict no rows" run 0 predict runs/digits none.csv
+check "no rows have no answers but the header" cmp -s out first_line
+: >none.csv
+check "predict an empty file" run 0 predict runs/digits none.csv
+check "which has none either" cmp -s out first_line
 check "predict to a file" run 0 predict runs/digits few.csv --output answers.csv
 check "gives the same" cmp -s answers.csv answers
 check "predict to NPY" run 0 predict runs/digits few.csv --output answers.npy

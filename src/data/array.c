@@ -36,26 +36,39 @@ static numann_status check_length(const nu_array_file *array, numann_error *err)
                  bytes, left);
 }
 
+numann_status nu_array_fail_empty(const nu_array_file *array, numann_error *err) {
+  char shape[NU_SHAPE_TEXT];
+  return nu_fail(err, NUMANN_ERR_DATA, "%s: declares %s values, that is none; rows are expected",
+                 array->in->name, nu_shape_text(array, shape));
+}
+
 numann_status nu_array_check(nu_array_file *array, numann_error *err) {
   char shape[NU_SHAPE_TEXT];
   const char *name = array->in->name;
   array->rows = array->shape[0];
   array->width = 1;
-  bool fits = true, empty = array->rows == 0;
+  bool fits = true, empty = false;
   for (size_t i = 1; i < array->rank; i++) {
     empty |= array->shape[i] == 0;
     fits = fits && nu_size_mul(array->width, array->shape[i], &array->width);
   }
-  if (empty) {
-    return nu_fail(err, NUMANN_ERR_DATA, "%s: declares %s values, that is none; rows are expected",
-                   name, nu_shape_text(array, shape));
-  }
+  if (empty) return nu_array_fail_empty(array, err);
   if (!fits || array->width > NU_COLUMNS_MAX || array->rows > NU_ROWS_MAX) {
     return nu_fail(err, NUMANN_ERR_DATA,
                    "%s: declares %s values; at most %u rows of %d values are read", name,
                    nu_shape_text(array, shape), NU_ROWS_MAX, NU_COLUMNS_MAX);
   }
   return check_length(array, err);
+}
+
+/* The bits of the float that a half, of 5 bits of exponent and 10 of fraction, is equal to. */
+static uint32_t widen_half(uint32_t half) {
+  uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
+  if (exponent == 0x1f) return sign | 0x7f800000u | fraction << 13;
+  if (exponent > 0) return sign | (exponent + 112) << 23 | fraction << 13;
+  if (fraction == 0) return sign;
+  for (exponent = 113; !(fraction & 0x400u); exponent--) fraction <<= 1;
+  return sign | exponent << 23 | (fraction & 0x3ffu) << 13;
 }
 
 static double decode_bits(nu_element element, uint64_t bits) {
@@ -69,9 +82,9 @@ static double decode_bits(nu_element element, uint64_t bits) {
     memcpy(&value, &bits, sizeof value);
     return value;
   }
-  uint32_t half = (uint32_t)bits;
+  uint32_t word = element.bytes == 2 ? widen_half((uint32_t)bits) : (uint32_t)bits;
   float value;
-  memcpy(&value, &half, sizeof value);
+  memcpy(&value, &word, sizeof value);
   return (double)value;
 }
 
@@ -89,20 +102,19 @@ void nu_array_decode(nu_element element, const unsigned char *from, size_t n, do
   }
 }
 
-static numann_status check_finite(const nu_array_file *array, uint64_t offset, const double *values,
+static numann_status check_finite(const nu_array_file *array, const double *values,
                                   numann_error *err) {
   for (size_t i = 0; i < array->width; i++) {
     if (isfinite(values[i])) continue;
     return nu_fail(err, NUMANN_ERR_DATA,
                    "%s@%" PRIu64 ": the value is not finite (nan or inf); clean the data",
-                   array->in->name, offset + i * array->element.bytes);
+                   array->in->name, nu_array_place(array, i));
   }
   return NUMANN_OK;
 }
 
 numann_status nu_array_row(nu_array_file *array, double *values, numann_error *err) {
   nu_input *in = array->in;
-  uint64_t offset = nu_input_offset(in);
   size_t bytes = array->element.bytes;
   for (size_t done = 0; done < array->width;) {
     NU_TRY(nu_input_fill(in, bytes, err));
@@ -120,5 +132,5 @@ numann_status nu_array_row(nu_array_file *array, double *values, numann_error *e
     in->begin += n * bytes;
     done += n;
   }
-  return array->element.kind == 'f' ? check_finite(array, offset, values, err) : NUMANN_OK;
+  return array->element.kind == 'f' ? check_finite(array, values, err) : NUMANN_OK;
 }

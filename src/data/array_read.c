@@ -12,12 +12,17 @@ bool nu_is_array(const nu_input *in) {
   return first == IDX_FIRST_BYTE || first == NPY_FIRST_BYTE;
 }
 
-static numann_status open_array(nu_array_file *array, nu_input *in, numann_error *err) {
-  if (in->window[in->begin] == NPY_FIRST_BYTE) return nu_npy_open(array, in, err);
-  if (in->window[in->begin] == IDX_FIRST_BYTE) return nu_idx_open(array, in, err);
-  return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s: neither IDX nor NPY; read a CSV file with data.train.path and target",
-                 in->name);
+static numann_status open_array(nu_array_file *array, nu_input *in, const nu_request *request,
+                                numann_error *err) {
+  unsigned char first = in->window[in->begin];
+  if (!nu_is_array(in)) {
+    return nu_fail(err, NUMANN_ERR_DATA,
+                   "%s: neither IDX nor NPY; read a CSV file with data.train.path and target",
+                   in->name);
+  }
+  NU_TRY(first == NPY_FIRST_BYTE ? nu_npy_open(array, in, err) : nu_idx_open(array, in, err));
+  bool enough = array->rows > 0 || nu_may_be_empty(request);
+  return enough ? NUMANN_OK : nu_array_fail_empty(array, err);
 }
 
 /* A target among the inputs is a label too, whose place in the file must be known: row by row. */
@@ -75,8 +80,8 @@ static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema,
 numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *labels,
                                  const nu_request *request, numann_error *err) {
   nu_array_rows p = {.has_labels = labels};
-  NU_TRY(open_array(&p.inputs, inputs, err));
-  if (labels) NU_TRY(open_array(&p.labels, labels, err));
+  NU_TRY(open_array(&p.inputs, inputs, request, err));
+  if (labels) NU_TRY(open_array(&p.labels, labels, request, err));
   NU_TRY(check_pair(&p, request->schema, err));
   table->features = p.inputs.width;
   table->targets = labels ? p.labels.width : 0;
@@ -93,7 +98,7 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
                                   numann_error *err) {
   nu_array_rows p = {0};
   nu_column_layout layout = {0};
-  NU_TRY(open_array(&p.inputs, in, err));
+  NU_TRY(open_array(&p.inputs, in, request, err));
   nu_columns columns = {in->name, p.inputs.width, NULL};
   numann_status status =
       request->schema ? nu_column_layout_like(&layout, &columns, request->schema, request->config,

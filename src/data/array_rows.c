@@ -5,9 +5,8 @@
 
 static numann_status fail_value(const nu_array_file *array, size_t i, const char *problem,
                                 numann_error *err) {
-  uint64_t row = nu_input_offset(array->in) - array->width * array->element.bytes;
   return nu_fail(err, NUMANN_ERR_DATA, "%s@%" PRIu64 ": %s", array->in->name,
-                 row + i * array->element.bytes, problem);
+                 nu_array_place(array, i), problem);
 }
 
 /* Put a row's values to their slots. The single target is remembered as a label too. */
@@ -15,14 +14,12 @@ static numann_status put_values(nu_table *table, const nu_array_file *array, con
                                 const size_t *slot, float *row, uint32_t *label,
                                 numann_error *err) {
   size_t label_slot = table->targets == 1 ? table->features : NU_LEFT_OUT;
-  uint64_t begin = nu_input_offset(array->in) - array->width * array->element.bytes;
   for (size_t i = 0; i < array->width; i++) {
     if (slot[i] == NU_LEFT_OUT) continue;
     if (!nu_fits_float(values[i])) return fail_value(array, i, "too large for a float", err);
     nu_table_put(table, row, slot[i], values[i]);
     if (slot[i] != label_slot) continue;
-    uint64_t place = begin + i * array->element.bytes;
-    NU_TRY(nu_labels_number(&table->labels, values[i], place, label, err));
+    NU_TRY(nu_labels_number(&table->labels, values[i], nu_array_place(array, i), label, err));
   }
   return NUMANN_OK;
 }

@@ -283,6 +283,23 @@ static numann_status fail_count(const nu_columns *columns, const nu_schema *sche
                  with_targets ? " and its targets" : "");
 }
 
+static bool has_name(const numann_config *config, const char *key) {
+  size_t ignored, n = nu_config_items(config, key), i = 0;
+  while (i < n && is_position(config, key, i, 0, &ignored)) i++;
+  return i < n;
+}
+
+/* The config's names are of the training file's header. */
+static numann_status fail_headless(const nu_columns *columns, const nu_schema *schema,
+                                   bool with_targets, numann_error *err) {
+  char alone[64] = "";
+  if (!with_targets) snprintf(alone, sizeof alone, ", or its %zu inputs alone", schema->features);
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s: %zu columns without a header, but the network's were chosen by name; give "
+                 "the header of the training file%s",
+                 columns->path, columns->n, alone);
+}
+
 static numann_status like_by_position(nu_column_layout *out, const nu_columns *columns,
                                       const nu_schema *schema, const numann_config *config,
                                       bool with_targets, numann_error *err) {
@@ -297,6 +314,9 @@ static numann_status like_by_position(nu_column_layout *out, const nu_columns *c
     NU_TRY(like_plain(out, columns->n - targets, targets, err));
   } else {
     nu_columns training = {columns->path, total, whole ? columns->names : NULL};
+    if (!training.names && (has_name(config, TARGET_KEY) || has_name(config, DROP_KEY))) {
+      return fail_headless(columns, schema, with_targets, err);
+    }
     NU_TRY(nu_column_layout_train(out, &training, config, err));
   }
   if (out->features != schema->features || out->targets != targets) {

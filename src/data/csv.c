@@ -206,7 +206,10 @@ numann_status nu_csv_next(nu_csv *csv, nu_record *record, numann_error *err) {
     if (empty_line == 0) empty_line = line;
   }
   if (empty_line == 0) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_DATA, "%s:%" PRIu64 ": an empty line before a row; remove it",
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s:%" PRIu64
+                 ": an empty line before a row; remove such lines, for example with sed "
+                 "'/^[[:space:]]*$/d' FILE",
                  csv->in->name, empty_line);
 }
 

@@ -167,9 +167,14 @@ static numann_status begin(nu_csv_rows *r, numann_error *err) {
   const nu_request *request = r->request;
   NU_TRY(nu_csv_next(&r->csv, &r->first, err));
   NU_TRY(nu_csv_next(&r->csv, &r->record, err));
+  if (r->first.n == 0 && nu_may_be_empty(request)) return NUMANN_OK;
   if (r->first.n == 0) {
     return nu_fail(err, NUMANN_ERR_DATA, "%s: only empty lines; rows of data are expected",
                    r->csv.in->name);
+  }
+  if (nu_csv_is_comment(&r->record)) return nu_csv_fail_comment(r, &r->record, err);
+  if (nu_csv_is_comment(&r->first) && r->record.n > 0 && r->record.n != r->first.n) {
+    return nu_csv_fail_comment(r, &r->first, err);
   }
   if (has_header(r)) NU_TRY(take_names(r, err));
   r->columns = (nu_columns){r->csv.in->name, r->first.n, r->names};
@@ -184,16 +189,28 @@ static numann_status begin(nu_csv_rows *r, numann_error *err) {
   return shape_table(r, err);
 }
 
+/* A column that is blank in every row leaves none; often it is the last, of lines that end with a
+ * separator. */
+static numann_status fail_no_rows(const nu_csv_rows *r, numann_error *err) {
+  const char *name = r->csv.in->name;
+  if (r->table->dropped == 0) {
+    return nu_fail(err, NUMANN_ERR_DATA, "%s: no rows after the header; data are expected", name);
+  }
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s: no rows without blanks; leave blank columns out with data.drop, such as "
+                 "[%zu], the last, where the lines end with a separator",
+                 name, r->columns.n - 1);
+}
+
 static numann_status read_all(nu_csv_rows *r, numann_error *err) {
   NU_TRY(begin(r, err));
-  if (!r->names) NU_TRY(nu_csv_take_record(r, &r->first, err));
+  if (!r->names && r->first.n > 0) NU_TRY(nu_csv_take_record(r, &r->first, err));
   if (r->record.n > 0) {
     NU_TRY(nu_csv_take_record(r, &r->record, err));
     NU_TRY(nu_csv_take_all(r, err));
   }
-  if (r->table->rows > 0) return NUMANN_OK;
-  return nu_fail(err, NUMANN_ERR_DATA, "%s: no rows%s; data are expected", r->csv.in->name,
-                 r->table->dropped ? " without blanks" : " after the header");
+  bool enough = r->table->rows > 0 || nu_may_be_empty(r->request);
+  return enough ? NUMANN_OK : fail_no_rows(r, err);
 }
 
 numann_status nu_csv_read(nu_table *table, nu_input *in, const nu_request *request,
@@ -203,7 +220,7 @@ numann_status nu_csv_read(nu_table *table, nu_input *in, const nu_request *reque
   char separator;
   NU_TRY(find_option(config, &separator, err));
   /* answers must come one for each row */
-  r.must_keep_rows = request->schema && !request->source.with_targets;
+  r.must_keep_rows = nu_may_be_empty(request);
   const char *blank = nu_config_string(config, "data.blank");
   r.drop_blank = !r.must_keep_rows && strcmp(blank, "drop_row") == 0;
   numann_status status = nu_csv_open(&r.csv, in, separator, err);

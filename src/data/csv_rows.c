@@ -1,53 +1,9 @@
-/* CSV: a record to a row - numbers, labels, blanks, and what is wrong with a field.
- * SPDX-License-Identifier: MIT */
-#include <inttypes.h>
+/* CSV: a record to a row - numbers, labels, blanks. SPDX-License-Identifier: MIT */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/number.h"
-#include "base/text.h"
 #include "data/array.h"
 #include "data/csv_rows.h"
-
-static numann_status fail_field(const nu_csv_rows *r, const nu_record *record, size_t c,
-                                const char *problem, numann_error *err) {
-  char column[NU_COLUMN_TEXT], text[NU_EXCERPT], item[NU_EXCERPT];
-  const nu_field *field = &record->fields[c];
-  if (r->names) nu_excerpt(r->names[c], strlen(r->names[c]), item);
-  else snprintf(item, sizeof item, "%zu", c);
-  return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64 ":%" PRIu64
-                 ": %s: '%s' %s; correct it, or leave the column out "
-                 "with data.drop: [%s]",
-                 r->csv.in->name, field->line, field->column,
-                 nu_column_text(&r->columns, c, column),
-                 nu_excerpt(nu_field_text(record, c), field->length, text), problem, item);
-}
-
-static numann_status fail_blank(const nu_csv_rows *r, const nu_record *record, size_t c,
-                                numann_error *err) {
-  char column[NU_COLUMN_TEXT];
-  const nu_field *field = &record->fields[c];
-  return nu_fail(err, NUMANN_ERR_DATA, "%s:%" PRIu64 ":%" PRIu64 ": %s is blank; fill it in%s",
-                 r->csv.in->name, field->line, field->column,
-                 nu_column_text(&r->columns, c, column),
-                 r->must_keep_rows ? "" : ", or leave such rows out with data.blank: drop_row");
-}
-
-static numann_status check_count(const nu_csv_rows *r, const nu_record *record, numann_error *err) {
-  if (record->n == r->columns.n) return NUMANN_OK;
-  char separator[] = {r->csv.separator, '\0'};
-  bool tab = r->csv.separator == '\t', space = r->csv.separator == ' ';
-  return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s:%" PRIu64
-                 ":1: %zu fields, but the first line has %zu; correct the line, or "
-                 "set data.separator, which is '%s'",
-                 r->csv.in->name, record->fields[0].line, record->n, r->columns.n,
-                 tab     ? "tab"
-                 : space ? "space"
-                         : separator);
-}
 
 /* The single target may be a class: remember its value, number or text. */
 static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const nu_record *record,
@@ -61,7 +17,7 @@ static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const n
     return nu_labels_field(labels, text, n, &value, line, label, err);
   }
   *slot = NAN;
-  if (labels->overflow) return fail_field(r, record, c, "is not a finite number", err);
+  if (labels->overflow) return nu_csv_fail_field(r, record, c, "is not a finite number", err);
   return nu_labels_field(labels, text, n, NULL, line, label, err);
 }
 
@@ -69,9 +25,10 @@ static numann_status take_number(const nu_csv_rows *r, const nu_record *record, 
                                  float *slot, numann_error *err) {
   double value;
   if (!nu_parse_real(nu_field_text(record, c), record->fields[c].length, &value)) {
-    return fail_field(r, record, c, "is not a finite number", err);
+    return nu_csv_fail_field(r, record, c, "is not a finite number", err);
   }
-  if (!nu_fits_float(value)) return fail_field(r, record, c, "is too large for a float", err);
+  if (!nu_fits_float(value))
+    return nu_csv_fail_field(r, record, c, "is too large for a float", err);
   *slot = (float)value;
   return NUMANN_OK;
 }
@@ -87,11 +44,11 @@ numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record
                           numann_error *err) {
   uint32_t label = 0;
   float *row = NULL;
-  NU_TRY(check_count(r, record, err));
+  if (record->n != r->columns.n) return nu_csv_fail_count(r, record, err);
   size_t blank = find_blank(r, record);
   if (blank < record->n) {
     table->dropped++;
-    return r->drop_blank ? NUMANN_OK : fail_blank(r, record, blank, err);
+    return r->drop_blank ? NUMANN_OK : nu_csv_fail_blank(r, record, blank, err);
   }
   NU_TRY(nu_table_room(table, &row, err));
   for (size_t c = 0; c < record->n; c++) {

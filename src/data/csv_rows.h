@@ -19,6 +19,15 @@ typedef struct nu_csv_rows {
   const nu_request *request;
 } nu_csv_rows;
 
+/* Messages: a field that is no number, a blank, a wrong number of fields, a comment. */
+numann_status nu_csv_fail_field(const nu_csv_rows *r, const nu_record *record, size_t c,
+                                const char *problem, numann_error *err);
+numann_status nu_csv_fail_blank(const nu_csv_rows *r, const nu_record *record, size_t c,
+                                numann_error *err);
+numann_status nu_csv_fail_count(const nu_csv_rows *r, const nu_record *record, numann_error *err);
+numann_status nu_csv_fail_comment(const nu_csv_rows *r, const nu_record *record, numann_error *err);
+bool nu_csv_is_comment(const nu_record *record);
+
 /* Put a record into r->table or into one like it. */
 numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record *record,
                           numann_error *err);

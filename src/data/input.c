@@ -220,11 +220,7 @@ static numann_status start(nu_input *in, numann_error *err) {
   /* at most what `packed` takes, if these turn out to be gz bytes */
   NU_TRY(read_some(in, in->window, PACKED_BYTES, &in->end, err));
   in->ended = in->end == 0;
-  if (in->end > 0 && in->window[0] == GZ_FIRST_BYTE) NU_TRY(start_gz(in, err));
-  if (in->end == 0) {
-    return nu_fail(err, NUMANN_ERR_DATA, "%s: empty; a file with data is expected", in->name);
-  }
-  return NUMANN_OK;
+  return in->end > 0 && in->window[0] == GZ_FIRST_BYTE ? start_gz(in, err) : NUMANN_OK;
 }
 
 numann_status nu_input_open(nu_input *in, const char *path, numann_error *err) {

@@ -45,8 +45,8 @@ typedef struct nu_input {
   bool packed_ended;     /* gz: the file has ended, after a complete member */
 } nu_input;
 
-/* Open the path ("-": standard input), which is borrowed. NUMANN_ERR_DATA when it is missing, not
- * a file, or empty. */
+/* Open the path ("-": standard input), which is borrowed. NUMANN_ERR_DATA when it is missing or
+ * not a file. */
 numann_status nu_input_open(nu_input *in, const char *path, numann_error *err);
 void nu_input_close(nu_input *in);
 

@@ -16,10 +16,10 @@ static const struct {
   char name[3];
   nu_element element;
 } types[] = {
-    {"f4", {'f', 4, false}}, {"f8", {'f', 8, false}}, {"u1", {'u', 1, false}},
-    {"u2", {'u', 2, false}}, {"u4", {'u', 4, false}}, {"i1", {'i', 1, false}},
-    {"i2", {'i', 2, false}}, {"i4", {'i', 4, false}}, {"i8", {'i', 8, false}},
-    {"b1", {'u', 1, false}},
+    {"f2", {'f', 2, false}}, {"f4", {'f', 4, false}}, {"f8", {'f', 8, false}},
+    {"u8", {'u', 8, false}}, {"u1", {'u', 1, false}}, {"u2", {'u', 2, false}},
+    {"u4", {'u', 4, false}}, {"i1", {'i', 1, false}}, {"i2", {'i', 2, false}},
+    {"i4", {'i', 4, false}}, {"i8", {'i', 8, false}}, {"b1", {'u', 1, false}},
 };
 
 /* The header's text while it is read; `at` runs over it. */
@@ -80,10 +80,11 @@ static numann_status read_type(nu_array_file *array, cursor *c, numann_error *er
     return NUMANN_OK;
   }
   char shown[NU_EXCERPT];
-  return nu_fail(err, NUMANN_ERR_DATA,
-                 "%s: values of type '%s'; f4, f8, u1, u2, u4, i1, i2, i4, i8 or b1 are read; "
-                 "convert the array with astype('float32')",
-                 array->in->name, nu_excerpt(text, n, shown));
+  return nu_fail(
+      err, NUMANN_ERR_DATA,
+      "%s: values of type '%s'; f2, f4, f8, u1, u2, u4, u8, i1, i2, i4, i8 or b1 are read; "
+      "convert the array with astype('float32')",
+      array->in->name, nu_excerpt(text, n, shown));
 }
 
 static numann_status read_order(bool *fortran, cursor *c, numann_error *err) {
@@ -166,10 +167,6 @@ numann_status nu_npy_open(nu_array_file *array, nu_input *in, numann_error *err)
   cursor c = {array, header, header + length, header, nu_input_offset(in)};
   NU_TRY(nu_input_read(in, header, length, err));
   NU_TRY(read_dictionary(array, &fortran, &c, err));
-  if (fortran && array->rank > 1) {
-    return nu_fail(err, NUMANN_ERR_DATA,
-                   "%s: the array is in Fortran order; save it with numpy.ascontiguousarray(a)",
-                   in->name);
-  }
-  return nu_array_check(array, err);
+  NU_TRY(nu_array_check(array, err));
+  return fortran && array->rank > 1 && array->rows > 0 ? nu_array_turn(array, err) : NUMANN_OK;
 }

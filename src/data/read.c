@@ -34,8 +34,13 @@ static numann_status refuse_foreign(nu_input *in, numann_error *err) {
   return NUMANN_OK;
 }
 
+static numann_status fail_empty(const nu_input *in, numann_error *err) {
+  return nu_fail(err, NUMANN_ERR_DATA, "%s: empty; a file with data is expected", in->name);
+}
+
 static numann_status read_one(nu_table *out, nu_input *in, const nu_request *request,
                               numann_error *err) {
+  if (in->end == in->begin) return nu_may_be_empty(request) ? NUMANN_OK : fail_empty(in, err);
   NU_TRY(refuse_foreign(in, err));
   if (nu_is_array(in)) return nu_array_read_table(out, in, request, err);
   return nu_csv_read(out, in, request, err);
@@ -45,7 +50,9 @@ static numann_status read_pair(nu_table *out, nu_input *inputs, const nu_request
                                numann_error *err) {
   nu_input labels;
   NU_TRY(nu_input_open(&labels, request->source.labels_path, err));
-  numann_status status = nu_array_read_pair(out, inputs, &labels, request, err);
+  bool empty = inputs->end == inputs->begin || labels.end == labels.begin;
+  numann_status status = empty ? fail_empty(labels.end == labels.begin ? &labels : inputs, err)
+                               : nu_array_read_pair(out, inputs, &labels, request, err);
   nu_input_close(&labels);
   return status;
 }

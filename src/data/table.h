@@ -57,6 +57,10 @@ typedef struct nu_request {
   nu_crew *crew;
   const nu_reading *reading; /* NULL: as suits the machine, the config and the file */
 } nu_request;
+/* Without targets the rows are to be answered: none get no answers. */
+static inline bool nu_may_be_empty(const nu_request *request) {
+  return request->schema && !request->source.with_targets;
+}
 numann_status nu_table_read(nu_table *out, const nu_request *request, numann_error *err);
 void nu_table_clear(nu_table *table);
 
