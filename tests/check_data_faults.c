@@ -144,7 +144,7 @@ static const struct {
     {BYTES("\0\0\x0d\x02\0\0\0\1\0\0\0\2\x7f\xc0\0\0\0\0\0\0"), "bad@12: the value is not finite"},
     {BYTES("\0\0\x0d\x02\0\0\0\1\0\0\0\2\0\0\0\0\xff\x80\0\0"), "bad@16: the value is not finite"},
     {BYTES("\0\0\x0e\x02\0\0\0\1\0\0\0\2\x7f\xe0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
-     "bad@12: too large"},
+     "bad@12: the value is too large"},
     {BYTES("\0\0\x08\x01\0\0\0\2\1\2"), "no column is left as input"},
 };
 

@@ -276,6 +276,27 @@ START_TEST(answers_are_in_the_users_unit) {
 }
 END_TEST
 
+/* Columns that floats would spoil before they are scaled: times, and numbers beyond their range. */
+START_TEST(inputs_are_scaled_before_they_are_floats) {
+  static double inputs[ROWS * INPUTS], got[ROWS * OUTPUTS], want[ROWS * OUTPUTS];
+  numann_model *model = load(regression());
+  nu_scaling *scaling = &model->saved.schema.inputs;
+  for (size_t r = 0; r < ROWS * INPUTS; r++) inputs[r] = (double)(r % 64) / 64.0;
+  scaling->shift[3] = scaling->shift[4] = 0.0;
+  scaling->scale[3] = scaling->scale[4] = 1.0;
+  must(numann_model_predict(model, 1, ROWS, inputs, want, &err));
+  scaling->shift[3] = 1700000000.0;
+  scaling->scale[4] = 0x1p-1000;
+  for (size_t r = 0; r < ROWS; r++) {
+    inputs[r * INPUTS + 3] += scaling->shift[3];
+    inputs[r * INPUTS + 4] *= 0x1p1000;
+  }
+  must(numann_model_predict(model, 1, ROWS, inputs, got, &err));
+  ck_assert_mem_eq(got, want, sizeof got);
+  numann_model_destroy(model);
+}
+END_TEST
+
 START_TEST(two_classes_of_one_neuron) {
   static double inputs[ROWS * INPUTS], got[ROWS * 2];
   static float narrow[ROWS * INPUTS], raw[ROWS];
@@ -477,6 +498,7 @@ static Suite *model_suite(void) {
   tcase_add_test(tests, describing_is_like_snprintf);
   tcase_add_loop_test(tests, answers_are_those_of_the_command, 0, KINDS);
   tcase_add_test(tests, answers_are_in_the_users_unit);
+  tcase_add_test(tests, inputs_are_scaled_before_they_are_floats);
   tcase_add_test(tests, two_classes_of_one_neuron);
   tcase_add_test(tests, inputs_that_are_no_numbers);
   tcase_add_test(tests, several_threads_ask_one_model);

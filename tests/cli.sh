@@ -146,6 +146,18 @@ check "plan of nothing" run 2 plan
 check "plan of two things" run 2 plan configs/digits.yaml --row mnist
 check "says which" has err 'digits.yaml and --row'
 
+# ---- columns that floats do not hold
+awk 'BEGIN { print "t,y"; for (i = 0; i < 200; i++) printf "%d,%d\n", 1700000000 + i, 1700000000 + i }' >times.csv
+cat >times.yaml <<'END'
+data: {train: {path: times.csv, target: y}, scale: standardize, scale_targets: standardize}
+network: {layers: [{neurons: 1, activation: identity}]}
+train: {epochs: 200, batch: 4, loss: squared_error}
+END
+check "train on times" run 0 train times.yaml --out runs/times
+check "predict times" run 0 predict runs/times times.csv
+check "every row has its own answer" test "$(sort -u out | wc -l)" -eq 201
+check "with the digits that it has" has out '^17000001[0-9][0-9]\.[0-9]'
+
 # ---- eval, predict, info, gradcheck, topo, help
 check "eval of a run" run 0 eval runs/digits --json
 check "eval of a file" run 0 eval runs/digits configs/data/digits.csv.gz --json

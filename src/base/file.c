@@ -123,3 +123,8 @@ bool nu_is_folder(const char *path) {
 }
 
 bool nu_is_there(const char *path) { return access(path, F_OK) == 0; }
+
+bool nu_is_plain_file(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}

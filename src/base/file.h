@@ -18,6 +18,7 @@ const char *nu_errno_advice(int error);
 
 bool nu_is_folder(const char *path);
 bool nu_is_there(const char *path); /* whatever it is, and whether or not it may be read */
+bool nu_is_plain_file(const char *path);
 
 /* Join folder and name with one '/'; an absolute name, or an empty folder, gives the name alone.
  * malloc'ed; NULL when refused. */

@@ -74,7 +74,7 @@ static numann_status fail_input(const numann_model *model, size_t i, const char 
                  i % n, what);
 }
 
-/* As the readers of files do it: to a float first, scaled from there (data/data.h). */
+/* As the readers of files do it. */
 static numann_status scale_inputs(const numann_model *model, size_t count, input_numbers inputs,
                                   float *scaled, numann_error *err) {
   const nu_scaling *scaling = &model->saved.schema.inputs;
@@ -82,9 +82,7 @@ static numann_status scale_inputs(const numann_model *model, size_t count, input
   for (size_t i = 0; i < count; i++) {
     double raw = inputs.wide ? inputs.wide[i] : (double)inputs.narrow[i];
     if (!isfinite(raw)) return fail_input(model, i, "not finite", err);
-    if (!nu_fits_float(raw)) return fail_input(model, i, "too large for a float", err);
-    double x = (double)(float)raw;
-    scaled[i] = nu_scale(x, scaling->shift[i % n], scaling->scale[i % n]);
+    scaled[i] = nu_scale_number(raw, scaling->shift[i % n], scaling->scale[i % n]);
     if (isfinite(scaled[i])) continue;
     return fail_input(model, i, "taken out of the range of a float by the model's scaling", err);
   }

@@ -1,10 +1,13 @@
 /* Answers of a model as a CSV or NPY file. SPDX-License-Identifier: MIT */
 #include "cli/answers.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "checkpoint/model.h"
 
 /* ---- CSV (RFC 4180) */
 
@@ -39,12 +42,25 @@ static void add_target_header(const numann_model *model, nu_text *out) {
   nu_text_add(out, "\n");
 }
 
-/* Nine digits are all that a float has. */
+/* Nine digits are all that a float has; a target whose place is large against its width has some
+ * before those. */
+static int digits_of(const numann_model *model, size_t c) {
+  const nu_scaling *outputs = &model->saved.schema.outputs;
+  if (numann_model_classes(model) > 0) return 9;
+  int digits = 9;
+  for (double rest = fabs(outputs->shift[c]) * outputs->scale[c]; rest >= 100.0; rest /= 10.0) {
+    if (digits == 17) break;
+    digits++;
+  }
+  return digits;
+}
+
 static void add_row(const numann_model *model, const double *row, nu_text *out) {
   bool classes = numann_model_classes(model) > 0;
   if (classes) add_field(out, "", numann_model_class_name(model, numann_model_answer(model, row)));
-  for (size_t c = 0; c < numann_model_outputs(model); c++)
-    nu_text_addf(out, c > 0 || classes ? ",%.9g" : "%.9g", row[c]);
+  for (size_t c = 0; c < numann_model_outputs(model); c++) {
+    nu_text_addf(out, c > 0 || classes ? ",%.*g" : "%.*g", digits_of(model, c), row[c]);
+  }
   nu_text_add(out, "\n");
 }
 

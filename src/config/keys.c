@@ -59,7 +59,9 @@ static const nu_key keys[] = {
     {"data.stratify", NU_KEY_FLAG, "false", 0, 0, NULL, false,
      "Keep the share of each class the same in every split."},
     {"data.scale", NU_KEY_REAL, "none", TINY, LARGE, "none|standardize|min_max", false,
-     "Scaling of the inputs, fitted on the training rows; a number divides them."},
+     "Scaling of the inputs, fitted on the training rows; a number divides them. Fitted scaling "
+     "takes "
+     "values up to 1e306, and columns that a float cannot resolve."},
     {"data.scale_targets", NU_KEY_TEXT, "none", 0, 0, "none|standardize|min_max", false,
      "Scaling of numeric targets; answers are scaled back."},
     {"network.layers.*.kind", NU_KEY_TEXT, NULL, 0, 0, NULL, false,

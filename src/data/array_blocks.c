@@ -6,6 +6,7 @@
  * float is left, with all behind it, to be read again by nu_array_rows_next, which says what is
  * wrong. */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/array_rows.h"
@@ -21,6 +22,7 @@ typedef struct blocks {
   atomic_size_t next;
   atomic_size_t good; /* rows of this round before the first that must be read again */
   size_t left;        /* rows of the file */
+  nu_extent *extents; /* [threads][slots], or NULL; owned */
   numann_status status;
   numann_error *err;
 } blocks;
@@ -37,7 +39,9 @@ static void begin_round(blocks *b) {
   atomic_store(&b->good, b->n);
 }
 
-static bool decode_row(const nu_array_rows *rows, const unsigned char *from, float *row) {
+/* extents: NULL where nobody asks */
+static bool decode_row(const nu_array_rows *rows, const unsigned char *from, float *row,
+                       nu_extent *extents) {
   const nu_array_file *array = &rows->inputs;
   double values[AT_A_TIME];
   if (rows->as_it_is) {
@@ -50,19 +54,19 @@ static bool decode_row(const nu_array_rows *rows, const unsigned char *from, flo
     for (size_t j = 0; j < n; j++) {
       size_t slot = rows->slot[i + j];
       if (slot == NU_LEFT_OUT) continue;
-      if (!nu_fits_float(values[j])) return false;
-      nu_table_put(rows->table, row, slot, values[j]);
+      if (!nu_table_set(rows->table, row, slot, values[j])) return false;
+      if (extents) nu_extent_note(&extents[slot], values[j]);
     }
   }
   return true;
 }
 
-static void decode_piece(blocks *b, size_t piece) {
+static void decode_piece(blocks *b, size_t piece, nu_extent *extents) {
   const nu_input *in = b->rows->inputs.in;
   size_t last = (piece + 1) * b->piece < b->n ? (piece + 1) * b->piece : b->n;
   for (size_t r = piece * b->piece; r < last; r++) {
     float *row = nu_table_row(b->rows->table, b->at + r);
-    if (decode_row(b->rows, in->window + in->begin + r * b->row_bytes, row)) continue;
+    if (decode_row(b->rows, in->window + in->begin + r * b->row_bytes, row, extents)) continue;
     size_t good = atomic_load(&b->good);
     while (r < good && !atomic_compare_exchange_weak(&b->good, &good, r)) continue;
     return;
@@ -82,18 +86,44 @@ static numann_status end_round(blocks *b) {
   return nu_array_rows_next(b->rows, b->err);
 }
 
+static size_t slots_of(const nu_table *table) { return table->features + table->targets; }
+
 static void read_blocks(nu_team *team, size_t thread, void *arg) {
   blocks *b = arg;
+  nu_extent *extents = b->extents ? b->extents + thread * slots_of(b->rows->table) : NULL;
   while (b->left > 0 && b->status == NUMANN_OK) {
     nu_team_barrier(team);
     if (thread == 0) begin_round(b);
     nu_team_barrier(team);
     if (thread == 0 && b->rows->inputs.in->ahead.buffer) nu_input_read_ahead(b->rows->inputs.in);
-    for (size_t i; (i = atomic_fetch_add(&b->next, 1)) * b->piece < b->n;) decode_piece(b, i);
+    for (size_t i; (i = atomic_fetch_add(&b->next, 1)) * b->piece < b->n;)
+      decode_piece(b, i, extents);
     nu_team_barrier(team);
     if (thread == 0) b->status = end_round(b);
     nu_team_barrier(team);
   }
+}
+
+/* Is every value a float, which then says nothing new? */
+static bool is_exact(nu_element element) {
+  return element.bytes <= 2 || (element.kind == 'f' && element.bytes == 4);
+}
+
+static numann_status begin_extents(blocks *b, size_t threads) {
+  size_t n = threads * slots_of(b->rows->table);
+  if (!b->rows->table->extents || is_exact(b->rows->inputs.element)) return NUMANN_OK;
+  b->extents = calloc(n, sizeof *b->extents);
+  if (!b->extents) return nu_fail_memory(b->err, n * sizeof *b->extents, "columns");
+  for (size_t i = 0; i < n; i++) b->extents[i] = NU_EXTENT_NONE;
+  return NUMANN_OK;
+}
+
+static void end_extents(blocks *b, size_t threads) {
+  size_t slots = slots_of(b->rows->table);
+  for (size_t i = 0; b->extents && i < threads * slots; i++) {
+    nu_extent_join(&b->rows->table->extents[i % slots], &b->extents[i]);
+  }
+  free(b->extents);
 }
 
 numann_status nu_array_rows_all(nu_array_rows *rows, nu_crew *crew, numann_error *err) {
@@ -104,6 +134,8 @@ numann_status nu_array_rows_all(nu_array_rows *rows, nu_crew *crew, numann_error
   b.piece = PIECE_VALUES / array->width + 1;
   size_t threads = nu_crew_size(crew, (uint64_t)array->rows * b.row_bytes);
   if (!in->ended) NU_TRY(nu_input_widen(in, threads * BLOCK_BYTES, err));
-  NU_TRY(nu_crew_run(threads, read_blocks, &b, err));
-  return b.status;
+  NU_TRY(begin_extents(&b, threads));
+  numann_status status = nu_crew_run(threads, read_blocks, &b, err);
+  end_extents(&b, threads);
+  return status == NUMANN_OK ? b.status : status;
 }

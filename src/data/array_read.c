@@ -83,8 +83,7 @@ numann_status nu_array_read_pair(nu_table *table, nu_input *inputs, nu_input *la
   NU_TRY(open_array(&p.inputs, inputs, request, err));
   if (labels) NU_TRY(open_array(&p.labels, labels, request, err));
   NU_TRY(check_pair(&p, request->schema, err));
-  table->features = p.inputs.width;
-  table->targets = labels ? p.labels.width : 0;
+  NU_TRY(nu_table_shape(table, p.inputs.width, labels ? p.labels.width : 0, request, err));
   table->bytes = p.as_it_is = nu_array_of_bytes(&p.inputs);
   p.slot = calloc(p.inputs.width, sizeof *p.slot);
   if (!p.slot) return nu_fail_memory(err, p.inputs.width * sizeof *p.slot, "columns");
@@ -105,8 +104,9 @@ numann_status nu_array_read_table(nu_table *table, nu_input *in, const nu_reques
                                               request->source.with_targets, err)
                       : nu_column_layout_train(&layout, &columns, request->config, err);
   if (status == NUMANN_OK) {
-    table->features = layout.features;
-    table->targets = layout.targets;
+    status = nu_table_shape(table, layout.features, layout.targets, request, err);
+  }
+  if (status == NUMANN_OK) {
     table->bytes = nu_array_of_bytes(&p.inputs);
     p.slot = layout.slot;
     status = read_rows(table, &p, request->crew, err);

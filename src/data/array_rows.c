@@ -5,7 +5,7 @@
 
 static numann_status fail_value(const nu_array_file *array, size_t i, const char *problem,
                                 numann_error *err) {
-  return nu_fail(err, NUMANN_ERR_DATA, "%s@%" PRIu64 ": %s", array->in->name,
+  return nu_fail(err, NUMANN_ERR_DATA, "%s@%" PRIu64 ": the value %s", array->in->name,
                  nu_array_place(array, i), problem);
 }
 
@@ -16,8 +16,9 @@ static numann_status put_values(nu_table *table, const nu_array_file *array, con
   size_t label_slot = table->targets == 1 ? table->features : NU_LEFT_OUT;
   for (size_t i = 0; i < array->width; i++) {
     if (slot[i] == NU_LEFT_OUT) continue;
-    if (!nu_fits_float(values[i])) return fail_value(array, i, "too large for a float", err);
-    nu_table_put(table, row, slot[i], values[i]);
+    if (!nu_table_put(table, row, slot[i], values[i])) {
+      return fail_value(array, i, nu_table_refusal(table), err);
+    }
     if (slot[i] != label_slot) continue;
     NU_TRY(nu_labels_number(&table->labels, values[i], nu_array_place(array, i), label, err));
   }
@@ -31,6 +32,7 @@ numann_status nu_array_rows_label(nu_array_rows *p, size_t at, numann_error *err
   NU_TRY(put_values(table, &p->labels, p->values, p->label_slots, nu_table_row(table, at), &label,
                     err));
   if (table->targets == 1) table->label_ids[at] = label;
+  nu_table_note(table, table->features, table->targets);
   return NUMANN_OK;
 }
 

@@ -83,8 +83,11 @@ static void read_part(const blocks *b, part *p) {
   nu_csv csv = nu_csv_at_line(&text, whole->separator, 1);
   text.begin = p->begin;
   text.end = p->end;
-  nu_table_restart(&p->table, b->rows->table);
+  p->stop = p->begin;
+  p->lines = 0;
+  bool held = nu_table_restart(&p->table, b->rows->table);
   p->blind = p->table.labels.overflow;
+  if (!held) return;
   for (;;) {
     nu_csv_take_plain(b->rows, &p->table, &csv);
     p->stop = text.begin;
@@ -125,6 +128,10 @@ static numann_status take_part(blocks *b, part *p) {
   NU_TRY(join_labels(b, p));
   NU_TRY(nu_table_extend(b->rows->table, p->table.rows, &p->at, b->err));
   b->rows->table->dropped += p->table.dropped;
+  size_t slots = b->rows->table->extents ? p->table.features + p->table.targets : 0;
+  for (size_t i = 0; i < slots; i++) {
+    nu_extent_join(&b->rows->table->extents[i], &p->table.extents[i]);
+  }
   csv->in->begin = p->stop;
   csv->line += p->lines;
   p->taken = true;

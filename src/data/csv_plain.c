@@ -55,17 +55,17 @@ static const char *end_field(const plain *p, const char *field, const char *at, 
   return *at == p->separator ? at + 1 : NULL;
 }
 
-static bool take_label(const plain *p, const span *found, uint64_t line, float *slot,
+static bool take_label(const plain *p, const span *found, uint64_t line, float *row,
                        uint32_t *label) {
   double value;
   nu_labels *labels = &p->table->labels;
   size_t n = (size_t)(found->end - found->begin);
   if (n == 0) return false;
-  if (nu_parse_real(found->begin, n, &value) && nu_fits_float(value)) {
-    *slot = (float)value;
+  size_t slot = p->table->features;
+  if (nu_parse_real(found->begin, n, &value) && nu_table_put(p->table, row, slot, value)) {
     return nu_labels_field(labels, found->begin, n, &value, line, label, NULL) == NUMANN_OK;
   }
-  *slot = NAN;
+  row[slot] = NAN;
   return !labels->overflow &&
          nu_labels_field(labels, found->begin, n, NULL, line, label, NULL) == NUMANN_OK;
 }
@@ -90,13 +90,12 @@ static const char *take_line(const plain *p, const char *at, uint64_t line) {
       at = skip_text(p, at, &label_text);
     } else {
       at = nu_scan_real(at, p->end, &value);
-      if (at && !nu_fits_float(value)) return NULL;
-      if (at) row[slots[c]] = (float)value;
+      if (at && !nu_table_put(p->table, row, slots[c], value)) return NULL;
     }
     if (!at || !(at = end_field(p, field, at, c + 1 == columns))) return NULL;
   }
   if (at - begin > NU_LINE_MAX) return NULL;
-  if (label_text.begin && !take_label(p, &label_text, line, &row[label_slot], &label)) return NULL;
+  if (label_text.begin && !take_label(p, &label_text, line, row, &label)) return NULL;
   return nu_table_keep(p->table, label, NULL) == NUMANN_OK ? at : NULL;
 }
 

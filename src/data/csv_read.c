@@ -142,8 +142,7 @@ static numann_status copy_name(char **names, size_t i, const char *name, numann_
 static numann_status shape_table(nu_csv_rows *r, numann_error *err) {
   nu_table *table = r->table;
   table->by_line = true;
-  table->features = r->layout.features;
-  table->targets = r->layout.targets;
+  NU_TRY(nu_table_shape(table, r->layout.features, r->layout.targets, r->request, err));
   bool distinct = false;
   if (r->names) NU_TRY(nu_columns_distinct(&distinct, &r->columns, &r->layout, err));
   if (!distinct) return NUMANN_OK;

@@ -6,31 +6,30 @@
 #include "data/csv_rows.h"
 
 /* The single target may be a class: remember its value, number or text. */
-static numann_status take_label(const nu_csv_rows *r, nu_labels *labels, const nu_record *record,
-                                size_t c, float *slot, uint32_t *label, numann_error *err) {
+static numann_status take_label(const nu_csv_rows *r, nu_table *table, const nu_record *record,
+                                size_t c, float *row, uint32_t *label, numann_error *err) {
   double value;
+  nu_labels *labels = &table->labels;
+  size_t slot = table->features;
   const char *text = nu_field_text(record, c);
   size_t n = record->fields[c].length;
   uint64_t line = record->fields[c].line;
-  if (nu_parse_real(text, n, &value) && nu_fits_float(value)) {
-    *slot = (float)value;
+  if (nu_parse_real(text, n, &value) && nu_table_put(table, row, slot, value)) {
     return nu_labels_field(labels, text, n, &value, line, label, err);
   }
-  *slot = NAN;
+  row[slot] = NAN;
   if (labels->overflow) return nu_csv_fail_field(r, record, c, "is not a finite number", err);
   return nu_labels_field(labels, text, n, NULL, line, label, err);
 }
 
-static numann_status take_number(const nu_csv_rows *r, const nu_record *record, size_t c,
-                                 float *slot, numann_error *err) {
+static numann_status take_number(const nu_csv_rows *r, const nu_table *table,
+                                 const nu_record *record, size_t c, float *row, numann_error *err) {
   double value;
   if (!nu_parse_real(nu_field_text(record, c), record->fields[c].length, &value)) {
     return nu_csv_fail_field(r, record, c, "is not a finite number", err);
   }
-  if (!nu_fits_float(value))
-    return nu_csv_fail_field(r, record, c, "is too large for a float", err);
-  *slot = (float)value;
-  return NUMANN_OK;
+  if (nu_table_put(table, row, r->layout.slot[c], value)) return NUMANN_OK;
+  return nu_csv_fail_field(r, record, c, nu_table_refusal(table), err);
 }
 
 /* The first column in use whose field is blank; columns.n when there is none. */
@@ -55,8 +54,8 @@ numann_status nu_csv_take(const nu_csv_rows *r, nu_table *table, const nu_record
     size_t slot = r->layout.slot[c];
     if (slot == NU_LEFT_OUT) continue;
     bool label_column = slot == table->features && table->targets == 1;
-    if (label_column) NU_TRY(take_label(r, &table->labels, record, c, &row[slot], &label, err));
-    else NU_TRY(take_number(r, record, c, &row[slot], err));
+    if (label_column) NU_TRY(take_label(r, table, record, c, row, &label, err));
+    else NU_TRY(take_number(r, table, record, c, row, err));
   }
   return nu_table_keep(table, label, err);
 }

@@ -11,7 +11,8 @@
  * one output gets class 0 as 0 and class 1 as 1; the trainer does that, here they are labels.
  *
  * Rows keep the order of their file in every part (split.h). Values become float as they are read,
- * or stay the bytes that they are, and are scaled from there: every format gives the same bits. */
+ * or stay the bytes that they are, and are scaled from there: every format gives the same bits.
+ * Columns of which floats would lose what matters are scaled from doubles (extent.h). */
 #ifndef NU_DATA_DATA_H
 #define NU_DATA_DATA_H
 

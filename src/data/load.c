@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "data/notes.h"
 #include "data/scaling.h"
 #include "data/schema.h"
@@ -67,8 +68,9 @@ static numann_status get_files(files *out, size_t part, const numann_config *con
 typedef struct loading {
   const numann_config *config;
   files files[NU_PARTS];
-  nu_table table;    /* of the training file */
-  int32_t *class_of; /* of the table's labels; NULL for regression */
+  nu_table table;     /* of the training file */
+  int32_t *class_of;  /* of the table's labels; NULL for regression */
+  nu_scaling anchors; /* [slots of the table] of its columns; NULL arrays: it needs none */
   numann_data *data;
   nu_crew crew;
 } loading;
@@ -80,7 +82,39 @@ static nu_request make_request(loading *l, size_t part) {
   return (nu_request){.source = source, .config = l->config, .schema = schema, .crew = &l->crew};
 }
 
+/* *needed: does a column that will be scaled need an anchor? Classes need none. */
+static numann_status make_anchors(loading *l, bool *needed, numann_error *err) {
+  const nu_table *table = &l->table;
+  size_t slots = table->features + (l->class_of ? 0 : table->targets);
+  *needed = false;
+  if (!table->extents) return NUMANN_OK;
+  NU_TRY(nu_scaling_identity(&l->anchors, table->features + table->targets, err));
+  for (size_t i = 0; i < slots; i++) {
+    if (!table->large[i >= table->features]) continue;
+    *needed |= nu_extent_anchor(&table->extents[i], &l->anchors.shift[i], &l->anchors.scale[i]);
+  }
+  return NUMANN_OK;
+}
+
+/* What came through a pipe cannot be read again. */
+static numann_status check_again(const char *path, numann_error *err) {
+  if (nu_is_plain_file(path)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_DATA,
+                 "%s: a column is narrow against the size of its values, or too large for floats, "
+                 "and must be read twice to be scaled; give a plain file",
+                 path);
+}
+
+static numann_status read_again(loading *l, nu_request *request, numann_error *err) {
+  NU_TRY(check_again(request->source.path, err));
+  if (request->source.labels_path) NU_TRY(check_again(request->source.labels_path, err));
+  request->by = &l->anchors;
+  nu_table_clear(&l->table);
+  return nu_table_read(&l->table, request, err);
+}
+
 static numann_status read_training(loading *l, numann_error *err) {
+  bool again = false;
   nu_request request = make_request(l, NU_TRAIN);
   NU_TRY(nu_table_read(&l->table, &request, err));
   NU_TRY(nu_schema_make(&l->data->schema, &l->table, l->config, err));
@@ -88,6 +122,9 @@ static numann_status read_training(loading *l, numann_error *err) {
   l->data->notes = l->table.notes;
   l->table.notes = (nu_text){0};
   nu_note_first_class(&l->data->notes, &l->table, &l->data->schema, l->class_of);
+  NU_TRY(make_anchors(l, &again, err));
+  if (again) return read_again(l, &request, err);
+  nu_scaling_clear(&l->anchors);
   return NUMANN_OK;
 }
 
@@ -141,19 +178,65 @@ static numann_status split_training(loading *l, numann_error *err) {
   return status;
 }
 
-/* Read a file like the training file into rows, unscaled. */
-static numann_status read_rows(nu_rows *out, const nu_request *request, size_t *dropped,
+static nu_numbers inputs_of(const nu_rows *rows, const nu_schema *schema) {
+  return (nu_numbers){rows->inputs, rows->bytes, rows->rows, schema->features};
+}
+
+static nu_numbers targets_of(const nu_rows *rows, const nu_schema *schema) {
+  return (nu_numbers){rows->targets, NULL, rows->rows, schema->targets};
+}
+
+/* Bytes stay what they are, and carry their scaling. */
+static numann_status scale_bytes(const nu_schema *schema, nu_rows *rows, const char *name,
+                                 nu_crew *crew, numann_error *err) {
+  const nu_numbers inputs = inputs_of(rows, schema);
+  if (!rows->bytes) return NUMANN_OK;
+  NU_TRY(nu_scaling_apply(&schema->inputs, &inputs, name, crew, err));
+  return nu_scaling_copy(&rows->scaling, &schema->inputs, schema->features, err);
+}
+
+/* What the schema does to a row's slots, features and targets, as one; NULL arrays: nothing. */
+static numann_status join_scaling(nu_scaling *out, const nu_schema *schema, numann_error *err) {
+  size_t n = schema->features, targets = schema->targets;
+  *out = (nu_scaling){0};
+  if (nu_scaling_is_identity(&schema->inputs, n) &&
+      nu_scaling_is_identity(&schema->outputs, targets)) {
+    return NUMANN_OK;
+  }
+  NU_TRY(nu_scaling_identity(out, n + targets + 1, err)); /* + 1: of classes */
+  memcpy(out->shift, schema->inputs.shift, n * sizeof *out->shift);
+  memcpy(out->scale, schema->inputs.scale, n * sizeof *out->scale);
+  if (targets == 0) return NUMANN_OK;
+  memcpy(out->shift + n, schema->outputs.shift, targets * sizeof *out->shift);
+  memcpy(out->scale + n, schema->outputs.scale, targets * sizeof *out->scale);
+  return NUMANN_OK;
+}
+
+static numann_status take_rows(nu_rows *out, nu_table *table, const nu_request *request,
+                               numann_error *err) {
+  const nu_schema *schema = request->schema;
+  int32_t *class_of = NULL;
+  NU_TRY(nu_schema_match(schema, table, &class_of, err));
+  numann_status status = nu_table_distribute(table, NULL, &out, 1, class_of, request->crew, err);
+  free(class_of);
+  return status == NUMANN_OK ? scale_bytes(schema, out, request->source.path, request->crew, err)
+                             : status;
+}
+
+/* Read a file like the training file into rows, scaled as its values come. */
+static numann_status read_rows(nu_rows *out, nu_request *request, size_t *dropped,
                                numann_error *err) {
   nu_table table;
-  int32_t *class_of = NULL;
-  NU_TRY(nu_table_read(&table, request, err));
-  numann_status status = nu_schema_match(request->schema, &table, &class_of, err);
+  nu_scaling by;
+  NU_TRY(join_scaling(&by, request->schema, err));
+  request->by = by.shift ? &by : NULL;
+  numann_status status = nu_table_read(&table, request, err);
   if (status == NUMANN_OK) {
-    status = nu_table_distribute(&table, NULL, &out, 1, class_of, request->crew, err);
+    status = take_rows(out, &table, request, err);
     *dropped += table.dropped;
+    nu_table_clear(&table);
   }
-  free(class_of);
-  nu_table_clear(&table);
+  nu_scaling_clear(&by);
   return status;
 }
 
@@ -164,21 +247,24 @@ static numann_status read_part(loading *l, size_t part, nu_rows *rows, numann_er
   return read_rows(rows, &request, &l->data->rows_dropped, err);
 }
 
-static nu_numbers inputs_of(const nu_rows *rows, const nu_schema *schema) {
-  return (nu_numbers){rows->inputs, rows->bytes, rows->rows, schema->features};
-}
-
-static nu_numbers targets_of(const nu_rows *rows, const nu_schema *schema) {
-  return (nu_numbers){rows->targets, NULL, rows->rows, schema->targets};
-}
-
+/* Scale rows of the training file, whose floats are as its anchors have left them. */
 static numann_status apply(const nu_schema *schema, nu_rows *rows, const char *name, nu_crew *crew,
                            numann_error *err) {
   if (rows->rows == 0) return NUMANN_OK;
   const nu_numbers inputs = inputs_of(rows, schema), targets = targets_of(rows, schema);
-  NU_TRY(nu_scaling_apply(&schema->inputs, &inputs, name, crew, err));
-  if (rows->bytes) NU_TRY(nu_scaling_copy(&rows->scaling, &schema->inputs, schema->features, err));
+  if (rows->bytes) NU_TRY(scale_bytes(schema, rows, name, crew, err));
+  else NU_TRY(nu_scaling_apply(&schema->inputs, &inputs, name, crew, err));
   return rows->targets ? nu_scaling_apply(&schema->outputs, &targets, name, crew, err) : NUMANN_OK;
+}
+
+typedef void anchors_fn(nu_scaling *scaling, const double *shift, const double *scale, size_t n);
+
+static void with_anchors(loading *l, anchors_fn *fn) {
+  nu_schema *schema = &l->data->schema;
+  const double *shift = l->anchors.shift, *scale = l->anchors.scale;
+  if (!shift) return;
+  fn(&schema->inputs, shift, scale, schema->features);
+  fn(&schema->outputs, shift + schema->features, scale + schema->features, schema->targets);
 }
 
 static numann_status fit(loading *l, numann_error *err) {
@@ -204,11 +290,13 @@ static numann_status load_parts(loading *l, numann_error *err) {
   NU_TRY(split_training(l, err));
   nu_note_lost_classes(&data->notes, data);
   data->rows_dropped = l->table.dropped;
-  for (size_t p = NU_VALIDATION; p < NU_PARTS; p++) NU_TRY(read_part(l, p, parts[p], err));
   NU_TRY(fit(l, err));
+  with_anchors(l, nu_anchors_round);
   for (size_t p = 0; p < NU_PARTS; p++) {
     NU_TRY(apply(&data->schema, parts[p], part_keys[p], &l->crew, err));
   }
+  with_anchors(l, nu_anchors_compose);
+  for (size_t p = NU_VALIDATION; p < NU_PARTS; p++) NU_TRY(read_part(l, p, parts[p], err));
   return NUMANN_OK;
 }
 
@@ -222,17 +310,12 @@ numann_status numann_data_load(numann_data **out, const numann_config *config, n
   nu_float_env_leave(&env);
   for (size_t p = 0; p < NU_PARTS; p++) clear_files(&l.files[p]);
   nu_table_clear(&l.table);
+  nu_scaling_clear(&l.anchors);
   free(l.class_of);
   if (status == NUMANN_OK && l.data->notes.failed) status = nu_fail_memory(err, 1, "notes");
   if (status == NUMANN_OK) *out = l.data;
   else numann_data_destroy(l.data);
   return status;
-}
-
-static numann_status read_and_scale(nu_rows *out, const nu_request *request, numann_error *err) {
-  size_t dropped = 0;
-  NU_TRY(read_rows(out, request, &dropped, err));
-  return apply(request->schema, out, request->source.path, request->crew, err);
 }
 
 numann_status nu_data_read(nu_rows *out, const nu_source *source, const nu_schema *schema,
@@ -241,7 +324,8 @@ numann_status nu_data_read(nu_rows *out, const nu_source *source, const nu_schem
   nu_request request = {.source = *source, .config = config, .schema = schema, .crew = &crew};
   *out = (nu_rows){0};
   nu_float_env env = nu_float_env_enter();
-  numann_status status = read_and_scale(out, &request, err);
+  size_t dropped = 0;
+  numann_status status = read_rows(out, &request, &dropped, err);
   nu_float_env_leave(&env);
   if (status != NUMANN_OK) nu_rows_clear(out);
   return status;

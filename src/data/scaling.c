@@ -130,7 +130,7 @@ numann_status nu_scaling_fit(nu_scaling *scaling, const nu_numbers *numbers, nu_
   return NUMANN_OK;
 }
 
-static bool is_identity(const nu_scaling *scaling, size_t n) {
+bool nu_scaling_is_identity(const nu_scaling *scaling, size_t n) {
   for (size_t j = 0; j < n; j++) {
     if (scaling->shift[j] != 0.0 || scaling->scale[j] != 1.0) return false;
   }
@@ -185,7 +185,8 @@ static void apply(size_t i, void *arg) {
 numann_status nu_scaling_apply(const nu_scaling *scaling, const nu_numbers *numbers,
                                const char *file, nu_crew *crew, numann_error *err) {
   size_t rows = numbers->rows, n = numbers->n;
-  if (is_identity(scaling, n) || (numbers->bytes && all_bytes_fit(scaling, n))) return NUMANN_OK;
+  if (nu_scaling_is_identity(scaling, n) || (numbers->bytes && all_bytes_fit(scaling, n)))
+    return NUMANN_OK;
   job b = {.scaling = scaling, .numbers = *numbers, .group = GROUP_VALUES / n + 1, .bad = rows};
   size_t threads = nu_crew_size(crew, bytes_of(numbers));
   nu_crew_each(threads, (rows + b.group - 1) / b.group, apply, &b);

@@ -4,12 +4,15 @@
 #ifndef NU_DATA_SCALING_H
 #define NU_DATA_SCALING_H
 
+#include <float.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "data/crew.h"
 #include "data/data.h"
 
-/* shift 0, scale 1 for n columns. */
+/* Shift 0, scale 1 for n columns. */
+bool nu_scaling_is_identity(const nu_scaling *scaling, size_t n);
 numann_status nu_scaling_identity(nu_scaling *out, size_t n, numann_error *err);
 numann_status nu_scaling_copy(nu_scaling *out, const nu_scaling *from, size_t n, numann_error *err);
 void nu_scaling_clear(nu_scaling *scaling);
@@ -17,6 +20,21 @@ void nu_scaling_clear(nu_scaling *scaling);
 /* What scaling does to a number. */
 static inline float nu_scale(double x, double shift, double scale) {
   return (float)((x - shift) * scale);
+}
+
+/* Of a column whose values are more than this many times as large as they are wide a float keeps
+ * too little. */
+#define NU_NARROW 512.0
+
+/* What is scaled of a number of a file: the float that training scaled, but the number itself where
+ * that would lose what matters (data/extent.h). */
+static inline double nu_before_scaling(double x, double shift, double scale) {
+  double size = x < 0.0 ? -x : x, place = shift < 0.0 ? -shift : shift;
+  bool whole = place * scale >= NU_NARROW || size > (double)FLT_MAX || size < (double)FLT_MIN;
+  return whole ? x : (double)(float)x;
+}
+static inline float nu_scale_number(double x, double shift, double scale) {
+  return nu_scale(nu_before_scaling(x, shift, scale), shift, scale);
 }
 
 /* Numbers [rows][n], floats or bytes: the other is NULL. All borrowed. */

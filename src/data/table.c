@@ -66,15 +66,52 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err) 
   }
   table->segments[table->n_segments - 1].used++;
   table->rows++;
+  nu_table_note(table, 0, table->features + table->targets);
   return NUMANN_OK;
 }
 
+static bool allocate_extents(nu_table *table) {
+  size_t slots = table->features + table->targets;
+  if (!table->extents) table->extents = calloc(slots, sizeof *table->extents);
+  if (!table->values) table->values = calloc(slots, sizeof *table->values);
+  if (!table->extents || !table->values) return false;
+  for (size_t i = 0; i < slots; i++) table->extents[i] = NU_EXTENT_NONE;
+  return true;
+}
+
+/* Statistics undo where a column lies and how wide it is; a divisor does not. */
+static bool is_fitted(const nu_request *request, const char *key) {
+  const char *method = nu_config_string(request->config, key);
+  return strcmp(method, "standardize") == 0 || strcmp(method, "min_max") == 0;
+}
+
+numann_status nu_table_shape(nu_table *table, size_t features, size_t targets,
+                             const nu_request *request, numann_error *err) {
+  table->features = features;
+  table->targets = targets;
+  table->by = request->by;
+  if (request->schema || request->by) return NUMANN_OK;
+  table->large[0] = is_fitted(request, "data.scale");
+  table->large[1] = is_fitted(request, "data.scale_targets");
+  if (!table->large[0] && !table->large[1]) return NUMANN_OK;
+  size_t bytes = (features + targets) * (sizeof(nu_extent) + sizeof(double));
+  return allocate_extents(table) ? NUMANN_OK : nu_fail_memory(err, bytes, "columns");
+}
+
+void nu_table_note(nu_table *table, size_t first, size_t n) {
+  for (size_t i = first; table->extents && i < first + n; i++) {
+    nu_extent_note(&table->extents[i], table->values[i]);
+  }
+}
+
 /* The last segment is the largest: the others together are hardly more. */
-void nu_table_restart(nu_table *table, const nu_table *like) {
+bool nu_table_restart(nu_table *table, const nu_table *like) {
   table->features = like->features;
   table->targets = like->targets;
   table->bytes = like->bytes;
   table->by_line = like->by_line;
+  table->by = like->by;
+  memcpy(table->large, like->large, sizeof table->large);
   table->rows = table->dropped = 0;
   for (size_t i = 0; i + 1 < table->n_segments; i++) free(table->segments[i].rows);
   if (table->n_segments > 0) {
@@ -84,6 +121,7 @@ void nu_table_restart(nu_table *table, const nu_table *like) {
   }
   nu_labels_clear(&table->labels);
   table->labels.overflow = like->labels.overflow;
+  return !like->extents || allocate_extents(table);
 }
 
 numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err) {
@@ -161,6 +199,8 @@ void nu_table_clear(nu_table *table) {
   nu_labels_clear(&table->labels);
   free(table->label_ids);
   nu_text_clear(&table->notes);
+  free(table->extents);
+  free(table->values);
   free(table->name);
   *table = (nu_table){0};
 }

@@ -18,7 +18,9 @@
 #include "base/text.h"
 #include "data/crew.h"
 #include "data/data.h"
+#include "data/extent.h"
 #include "data/labels.h"
+#include "data/scaling.h"
 
 typedef struct nu_segment {
   float *rows; /* [capacity][stride]; owned */
@@ -40,6 +42,11 @@ typedef struct nu_table {
   uint32_t *label_ids; /* targets == 1: [rows], index in labels; owned */
   size_t label_capacity;
   nu_text notes; /* lines, of the training file; owned */
+  const nu_scaling
+      *by;       /* [slots] what is done to values before they become floats, or NULL; borrowed */
+  bool large[2]; /* features, targets: scaling will make floats of larger values */
+  nu_extent *extents; /* [slots] of the columns, or NULL where nobody asks; owned */
+  double *values;     /* [slots] of the row being read, for extents; owned */
 } nu_table;
 
 /* How to read large CSV files; for tests. */
@@ -55,6 +62,7 @@ typedef struct nu_request {
   const numann_config *config;
   const nu_schema *schema; /* NULL: the training file, which makes the schema */
   nu_crew *crew;
+  const nu_scaling *by;      /* [slots] as in nu_table, or NULL; borrowed */
   const nu_reading *reading; /* NULL: as suits the machine, the config and the file */
 } nu_request;
 /* Without targets the rows are to be answered: none get no answers. */
@@ -71,13 +79,39 @@ static inline size_t nu_table_features(const nu_table *table) {
 static inline size_t nu_table_stride(const nu_table *table) {
   return nu_table_features(table) + table->targets;
 }
-/* Put a value into a row: slots count the features, then the targets. */
-static inline void nu_table_put(const nu_table *table, float *row, size_t slot, double value) {
-  if (!table->bytes) row[slot] = (float)value;
-  else if (slot < table->features) ((unsigned char *)row)[slot] = (unsigned char)value;
-  else row[nu_table_features(table) + slot - table->features] = (float)value;
+/* The float that stands for a value, which is no byte. False: it has none. */
+static inline bool nu_table_float(const nu_table *table, size_t slot, double value, float *to) {
+  const nu_scaling *by = table->by;
+  *to = by ? nu_scale_number(value, by->shift[slot], by->scale[slot]) : (float)value;
+  if (*to - *to == 0.0f) return true;
+  bool fits = value >= -NU_VALUE_MAX && value <= NU_VALUE_MAX;
+  return fits && table->large[slot >= table->features];
+}
+/* Set a slot of a row: they count the features, then the targets. False: no float stands for it. */
+static inline bool nu_table_set(const nu_table *table, float *row, size_t slot, double value) {
+  if (!table->bytes || slot >= table->features) {
+    return nu_table_float(table, slot, value,
+                          row + nu_table_features(table) + slot - table->features);
+  }
+  ((unsigned char *)row)[slot] = (unsigned char)value;
+  return true;
+}
+/* The same for the row that nu_table_keep will count, which notes the values. */
+static inline bool nu_table_put(const nu_table *table, float *row, size_t slot, double value) {
+  if (table->values) table->values[slot] = value;
+  return nu_table_set(table, row, slot, value);
+}
+/* Why nu_table_put said no, for messages. */
+static inline const char *nu_table_refusal(const nu_table *table) {
+  return table->by ? "is taken out of the range of a float by the scaling"
+                   : "is too large for a float";
 }
 
+/* For the readers: the columns in use, and what the request says of their values. */
+numann_status nu_table_shape(nu_table *table, size_t features, size_t targets,
+                             const nu_request *request, numann_error *err);
+/* Note the values of n slots of the row being read. */
+void nu_table_note(nu_table *table, size_t first, size_t n);
 /* For the readers: room for one more row; it counts once it is kept. */
 numann_status nu_table_room(nu_table *table, float **row, numann_error *err);
 /* Count the row; `label` is its index in labels (targets == 1). */
@@ -85,8 +119,8 @@ numann_status nu_table_keep(nu_table *table, uint32_t label, numann_error *err);
 
 /* For readers that fill several tables at once and join them in the order of the file. */
 /* Make it an empty table of the shape of `like`, which counts labels only if that still does. Keeps
- * its memory. */
-void nu_table_restart(nu_table *table, const nu_table *like);
+ * its memory. False: more was refused. */
+bool nu_table_restart(nu_table *table, const nu_table *like);
 /* Count `rows` more rows, to be filled; *at is the first. */
 numann_status nu_table_extend(nu_table *table, size_t rows, size_t *at, numann_error *err);
 /* Where row i is. */
