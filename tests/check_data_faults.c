@@ -174,7 +174,7 @@ static const struct {
     {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2)}", 5, "but 5 follow"},
     {"{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2)}", 3, "but 3 follow"},
     {"{'descr': '<f2', 'fortran_order': True, 'shape': (2, 3)}", 12,
-     "bad@76: the value is not fin"},
+     "bad@74: the value is not fin"},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '|O'"},
     {"{'descr': '<U7', 'fortran_order': False, 'shape': (2, 2)}", 4, "values of type '<U7'"},
     {"{'descr': '<\nf4', 'fortran_order': False, 'shape': (2, 2)}", 16,
@@ -205,8 +205,8 @@ static const struct {
 
 START_TEST(test_npy) {
   unsigned char file[512];
-  /* as halves: numbers, but for the last, which is nan */
-  static const unsigned char data[64] = {1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0x7e};
+  /* as halves: numbers, but for the fifth, which is nan */
+  static const unsigned char data[64] = {1, 2, 3, 4, 0, 0, 0, 0, 0, 0x7e};
   size_t n = make_npy(file, npy_files[_i].dictionary, data, npy_files[_i].bytes);
   check_file_refused(put_bytes("bad", file, n), "", npy_files[_i].fragment);
 }
