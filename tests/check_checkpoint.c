@@ -33,7 +33,7 @@ static void tear_down(void) { sample_remove(folder); }
 
 static void write_step(const char *path, uint64_t step, size_t keep) {
   nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, step);
-  ck_assert_msg(nu_checkpoint_write(path, &saved, keep, &err) == NUMANN_OK, "%s", err.message);
+  ck_assert_msg(nu_checkpoint_write(path, &saved, keep, 0, &err) == NUMANN_OK, "%s", err.message);
   nu_saved_clear(&saved);
 }
 

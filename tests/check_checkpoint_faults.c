@@ -279,10 +279,10 @@ END_TEST
 START_TEST(calls_stand_in_the_durable_order) {
   numann_error err;
   char *checkpoints = sample_path(folder, "checkpoints");
-  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &before, 1, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &before, 1, 0, &err), NUMANN_OK);
   ck_assert_str_eq(fault.order, "DOAWFRD"); /* the new folder first */
   calm();
-  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &after, 1, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &after, 1, 0, &err), NUMANN_OK);
   ck_assert_str_eq(fault.order, "OAWFRDUD");
   free(checkpoints);
 }
@@ -293,11 +293,11 @@ START_TEST(failing_removal_keeps_the_new_checkpoint) {
   numann_error err;
   nu_saved again;
   bool found;
-  ck_assert_int_eq(nu_checkpoint_write(folder, &before, 1, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_write(folder, &before, 1, 0, &err), NUMANN_OK);
   fault.which = UNLINK;
   fault.error = EACCES;
   fault.when = 1;
-  ck_assert_int_eq(nu_checkpoint_write(folder, &after, 1, &err), NUMANN_ERR_IO);
+  ck_assert_int_eq(nu_checkpoint_write(folder, &after, 1, 0, &err), NUMANN_ERR_IO);
   ck_assert_ptr_nonnull(strstr(err.message, "is durable"));
   calm();
   ck_assert_int_eq(nu_checkpoint_newest(&again, &found, folder, NU_FOR_ANSWERS, NULL, &err),
@@ -346,8 +346,8 @@ START_TEST(read_errors_are_not_rejections) {
   nu_saved again;
   numann_error err;
   bool found;
-  ck_assert_int_eq(nu_checkpoint_write(folder, &before, 9, &err), NUMANN_OK);
-  ck_assert_int_eq(nu_checkpoint_write(folder, &after, 9, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_write(folder, &before, 9, 0, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_write(folder, &after, 9, 0, &err), NUMANN_OK);
   for (unsigned when = 1; when <= 3; when++) {
     calm();
     fault.which = PREAD;

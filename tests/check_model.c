@@ -96,7 +96,7 @@ START_TEST(a_path_is_a_file_or_a_run) {
   char *checkpoints = sample_path(folder, "checkpoints"), hashes[2][65];
   for (uint64_t step = 8; step < 10; step++) {
     nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, large, step);
-    must(nu_checkpoint_write(checkpoints, &saved, 2, &err));
+    must(nu_checkpoint_write(checkpoints, &saved, 2, 0, &err));
     nu_saved_clear(&saved);
   }
   must(numann_model_load(&model, folder, &err));

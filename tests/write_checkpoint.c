@@ -18,7 +18,7 @@ static int write_steps(const char *folder, uint64_t n, numann_error *err) {
   numann_status status = NUMANN_OK;
   for (uint64_t step = 1; step <= n && status == NUMANN_OK; step++) {
     nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 3, sizes, step);
-    status = nu_checkpoint_write(checkpoints, &saved, 2, err);
+    status = nu_checkpoint_write(checkpoints, &saved, 2, 0, err);
     nu_saved_clear(&saved);
     if (status == NUMANN_OK) printf("durable %d\n", (int)step);
     fflush(stdout);

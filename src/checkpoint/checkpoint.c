@@ -45,7 +45,7 @@ bool nu_checkpoint_is_name(const char *name, size_t n) {
 }
 
 const char *const nu_run_files[NU_RUN_FILES] = {"config.yaml", "metrics.csv", "metrics.jsonl",
-                                                "model.safetensors", "report.html"};
+                                                "model.safetensors", "report.html", NU_DIVERGED};
 
 static int newest_first(const void *left, const void *right) {
   uint64_t a, b;
@@ -108,13 +108,14 @@ static numann_status remove_step(const char *folder, uint64_t step, numann_error
 /* Remove all but the newest `keep` up to the step just written. Later ones come from a future that
  * was refused on the resume; they neither count nor are touched, else they would push out the valid
  * one that training went on from. */
-static numann_status rotate(const char *folder, uint64_t written, size_t keep, numann_error *err) {
+static numann_status rotate(const char *folder, uint64_t written, size_t keep, uint64_t spared,
+                            numann_error *err) {
   steps all;
   NU_TRY(list_steps(folder, &all, err));
   numann_status status = NUMANN_OK;
   size_t kept = 0, removed = 0;
   for (size_t i = 0; i < all.n && status == NUMANN_OK; i++) {
-    if (all.items[i] > written || kept++ < keep) continue;
+    if (all.items[i] > written || kept++ < keep || all.items[i] == spared) continue;
     status = remove_step(folder, all.items[i], err);
     removed++;
   }
@@ -123,15 +124,27 @@ static numann_status rotate(const char *folder, uint64_t written, size_t keep, n
   return status;
 }
 
+numann_status nu_checkpoint_drop_from(const char *folder, uint64_t step, numann_error *err) {
+  steps all;
+  NU_TRY(list_steps(folder, &all, err));
+  numann_status status = NUMANN_OK;
+  size_t removed = 0;
+  for (; removed < all.n && all.items[removed] >= step && status == NUMANN_OK; removed++)
+    status = remove_step(folder, all.items[removed], err);
+  free(all.items);
+  if (status == NUMANN_OK && removed > 0) status = nu_durable_sync(folder, err);
+  return status;
+}
+
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
-                                  numann_error *err) {
+                                  uint64_t spared, numann_error *err) {
   assert(saved->has_state && keep > 0);
   NU_TRY(nu_durable_folder_in(folder, err));
   char *path = step_path(folder, saved->state.step);
   if (!path) return nu_fail_memory(err, strlen(folder), "a path");
   numann_status status = nu_saved_write(path, saved, err);
   free(path);
-  if (status == NUMANN_OK) status = rotate(folder, saved->state.step, keep, err);
+  if (status == NUMANN_OK) status = rotate(folder, saved->state.step, keep, spared, err);
   return status;
 }
 

@@ -45,10 +45,12 @@ numann_status nu_saved_check_resume(const nu_saved *saved, const char *path, num
 uint64_t nu_data_sum(const numann_data *data);
 
 /* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing, that around it is
- * not: it has been removed then), then remove all
- * but the newest `keep` >= 1 up to this step. */
+ * not: it has been removed then), then remove all but the newest `keep` >= 1 up to this step, and
+ * that of step `spared`, if there is one. */
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
-                                  numann_error *err);
+                                  uint64_t spared, numann_error *err);
+/* Remove the checkpoints of this step and of later ones, durably. */
+numann_status nu_checkpoint_drop_from(const char *folder, uint64_t step, numann_error *err);
 
 /* What a checkpoint is read for. */
 typedef enum nu_read_for { NU_FOR_ANSWERS, NU_FOR_RESUME } nu_read_for;
@@ -64,8 +66,15 @@ numann_status nu_checkpoint_newest(nu_saved *out, bool *found, const char *folde
 bool nu_checkpoint_is_name(const char *name, size_t n);
 
 /* What a run writes beside its checkpoints; any of them marks a folder as a run. */
-#define NU_RUN_FILES 5
+#define NU_RUN_FILES 6
 extern const char *const nu_run_files[NU_RUN_FILES];
+
+/* The mark of a run that has diverged: a file of one line, what was found. It goes when training
+ * goes on. Read: malloc'ed, NULL where the run has none. */
+#define NU_DIVERGED "diverged.txt"
+numann_status nu_diverged_write(const char *run, const char *what, numann_error *err);
+numann_status nu_diverged_remove(const char *run, numann_error *err);
+char *nu_diverged_read(const char *run);
 
 /* The lock of a run folder: one writer at a time. NUMANN_ERR_CONFIG names the holder (host, pid),
  * or a file `lock` that no run has written. The lock ends with the process, however it ends; the

@@ -80,6 +80,34 @@ static numann_status read_path(numann_model *model, const char *path, bool *stan
   return nu_saved_read(&model->saved, model->path, err);
 }
 
+/* Why a run's folder has no model, or one that is older than its last training. */
+static void add_stand_in(const nu_saved *saved, const char *diverged, nu_text *note) {
+  if (diverged) nu_text_addf(note, "the training diverged (%s); using ", diverged);
+  else nu_text_add(note, "the run has not ended; using ");
+  if (saved->has_state)
+    nu_text_addf(note, "its checkpoint of step %llu", (unsigned long long)saved->state.step);
+  else nu_text_add(note, "the model of a training that ended before");
+}
+
+static numann_status add_note(numann_model *model, const char *path, bool stands_in,
+                              numann_error *err) {
+  const nu_saved *saved = &model->saved;
+  char *diverged = nu_is_folder(path) ? nu_diverged_read(path) : NULL;
+  bool other = saved->numerics != NUMANN_NUMERICS_VERSION, tells = stands_in || diverged;
+  nu_text note = {0};
+  if (tells || other) nu_text_addf(&note, "%s: ", path);
+  if (tells) add_stand_in(saved, diverged, &note);
+  if (other)
+    nu_text_addf(&note,
+                 "%swritten by numann %s with numerics version %llu, this is %s with %d: answers "
+                 "may differ from its own in their last digits",
+                 tells ? "; " : "", saved->version, (unsigned long long)saved->numerics,
+                 numann_version(), NUMANN_NUMERICS_VERSION);
+  free(diverged);
+  model->note = note.data;
+  return note.failed ? nu_fail_memory(err, strlen(path), "a note") : NUMANN_OK;
+}
+
 static numann_status add_note(numann_model *model, const char *path, bool stands_in,
                               numann_error *err) {
   const nu_saved *saved = &model->saved;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "build_config.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "cli/json.h"
 #include "cli/placement_json.h"
 #include "cli/result.h"
+#include "cli/rescue.h"
 #include "cli/run_folder.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
@@ -32,6 +34,7 @@ typedef struct run {
   numann_plan *plan;
   numann_trainer *trainer;
   nu_run_folder folder;
+  char *diverged;   /* what an earlier training of the folder has diverged with; NULL: none has */
   nu_saved resumed; /* the checkpoint that the run goes on from; all zero for a new run */
   nu_watch watch;
   nu_parts parts;
@@ -58,7 +61,9 @@ static numann_status match_config(const run *r, numann_error *err) {
   NU_TRY(numann_config_parse(&saved, r->resumed.config_text, "checkpoint", err));
   numann_status status = nu_settle_rate(saved, NULL, err);
   if (status == NUMANN_OK) status = nu_settle_rate(r->config, saved, err);
-  if (status == NUMANN_OK) status = nu_config_match(r->config, saved, err);
+  if (status == NUMANN_OK)
+    status = r->diverged ? nu_config_match_diverged(r->config, saved, err)
+                         : nu_config_match(r->config, saved, err);
   numann_config_destroy(saved);
   if (status == NUMANN_OK && left_open && nu_config_given(r->config, rate))
     nu_note(r->args, "learning rate %s, as in the checkpoint", nu_config_string(r->config, rate));
@@ -91,6 +96,10 @@ static numann_status check_resumed(const run *r, numann_error *err) {
 
 static numann_status resume(run *r, numann_error *err) {
   bool found = false;
+  r->diverged = nu_diverged_read(r->folder.path);
+  if (r->diverged)
+    nu_warn("%s: the training diverged (%s); without a change it may do so again", r->folder.path,
+            r->diverged);
   NU_TRY(nu_run_folder_newest(&r->resumed, &found, &r->folder, err));
   if (!found) {
     nu_note(r->args, "%s has no checkpoint yet: starting at the beginning", r->folder.path);
@@ -112,6 +121,12 @@ static numann_status save_config(const run *r, numann_error *err) {
   return status;
 }
 
+/* The checkpoint gets the config that may differ now: from here on this is a run as any. */
+static numann_status take_mark_off(run *r, numann_error *err) {
+  if (r->resumed.has_state) NU_TRY(nu_watch_save(&r->watch, r->trainer, err));
+  return r->watch.failures ? NUMANN_OK : nu_diverged_remove(r->folder.path, err);
+}
+
 /* The first change on the disk: until here a wrong config or data file has harmed no earlier run.
  */
 static numann_status open_folder(run *r, numann_error *err) {
@@ -120,8 +135,9 @@ static numann_status open_folder(run *r, numann_error *err) {
   if (nu_given(r->args, NU_OPTION_RESUME)) NU_TRY(resume(r, err));
   NU_TRY(nu_settle_rate(r->config, NULL, err));
   NU_TRY(save_config(r, err));
-  return nu_watch_open(&r->watch, &r->folder, r->config, r->network, r->data, &r->resumed.state,
-                       nu_given(r->args, NU_OPTION_QUIET), err);
+  NU_TRY(nu_watch_open(&r->watch, &r->folder, r->config, r->network, r->data, &r->resumed.state,
+                       nu_given(r->args, NU_OPTION_QUIET), err));
+  return r->diverged ? take_mark_off(r, err) : NUMANN_OK;
 }
 
 static void warn_of_each(const nu_text *lines) {
@@ -207,11 +223,19 @@ static numann_status complete_files(const run *r, numann_error *err) {
   return nu_metrics_complete(r->watch.metrics, err);
 }
 
+static nu_rescue rescue_of(const run *r) {
+  return (nu_rescue){&r->folder, r->config, r->data, r->plan->plan.threads};
+}
+
 static numann_status train(run *r, numann_error *err) {
   nu_signals_defer();
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
+  if (status == NUMANN_ERR_DIVERGED) {
+    nu_rescue rescue = rescue_of(r);
+    nu_rescue_run(&rescue, &r->watch, r->trainer, r->network, err);
+  }
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_OK) status = complete_files(r, err);
   if (status == NUMANN_STOPPED) {
@@ -240,6 +264,15 @@ static numann_status save_model(const run *r, numann_error *err) {
 static numann_status evaluate(run *r, numann_error *err) {
   nu_network_sha256(r->network, r->sha256);
   return nu_parts_evaluate(&r->parts, r->network, r->data, r->plan->plan.threads, err);
+}
+
+/* Of all epochs of the run. */
+static double lowest_loss(const run *r) {
+  size_t n;
+  const numann_epoch *epochs = nu_metrics_view(r->watch.metrics, &n);
+  double lowest = INFINITY;
+  for (size_t i = 0; i < n; i++) lowest = fmin(lowest, epochs[i].train_loss);
+  return lowest;
 }
 
 /* Texts that a result borrows. */
@@ -357,6 +390,8 @@ static numann_status finish(run *r, numann_error *err) {
   r->trainer = NULL;
   NU_TRY(save_model(r, err));
   NU_TRY(evaluate(r, err));
+  nu_rescue rescue = rescue_of(r);
+  nu_rescue_warn(&rescue, r->parts.train.loss, lowest_loss(r));
   return show(r, err);
 }
 
@@ -425,6 +460,7 @@ static void close_run(run *r) {
   nu_watch_close(&r->watch);
   numann_trainer_destroy(r->trainer);
   nu_saved_clear(&r->resumed);
+  free(r->diverged);
   numann_plan_destroy(r->plan);
   numann_network_destroy(r->network);
   numann_data_destroy(r->data);

@@ -32,6 +32,8 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
   watch->saved_step = start->step;
   watch->saved_epoch = start->epoch;
   watch->rows = (double)data->train.rows;
+  watch->first_loss = NAN;
+  watch->sound_step = start->step;
   watch->progress = nu_progress_create(stderr, quiet);
   if (!watch->progress) return nu_fail_memory(err, 256, "the progress line");
   return nu_metrics_open(&watch->metrics, folder->path, start->epoch, err);
@@ -68,18 +70,30 @@ static numann_status check_folder(const nu_watch *watch, numann_error *err) {
       watch->folder->path, (unsigned long long)watch->saved_step);
 }
 
-static numann_status write_checkpoint(const nu_watch *watch, numann_error *err) {
-  NU_TRY(check_folder(watch, err));
-  return nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, err);
+/* On the way into a divergence the last checkpoint from before stays, whatever comes. */
+static bool explodes(const nu_watch *watch) { return watch->loss > watch->first_loss; }
+
+/* The losses that came after the checkpoint before this one are what speaks for it; for this one
+ * nothing does as yet. */
+static void note_sound_step(nu_watch *watch) {
+  if (explodes(watch)) return;
+  watch->sound_step = watch->saved_step ? watch->saved_step : watch->saved.state.step;
 }
 
-static numann_status save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+static numann_status write_checkpoint(const nu_watch *watch, numann_error *err) {
+  NU_TRY(check_folder(watch, err));
+  uint64_t spared = explodes(watch) ? watch->sound_step : 0;
+  return nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, spared, err);
+}
+
+numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
   watch->saved.state = *nu_trainer_state_view(trainer);
   numann_error own = {0};
   numann_status status = write_checkpoint(watch, &own);
   watch->last_save = nu_clock_seconds();
   if (status == NUMANN_OK) {
     watch->failures = 0;
+    note_sound_step(watch);
     watch->saved_step = watch->saved.state.step;
     watch->saved_epoch = watch->saved.state.epoch;
     return NUMANN_OK;
@@ -93,7 +107,7 @@ numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_e
   watch->stopping = true;
   const nu_state *state = nu_trainer_state_view(trainer);
   bool done = watch->saved_step == state->step && watch->saved_epoch == state->epoch;
-  if (!done) NU_TRY(save(watch, trainer, err));
+  if (!done) NU_TRY(nu_watch_save(watch, trainer, err));
   return check_folder(watch, err);
 }
 
@@ -114,6 +128,7 @@ static numann_action choose_action(nu_watch *watch, bool due) {
 
 static numann_action on_step(void *arg, const numann_progress *at) {
   nu_watch *watch = arg;
+  watch->loss = at->train_loss;
   nu_progress_step(watch->progress, at);
   return choose_action(watch, is_time(watch) || is_due(at->step, watch->every_steps));
 }
@@ -134,6 +149,8 @@ static void count_time(nu_watch *watch, const numann_epoch *epoch) {
 
 static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
   nu_watch *watch = arg;
+  watch->loss = epoch->train_loss;
+  if (isnan(watch->first_loss)) watch->first_loss = epoch->train_loss;
   count_time(watch, epoch);
   add_metrics(watch, epoch);
   nu_progress_epoch(watch->progress, epoch);
@@ -141,7 +158,7 @@ static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
 }
 
 static numann_status on_save(void *arg, numann_trainer *trainer, numann_error *err) {
-  return save(arg, trainer, err);
+  return nu_watch_save(arg, trainer, err);
 }
 
 numann_observer nu_watch_observer(nu_watch *watch) {

@@ -26,6 +26,9 @@ typedef struct nu_watch {
   double last_save;    /* clock of the last try */
   uint64_t saved_step; /* step and whole epochs of the last durable checkpoint */
   uint64_t saved_epoch;
+  double loss;         /* of the running epoch so far, or of the last one */
+  double first_loss;   /* of the first epoch that this process trained; NaN before its end */
+  uint64_t sound_step; /* of the last checkpoint after which losses were no higher; 0: none */
   unsigned failures;   /* checkpoints that failed in a row */
   bool stopping;       /* a signal has come: the next checkpoint is the last */
   bool metrics_failed; /* warned of once */
@@ -42,8 +45,10 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
                             numann_error *err);
 numann_observer nu_watch_observer(nu_watch *watch);
 
-/* A checkpoint of where the trainer stands, unless the last one is just that. NUMANN_ERR_IO, too,
- * when the run folder is no longer there. */
+/* A checkpoint of where the trainer stands. NUMANN_ERR_IO, too, when the run folder is no longer
+ * there. */
+numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_error *err);
+/* The same unless the last one is just that. */
 numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err);
 
 /* Rows per second over all epochs of this process; NaN when none was trained. */

@@ -77,6 +77,10 @@ void nu_config_write(const numann_config *config, nu_config_form form, nu_text *
 numann_status nu_config_match(const numann_config *now, const numann_config *saved,
                               numann_error *err);
 
+/* The same for a run that has diverged: the keys that keep a training from it may differ. */
+numann_status nu_config_match_diverged(const numann_config *now, const numann_config *saved,
+                                       numann_error *err);
+
 /* The reference of all keys: plain text for the terminal, or Markdown for docs/config.md. */
 void nu_config_reference(bool markdown, nu_text *out);
 

@@ -198,14 +198,23 @@ static void compare_layers(const numann_config *now, const numann_config *saved,
   }
 }
 
-numann_status nu_config_match(const numann_config *now, const numann_config *saved,
-                              numann_error *err) {
+/* What a divergence calls for; none of them changes the shape of a state. */
+static bool tames(const nu_key *key) {
+  static const char *const paths[] = {"train.optimizer.learning_rate", "train.clip_norm",
+                                      "train.schedule.warmup"};
+  size_t i = 0, n = sizeof paths / sizeof *paths;
+  while (i < n && strcmp(key->path, paths[i]) != 0) i++;
+  return i < n;
+}
+
+static numann_status match(const numann_config *now, const numann_config *saved, bool diverged,
+                           numann_error *err) {
   size_t n;
   const nu_key *keys = nu_keys(&n);
   nu_text differences = {0};
   for (size_t i = 0; i < n; i++) {
     const char *path = keys[i].path;
-    if (keys[i].may_change) continue;
+    if (keys[i].may_change || (diverged && tames(&keys[i]))) continue;
     if (!nu_config_counts(now, path) && !nu_config_counts(saved, path)) continue;
     if (is_layer_key(&keys[i])) compare_layers(now, saved, &keys[i], &differences);
     else compare(now, saved, &keys[i], path, &differences);
@@ -220,6 +229,16 @@ numann_status nu_config_match(const numann_config *now, const numann_config *sav
           : NUMANN_OK;
   nu_text_clear(&differences);
   return status;
+}
+
+numann_status nu_config_match(const numann_config *now, const numann_config *saved,
+                              numann_error *err) {
+  return match(now, saved, false, err);
+}
+
+numann_status nu_config_match_diverged(const numann_config *now, const numann_config *saved,
+                                       numann_error *err) {
+  return match(now, saved, true, err);
 }
 
 /* ---- reference */

@@ -29,8 +29,11 @@ struct numann_trainer {
   numann_network *network; /* borrowed; gets weights when they are saved, and those of an epoch's
                               end that is better than all before it */
   mark kept;               /* when the network had its weights */
-  double lowest;           /* loss of the epochs of this trainer */
-  nu_plan plan; /* the user's, with what this config asks for; its placement is borrowed */
+  float *reserve;     /* what it had before saves on the way into a divergence; owned; or NULL */
+  mark reserved;      /* when it had that */
+  double first, last; /* training loss of the first epoch of this trainer, and of the last */
+  double lowest;      /* loss of the epochs of this trainer */
+  nu_plan plan;       /* the user's, with what this config asks for; its placement is borrowed */
   const numann_data *data; /* borrowed */
   nu_training training;    /* owned */
   const nu_iteration *iteration;
@@ -147,6 +150,7 @@ numann_status numann_trainer_create(numann_trainer **out, const numann_config *c
   trainer->plan = plan->plan;
   trainer->data = data;
   trainer->lowest = INFINITY;
+  trainer->first = NAN;
   trainer->comm = nu_comm_world();
   numann_status status = nu_comm_agree(&trainer->comm, create(trainer, config, err), err);
   if (status == NUMANN_OK &&
@@ -165,6 +169,7 @@ void numann_trainer_destroy(numann_trainer *trainer) {
   if (trainer->training.engine.plan) nu_engine_clear(&trainer->training.engine);
   nu_state_clear(&trainer->state);
   free(trainer->training.order);
+  free(trainer->reserve);
   free(trainer);
 }
 
@@ -179,9 +184,35 @@ static mark mark_of(const nu_state *state) {
   return (mark){state->step, state->epoch, state->batch, state->epoch_loss};
 }
 
+/* Of the running epoch so far, or of the last one. */
+static bool explodes(const numann_trainer *trainer) {
+  const nu_state *state = &trainer->state;
+  size_t rows = (size_t)state->batch * trainer->plan.problem.batch;
+  double now = rows ? state->epoch_loss / (double)rows : trainer->last;
+  return now > trainer->first;
+}
+
+static void drop_reserve(numann_trainer *trainer) {
+  free(trainer->reserve);
+  trainer->reserve = NULL;
+}
+
+/* Where the state's weights are the network's, storing them overwrites what the training would go
+ * back to. Memory for a copy is taken when it comes to that; where it is refused, there is none. */
+static void set_aside(numann_trainer *trainer) {
+  size_t n = trainer->state.n_parameters;
+  if (!explodes(trainer)) {
+    drop_reserve(trainer);
+  } else if (!trainer->reserve && (trainer->reserve = nu_alloc(n, sizeof *trainer->reserve))) {
+    memcpy(trainer->reserve, trainer->network->parameters, n * sizeof *trainer->reserve);
+    trainer->reserved = trainer->kept;
+  }
+}
+
 /* Engine form to the state's logical blocks. */
 static void store_state(numann_trainer *trainer) {
   nu_state *state = &trainer->state;
+  if (state->borrowed) set_aside(trainer);
   nu_engine_store(&trainer->training.engine, NU_WEIGHTS, state->weights);
   if (state->borrowed) trainer->kept = mark_of(state);
   for (size_t i = 0; i < state->method->n_arrays; i++)
@@ -294,12 +325,20 @@ static void take_best(numann_trainer *trainer) {
   trainer->kept = (mark){.step = state->best_epoch * trainer->batches, .epoch = state->best_epoch};
 }
 
+static void take_reserve(numann_trainer *trainer) {
+  memcpy(trainer->network->parameters, trainer->reserve,
+         trainer->state.n_parameters * sizeof(float));
+  trainer->kept = trainer->reserved;
+  drop_reserve(trainer);
+}
+
 /* Back to the best epoch of early stopping, else to what the network has. The optimiser's arrays
  * have gone on since then: it begins anew, as those of the moment are what led astray. */
 static void go_back(numann_trainer *trainer) {
   nu_state *state = &trainer->state;
   size_t bytes = state->n_parameters * sizeof(float);
   if (state->best_epoch) take_best(trainer);
+  else if (trainer->reserve) take_reserve(trainer);
   if (state->weights != trainer->network->parameters)
     memcpy(state->weights, trainer->network->parameters, bytes);
   for (size_t i = 0; i < state->method->n_arrays; i++) memset(state->arrays[i], 0, bytes);
@@ -399,8 +438,11 @@ static void keep_better(numann_trainer *trainer, const numann_epoch *epoch) {
   double loss = epoch->validated ? epoch->validation_loss : epoch->train_loss;
   bool better = loss < trainer->lowest;
   nu_float_env_leave(&env);
+  trainer->last = epoch->train_loss;
+  if (isnan(trainer->first)) trainer->first = epoch->train_loss;
   if (!better) return;
   trainer->lowest = loss;
+  drop_reserve(trainer);
   nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
   trainer->kept = mark_of(&trainer->state);
 }
