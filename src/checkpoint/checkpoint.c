@@ -44,7 +44,7 @@ bool nu_checkpoint_is_name(const char *name, size_t n) {
   return parse_name(name, n, &step);
 }
 
-const char *const nu_run_files[NU_RUN_FILES] = {"config.yaml", "metrics.csv", "metrics.jsonl",
+const char *const nu_run_files[NU_RUN_FILES] = {"config.yaml",       "metrics.csv", "metrics.jsonl",
                                                 "model.safetensors", "report.html", NU_DIVERGED};
 
 static int newest_first(const void *left, const void *right) {

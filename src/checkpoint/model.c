@@ -108,26 +108,6 @@ static numann_status add_note(numann_model *model, const char *path, bool stands
   return note.failed ? nu_fail_memory(err, strlen(path), "a note") : NUMANN_OK;
 }
 
-static numann_status add_note(numann_model *model, const char *path, bool stands_in,
-                              numann_error *err) {
-  const nu_saved *saved = &model->saved;
-  bool other = saved->numerics != NUMANN_NUMERICS_VERSION;
-  nu_text note = {0};
-  if (!stands_in && !other) return NUMANN_OK;
-  nu_text_addf(&note, "%s: ", path);
-  if (stands_in)
-    nu_text_addf(&note, "the run has not ended; using its checkpoint of step %llu",
-                 (unsigned long long)saved->state.step);
-  if (other)
-    nu_text_addf(&note,
-                 "%swritten by numann %s with numerics version %llu, this is %s with %d: answers "
-                 "may differ from its own in their last digits",
-                 stands_in ? "; " : "", saved->version, (unsigned long long)saved->numerics,
-                 numann_version(), NUMANN_NUMERICS_VERSION);
-  model->note = note.data;
-  return note.failed ? nu_fail_memory(err, strlen(path), "a note") : NUMANN_OK;
-}
-
 /* Of a state only the counts: its arrays are several times the network. */
 static void forget_state(numann_model *model) {
   const nu_state *state = &model->saved.state;

@@ -194,7 +194,7 @@ static const char man_end[] =
     ".TP\n.B 4\nA model or checkpoint is invalid.\n"
     ".TP\n.B 5\nReading or writing failed.\n"
     ".TP\n.B 6\nMemory, threads or another resource was refused.\n"
-    ".TP\n.B 7\nThe training diverged.\n"
+    ".TP\n.B 7\nThe training diverged; the last sound weights are kept as a checkpoint.\n"
     ".TP\n.B 75\nStopped on request; what was trained is safe, run again with \\-\\-resume.\n"
     ".TP\n.B 130\nA second SIGINT ended the command at once.\n"
     ".SH SEE ALSO\n"

@@ -59,7 +59,7 @@ static numann_status keep_checkpoint(const nu_rescue *rescue, kept *found, numan
   const char *folder = rescue->folder->checkpoints;
   for (bool there = true; there && found->step == 0;) {
     nu_saved saved;
-    NU_TRY(nu_checkpoint_newest(&saved, &there, folder, NULL, err));
+    NU_TRY(nu_checkpoint_newest(&saved, &there, folder, NU_FOR_RESUME, NULL, err));
     if (!there) return NUMANN_OK;
     numann_status status = loss_of(rescue, saved.network, &found->loss, err);
     if (status == NUMANN_OK && is_sound(found->loss, found->untrained)) {

@@ -261,7 +261,9 @@ static const char markdown_head[] =
     "what depended on it in the file is left out instead.\n\n"
     "`train --resume` refuses a config in which a key marked *must match* differs from the "
     "run's,\n"
-    "and fewer epochs than are trained.\n";
+    "and fewer epochs than are trained.\n"
+    "When the run has diverged, train.optimizer.learning_rate, train.clip_norm and "
+    "train.schedule.warmup may differ.\n";
 
 /* "## data" and the head of its table. */
 static void add_section(const char *path, nu_text *out) {
