@@ -182,6 +182,26 @@ START_TEST(rotation_keeps_the_newest) {
 END_TEST
 
 /* After a resume from 20 because 30 was damaged, 25 is written: 30 must not push it out. */
+/* The way into a divergence: the checkpoint from before it stays, and those behind it go. */
+START_TEST(a_spared_checkpoint_stays_and_later_ones_go) {
+  nu_saved saved;
+  bool found;
+  write_step(folder, 1, 2);
+  write_step(folder, 2, 2);
+  for (uint64_t step = 3; step < 7; step++) {
+    saved = sample_create(SAMPLE_CHECKPOINT, 3, large, step);
+    ck_assert_int_eq(nu_checkpoint_write(folder, &saved, 2, 2, &err), NUMANN_OK);
+    nu_saved_clear(&saved);
+  }
+  ck_assert(!exists("ck-1.safetensors") && exists("ck-2.safetensors"));
+  ck_assert(!exists("ck-4.safetensors") && exists("ck-5.safetensors"));
+  ck_assert_int_eq(nu_checkpoint_drop_from(folder, 5, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, folder, NULL, &err), NUMANN_OK);
+  ck_assert(found && saved.state.step == 2);
+  nu_saved_clear(&saved);
+}
+END_TEST
+
 START_TEST(rotation_does_not_count_a_refused_future) {
   char *path = sample_path(folder, "checkpoints");
   write_step(path, 20, 2);
@@ -555,6 +575,7 @@ int main(void) {
   tcase_set_timeout(run, 60);
   tcase_add_checked_fixture(run, set_up, tear_down);
   tcase_add_test(run, rotation_keeps_the_newest);
+  tcase_add_test(run, a_spared_checkpoint_stays_and_later_ones_go);
   tcase_add_test(run, rotation_does_not_count_a_refused_future);
   tcase_add_test(run, resume_falls_back_and_says_why);
   tcase_add_test(run, none_valid_is_an_error);

@@ -302,6 +302,9 @@ START_TEST(a_resume_lists_what_differs) {
   ck_assert_int_eq(numann_config_set(b, "parallel.threads=2", &error), NUMANN_OK);
   ck_assert_int_eq(numann_config_set(b, "train.optimizer.learning_rate=0.001", &error), NUMANN_OK);
   ck_assert_msg(nu_config_match(a, b, &error) == NUMANN_OK, "%s", error.message);
+  ck_assert_int_eq(numann_config_set(b, "train.clip_norm=0.125", &error), NUMANN_OK);
+  ck_assert_int_eq(nu_config_match(a, b, &error), NUMANN_ERR_CONFIG);
+  ck_assert_int_eq(nu_config_match_diverged(a, b, &error), NUMANN_OK);
   ck_assert_int_eq(numann_config_set(b, "train.seed=2", &error), NUMANN_OK);
   ck_assert_int_eq(numann_config_set(b, "network.layers.1.activation=sigmoid", &error), NUMANN_OK);
   ck_assert_int_eq(nu_config_match(a, b, &error), NUMANN_ERR_CONFIG);
