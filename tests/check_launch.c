@@ -52,6 +52,8 @@ typedef struct scene {
 NEIGHBOUR(busy, "R", "900000", "0-7", "0-7");
 NEIGHBOUR(bound_elsewhere, "R", "900000", "8", "9-15");
 NEIGHBOUR(bound_to_two, "S", "900000", "0", "2");
+NEIGHBOUR(bound_to_both, "R", "1", "0-3", "6");
+NEIGHBOUR(stopped_on_one, "T", "900000", "0", "1");
 NEIGHBOUR(just_started, "R", "1", "0-7", "0-7");
 NEIGHBOUR(stopped, "T", "900000", "0-7", "0-7");
 /* Process 78 of another parent. */
@@ -59,6 +61,9 @@ static const fake_file not_of_the_launch[] = {{"proc/78/comm", "numann\n"}, {"pr
                                               {"proc/78/task/78/status", TASK("0-7")}, {NULL, NULL}};
 static const fake_file other_program[] = {{"proc/77/comm", "emacs\n"}, {"proc/77/stat", STAT("R", "900000")},
                                           {"proc/77/task/77/status", TASK("0-7")}, {NULL, NULL}};
+
+static const fake_file other_program_on_one[] = {{"proc/77/comm", "emacs\n"}, {"proc/77/stat", STAT("R", "900000")},
+                                                 {"proc/77/task/77/status", TASK("0-3")}, {NULL, NULL}};
 
 static const char *const job = "SLURM_JOB_ID=7";
 
@@ -294,6 +299,31 @@ START_TEST(wide_neighbour_is_seen_whole) {
 }
 END_TEST
 
+/* Threads that may run on one node alone are bound to it: by numann, or by a mask. */
+START_TEST(bound_threads_are_counted_by_node) {
+  static const struct {
+    const fake_file *files;
+    size_t busy[2];
+  } rows[] = {{busy, {0, 0}}, {bound_elsewhere, {0, 0}}, {bound_to_two, {2, 0}}, {just_started, {0, 0}},
+              {bound_to_both, {1, 1}}, {stopped_on_one, {0, 0}}, {other_program_on_one, {0, 0}}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char root[FAKE_ROOT];
+    nu_processor processors[MOST];
+    nu_numa_node nodes[2] = {{.cores = 4}, {.cores = 4}};
+    nu_machine machine = machine_of((mask){8, 8, 1}, processors);
+    for (size_t p = 4; p < 8; p++) processors[p].node = 1;
+    machine.nodes = nodes;
+    machine.n_nodes = machine.numa_nodes = 2;
+    fake_root_make(root);
+    fake_root_write_all(root, rows[i].files, 8);
+    nu_launch_count_bound(&machine, root);
+    fake_root_remove(root);
+    ck_assert_msg(nodes[0].busy == rows[i].busy[0] && nodes[1].busy == rows[i].busy[1], "row %zu: %zu and %zu", i,
+                  nodes[0].busy, nodes[1].busy);
+  }
+}
+END_TEST
+
 /* A plan of few threads leaves room beside a neighbour or another rank, though more might run. */
 START_TEST(planned_threads_count) {
   static const struct {
@@ -382,6 +412,7 @@ static Suite *launch_suite(void) {
   tcase_add_loop_test(tests, halves_are_named, 0, 8);
   tcase_add_test(tests, own_binding_overrules);
   tcase_add_test(tests, wide_neighbour_is_seen_whole);
+  tcase_add_test(tests, bound_threads_are_counted_by_node);
   tcase_add_test(tests, planned_threads_count);
   tcase_add_test(tests, ancestors_are_no_neighbours);
   tcase_add_test(tests, process_is_diagnosed_only_as_itself);

@@ -89,12 +89,14 @@ static void look_at_spread(const fake_subject *s, bool caches) {
   free(count);
 }
 
+/* Of the first node that has enough, else of the machine. */
 static void look_at_first_cores(const fake_subject *s) {
-  size_t seat = 0;
-  for (size_t p = 0; p < s->machine->processing_units && seat < s->plan.threads; p++) {
-    if (s->machine->processors[p].sibling) continue;
-    must(s, s->placement->seats[seat++].processor.os == s->machine->processors[p].os);
-  }
+  const nu_machine *m = s->machine;
+  const nu_processor *at = m->processors, *end = at + m->processing_units;
+  while (at < end && m->nodes[at->node].cores < s->plan.threads) at++;
+  if (at == end) at = m->processors;
+  for (size_t seat = 0; at < end && seat < s->plan.threads; at++)
+    if (!at->sibling) must(s, s->placement->seats[seat++].processor.os == at->os);
 }
 
 static void look_at_threads(const fake_subject *s) {

@@ -5,9 +5,14 @@
 
 #include "fake_machine.h"
 
+/* Where the process is, and the threads of others by node. */
+typedef struct around {
+  size_t here, busy[3];
+} around;
+
 /* Threads that split the samples, on a described machine. */
-static void plan_on(fake_subject *s, const char *words, size_t threads, size_t page_bytes,
-                    size_t all_cores) {
+static void plan_in(fake_subject *s, const char *words, size_t threads, size_t page_bytes,
+                    size_t all_cores, const around *others) {
   dice d = dice_of(1);
   nu_machine_source source = {.topology = words};
   nu_placement_request request = {.placing = NU_PLACE_AUTO};
@@ -15,11 +20,19 @@ static void plan_on(fake_subject *s, const char *words, size_t threads, size_t p
   ck_assert_int_eq(nu_machine_detect_from(&s->fake.machine, &source, NULL), NUMANN_OK);
   s->fake.machine.page_bytes = page_bytes;
   if (all_cores) s->fake.machine.all_cores = all_cores;
+  s->fake.machine.here = others->here;
+  for (size_t n = 0; n < 3 && n < s->fake.machine.n_nodes; n++)
+    s->fake.machine.nodes[n].busy = others->busy[n];
   s->plan = nu_plan_of(threads, NU_SAMPLES, threads, 64 * threads, 64);
   ck_assert_int_eq(
       nu_placement_create(&s->placement, &request, &s->plan, s->network, &s->fake.machine, NULL),
       NUMANN_OK);
   s->plan.placement = s->placement;
+}
+
+static void plan_on(fake_subject *s, const char *words, size_t threads, size_t page_bytes,
+                    size_t all_cores) {
+  plan_in(s, words, threads, page_bytes, all_cores, &(around){.here = 0});
 }
 
 static void clear(fake_subject *s) {
@@ -53,6 +66,30 @@ START_TEST(large_pages_are_not_placed) {
 }
 END_TEST
 
+/* Few threads are together on the node where the process is; beside others, where these leave cores
+ * free. */
+static const struct {
+  around others;
+  size_t threads, node;
+} beside[] = {
+    {{0, {0}}, 2, 0},       {{1, {0}}, 2, 1},       {{2, {0}}, 4, 2},       {{1, {0, 2}}, 2, 1},
+    {{1, {0, 3}}, 2, 0},    {{0, {4}}, 2, 1},       {{2, {4, 0, 4}}, 3, 1}, {{2, {1, 1, 1}}, 3, 2},
+    {{2, {4, 3, 4}}, 2, 1}, {{0, {4, 4, 4}}, 2, 0}, {{0, {9, 9, 8}}, 4, 0},
+};
+
+START_TEST(few_threads_are_where_there_is_room) {
+  fake_subject s;
+  plan_in(&s, "pack:3 [numa(memory=64GiB)] l3:1(size=1GiB) core:4 pu:2", beside[_i].threads, 0, 0,
+          &beside[_i].others);
+  ck_assert_uint_eq(s.placement->placing, NU_PLACE_COMPACT);
+  ck_assert_uint_eq(s.placement->n_nodes, 1);
+  ck_assert_uint_eq(s.placement->nodes[0].os, beside[_i].node);
+  for (size_t t = 0; t < beside[_i].threads; t++)
+    ck_assert_uint_eq(s.placement->seats[t].processor.node, beside[_i].node);
+  clear(&s);
+}
+END_TEST
+
 /* Of two trainings in one job, none is bound to cores that the other would choose, too. */
 START_TEST(cores_to_spare_bind_no_thread_to_one) {
   fake_subject s;
@@ -70,6 +107,8 @@ int main(void) {
   tcase_add_loop_test(tests, copies_have_a_limit, 0, 2);
   tcase_add_loop_test(tests, large_pages_are_not_placed, 0, 3);
   tcase_add_loop_test(tests, cores_to_spare_bind_no_thread_to_one, 0, 2);
+  tcase_add_loop_test(tests, few_threads_are_where_there_is_room, 0,
+                      (int)(sizeof beside / sizeof *beside));
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

@@ -149,6 +149,10 @@ few() { # NAME THREADS
 few few-0-digits 2
 few few-1-digits 2
 few few-1-wide 1
+few beside-0-digits 2
+first=$(one_node)
+few beside-1-digits 2
+check "of two at once, each has a node of its own" test "$(one_node)" != "$first"
 
 # ---- limits that root sets: the number of threads, and memory of the allowed node alone
 limited() { # NAME THREADS

@@ -50,6 +50,9 @@ typedef enum nu_launch_finding {
 /* root: folder that stands for "/", as for nu_limits_read. */
 nu_launch nu_launch_read(const nu_machine *machine, const char *root);
 
+/* Counts the threads of other trainings that may run on one node alone (busy). */
+void nu_launch_count_bound(nu_machine *machine, const char *root);
+
 /* The message says what was found, what it does, and the line to use. A mere excess of threads over
  * slots is not reported here: the plan's note says so. */
 nu_launch_finding nu_launch_check(const nu_machine *machine, nu_launch_threads threads,

@@ -149,50 +149,52 @@ static bool is_listed(const char *list, unsigned os) {
   return false;
 }
 
-/* A mark for each of our processors in the mask of a thread. */
-static size_t mark_mask(bool *marks, const nu_machine *machine, const char *root,
-                        const char *task) {
-  static const char name[] = "\nCpus_allowed_list:";
-  char text[TEXT_SIZE];
-  size_t fresh = 0;
-  const char *value = read_proc(root, task, text) ? strstr(text, name) : NULL;
-  if (!value) return 0;
-  value += sizeof name - 1;
-  value += strspn(value, " \t");
-  for (size_t i = 0; i < machine->processing_units; i++) {
-    if (marks[i] || !is_listed(value, machine->processors[i].os)) continue;
-    marks[i] = true;
-    fresh++;
-  }
-  return fresh;
-}
+/* The processors that a thread may run on, as the kernel lists them. False: no more threads. */
+typedef bool mask_fn(const char *list, void *arg);
 
 /* More threads than these are not looked at. */
 enum { MOST_TASKS = 1024 };
 
-static size_t mark_masks(bool *marks, const nu_machine *machine, const char *root, long pid) {
-  char path[PATH_SIZE];
+static void for_each_mask(const char *root, long pid, mask_fn *fn, void *arg) {
+  static const char name[] = "\nCpus_allowed_list:";
+  char path[PATH_SIZE], text[TEXT_SIZE];
   snprintf(path, sizeof path, "%s/proc/%ld/task", root, pid);
   DIR *folder = opendir(path);
-  if (!folder) return 0;
-  size_t shared = 0, tasks = 0;
   struct dirent *entry;
-  while (tasks < MOST_TASKS && shared < machine->processing_units && (entry = readdir(folder))) {
+  if (!folder) return;
+  for (size_t tasks = 0; tasks < MOST_TASKS && (entry = readdir(folder)); tasks++) {
     if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 20) continue;
     snprintf(path, sizeof path, "%ld/task/%.20s/status", pid, entry->d_name);
-    shared += mark_mask(marks, machine, root, path);
-    tasks++;
+    const char *value = read_proc(root, path, text) ? strstr(text, name) : NULL;
+    if (!value) continue;
+    value += sizeof name - 1;
+    if (!fn(value + strspn(value, " \t"), arg)) break;
   }
   closedir(folder);
-  return shared;
+}
+
+typedef struct shared_job {
+  const nu_machine *machine;
+  bool *marks; /* [processing_units]: processors of ours in the masks so far */
+  size_t n;    /* of them */
+} shared_job;
+
+static bool mark_mask(const char *list, void *arg) {
+  shared_job *job = arg;
+  for (size_t i = 0; i < job->machine->processing_units; i++) {
+    if (job->marks[i] || !is_listed(list, job->machine->processors[i].os)) continue;
+    job->marks[i] = true;
+    job->n++;
+  }
+  return job->n < job->machine->processing_units;
 }
 
 /* A process that binds its threads has its own mask no more: the threads' masks together are it. */
 static size_t count_shared(const nu_machine *machine, const char *root, long pid) {
-  bool *marks = nu_alloc(machine->processing_units, sizeof *marks);
-  size_t shared = marks ? mark_masks(marks, machine, root, pid) : 0;
-  free(marks);
-  return shared;
+  shared_job job = {machine, nu_alloc(machine->processing_units, sizeof *job.marks), 0};
+  if (job.marks) for_each_mask(root, pid, mark_mask, &job);
+  free(job.marks);
+  return job.n;
 }
 
 static bool is_numann(const char *root, const char *pid) {
@@ -227,24 +229,79 @@ static void look_at(nu_launch *launch, const nu_machine *machine, const char *ro
 static const double PATIENCE = 0.005;
 enum { LEAST_PROCESSES = 256 };
 
-static void find_neighbours(nu_launch *launch, const nu_machine *machine, const char *root) {
+/* Another numann. False: no more of them. */
+typedef bool process_fn(long pid, void *arg);
+
+static void for_each_numann(const char *root, process_fn *fn, void *arg) {
   char path[PATH_SIZE];
   snprintf(path, sizeof path, "%s/proc", root);
   DIR *folder = opendir(path);
   if (!folder) return;
-  process self = {.parent = 0};
-  read_process(root, (long)getpid(), &self);
   double end = nu_clock_seconds() + PATIENCE;
   struct dirent *entry;
   for (size_t seen = 0; (entry = readdir(folder)); seen++) {
     if (seen > LEAST_PROCESSES && nu_clock_seconds() > end) break;
     if (!isdigit((unsigned char)entry->d_name[0]) || !is_numann(root, entry->d_name)) continue;
     long pid = strtol(entry->d_name, NULL, 10);
-    if (pid != (long)getpid()) look_at(launch, machine, root, &self, pid);
-    if (launch->neighbour != 0 && launch->local_ranks < 2) break;
+    if (pid != (long)getpid() && !fn(pid, arg)) break;
   }
   closedir(folder);
 }
+
+typedef struct neighbour_job {
+  nu_launch *launch;
+  const nu_machine *machine;
+  const char *root;
+  process self;
+} neighbour_job;
+
+static bool look_for_neighbour(long pid, void *arg) {
+  neighbour_job *job = arg;
+  look_at(job->launch, job->machine, job->root, &job->self, pid);
+  return job->launch->neighbour == 0 || job->launch->local_ranks > 1;
+}
+
+static void find_neighbours(nu_launch *launch, const nu_machine *machine, const char *root) {
+  neighbour_job job = {launch, machine, root, {.parent = 0}};
+  read_process(root, (long)getpid(), &job.self);
+  for_each_numann(root, look_for_neighbour, &job);
+}
+
+/* ---- nodes that others use */
+
+typedef struct bound_job {
+  nu_machine *machine;
+  const char *root;
+} bound_job;
+
+static bool count_mask(const char *list, void *arg) {
+  nu_machine *machine = ((bound_job *)arg)->machine;
+  size_t node = machine->n_nodes;
+  for (size_t i = 0; i < machine->processing_units; i++) {
+    const nu_processor *p = &machine->processors[i];
+    if (!is_listed(list, p->os)) continue;
+    if (node < machine->n_nodes && node != p->node) return true;
+    node = p->node;
+  }
+  if (node < machine->n_nodes) machine->nodes[node].busy++;
+  return true;
+}
+
+/* What waits to be continued computes nothing. */
+static bool count_process(long pid, void *arg) {
+  bound_job *job = arg;
+  process p;
+  if (read_process(job->root, pid, &p) && strchr("RSD", p.state))
+    for_each_mask(job->root, pid, count_mask, job);
+  return true;
+}
+
+void nu_launch_count_bound(nu_machine *machine, const char *root) {
+  bound_job job = {machine, root};
+  for_each_numann(root, count_process, &job);
+}
+
+/* ---- the whole */
 
 nu_launch nu_launch_read(const nu_machine *machine, const char *root) {
   nu_launch launch = {.omp_places = getenv("OMP_PLACES"), .omp_bind = getenv("OMP_PROC_BIND")};

@@ -24,6 +24,7 @@ typedef struct nu_numa_node {
   unsigned os;  /* the system's number */
   size_t bytes; /* of memory; 0 where the machine names no sizes */
   size_t cores; /* usable cores nearest to it; 0: memory alone (HBM, CXL), or no core allowed */
+  size_t busy;  /* threads of other trainings that are bound to it */
 } nu_numa_node;
 
 typedef struct nu_machine {
@@ -36,6 +37,7 @@ typedef struct nu_machine {
   size_t cores;      /* physical cores in the affinity mask */
   size_t all_cores;  /* of the whole machine, allowed or not */
   size_t processing_units; /* hardware threads in the affinity mask */
+  size_t here;             /* the node on which this process was asked, by its index; else 0 */
   size_t numa_nodes;       /* NUMA nodes with cores of the mask (1 where none is reported) */
   size_t packages;         /* sockets in the mask */
   double quota;            /* cgroup CPU quota in cores; 0 = none */

@@ -162,17 +162,25 @@ static affinity affinity_of(const nu_cpus *cpus) {
   return mask;
 }
 
+int nu_team_processor(void) {
+#ifdef __linux__
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
 bool nu_team_is_on(const nu_cpus *cpus) {
   affinity may = current_affinity(), wanted = affinity_of(cpus);
   if (may.bytes < 1) return false;
   for (size_t i = 0; i < sizeof may.bits / sizeof *may.bits; i++) {
     if (may.bits[i] & ~wanted.bits[i]) return false;
   }
+  int here = nu_team_processor();
 #ifdef __linux__
-  int here = sched_getcpu();
   return here >= 0 && (wanted.bits[(size_t)here / WORD_BITS] >> (size_t)here % WORD_BITS & 1);
 #else
-  return true;
+  return here < 0;
 #endif
 }
 

@@ -44,6 +44,9 @@ numann_status nu_team_run_bound(size_t threads, size_t working, nu_binding *bind
 /* Whether the calling thread is bound to these processors, and now runs on one of them. */
 bool nu_team_is_on(const nu_cpus *cpus);
 
+/* The processor on which the calling thread runs, by the system's number; -1: unknown. */
+int nu_team_processor(void);
+
 /* Call at the start of a program, before any use of OpenMP. LLVM's runtime ends a program that is
  * not allowed to bind its threads; where that is so, this tells it not to try (KMP_AFFINITY). GNU's
  * tries only under OMP_PROC_BIND. */

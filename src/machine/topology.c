@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "machine/launch.h"
 #include "machine/limits.h"
 #include "machine/view.h"
 
@@ -202,7 +203,7 @@ static void list_nodes(const survey *s, nu_machine *machine, size_t *index) {
       size_t bytes = (size_t)s->nodes[i]->attr->numanode.local_memory;
       index[i] = machine->n_nodes;
       machine->nodes[machine->n_nodes++] =
-          (nu_numa_node){s->nodes[i]->os_index, bytes, s->cores[i]};
+          (nu_numa_node){.os = s->nodes[i]->os_index, .bytes = bytes, .cores = s->cores[i]};
       machine->memory_bytes += bytes;
     }
     if (with_cores) machine->numa_nodes = machine->n_nodes;
@@ -223,6 +224,14 @@ static numann_status model_nodes(const survey *s, nu_machine *machine, numann_er
   bool refused = !index || !machine->nodes;
   free(index);
   return refused ? nu_fail_memory(err, s->n * sizeof *machine->nodes, "the NUMA nodes") : NUMANN_OK;
+}
+
+/* What a plan for few threads goes by: where this process is, and where others compute. */
+static void look_around(const nu_view *v, const char *root, nu_machine *machine) {
+  if (machine->foreign || !root || machine->numa_nodes < 2) return;
+  for (size_t i = 0; i < machine->processing_units; i++)
+    if ((int)machine->processors[i].os == v->here) machine->here = machine->processors[i].node;
+  nu_launch_count_bound(machine, root);
 }
 
 static void measure_caches(const nu_view *v, nu_machine *machine) {
@@ -276,6 +285,7 @@ numann_status nu_view_model(const nu_view *v, const nu_machine_source *source, n
   measure_caches(v, machine);
   copy_model(v, machine);
   nu_limits_apply(machine, source->root);
+  if (status == NUMANN_OK) look_around(v, source->root, machine);
   if (status != NUMANN_OK) nu_machine_clear(machine);
   return status;
 }

@@ -252,7 +252,7 @@ void nu_view_close(nu_view *v) {
 }
 
 numann_status nu_view_open(nu_view *v, const nu_machine_source *source, numann_error *err) {
-  *v = (nu_view){0};
+  *v = (nu_view){.here = nu_team_processor()};
   if (hwloc_topology_init(&v->topology) != 0) {
     v->topology = NULL;
     return nu_fail(err, NUMANN_ERR_MEMORY, "machine: hwloc cannot start (out of memory)");

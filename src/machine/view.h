@@ -14,6 +14,7 @@ typedef struct nu_view {
   hwloc_topology_t topology;
   hwloc_bitmap_t usable; /* processors, by the system's numbers; never empty */
   hwloc_bitmap_t memory; /* NUMA nodes with memory that this process may use; may be empty */
+  int here;              /* the processor that asked, before hwloc visited others; -1: unknown */
 } nu_view;
 
 /* To be closed after a failure, too. */

@@ -85,6 +85,33 @@ static void take_first(const dealing *d, nu_range all, size_t threads) {
   }
 }
 
+static size_t free_cores(const nu_numa_node *node) {
+  return node->cores > node->busy ? node->cores - node->busy : 0;
+}
+
+/* Of two nodes with room for the threads: one that other trainings leave free, then that on which
+ * the data was read, then the one that they use least. */
+static bool suits_better(const nu_machine *m, size_t a, size_t b, size_t threads) {
+  size_t free_a = free_cores(&m->nodes[a]), free_b = free_cores(&m->nodes[b]);
+  if ((free_a >= threads) != (free_b >= threads)) return free_a >= threads;
+  if (free_a >= threads) return a == m->here && b != m->here;
+  return free_a > free_b;
+}
+
+/* Where compact threads are taken from: one node, or all of them from the first on. */
+static nu_range compact_among(const dealing *d, nu_range all, size_t threads) {
+  const nu_processor *processors = d->machine->processors;
+  size_t n = find_runs(d, OF_NODE, all);
+  const run *runs = d->runs[OF_NODE], *best = NULL;
+  for (size_t i = 0; i < n; i++) {
+    if (runs[i].room < threads) continue;
+    if (!best || suits_better(d->machine, processors[runs[i].all.begin].node,
+                              processors[best->all.begin].node, threads))
+      best = &runs[i];
+  }
+  return best ? best->all : all;
+}
+
 /* The same number for every node, and there for every cache. */
 static void scatter(const dealing *d, level by, nu_range all, size_t threads) {
   if (threads == 0) return; /* there may be no room */
@@ -106,7 +133,8 @@ static void deal(dealing *d, nu_placing placing, size_t threads) {
   size_t rest = threads % units;
   for (d->sibling = 0; rest > 0 && d->sibling < units; d->sibling++) {
     size_t room = room_of(d, all), now = rest < room ? rest : room;
-    if (placing == NU_PLACE_COMPACT || now == room) take_first(d, all, now);
+    if (now == room) take_first(d, all, now);
+    else if (placing == NU_PLACE_COMPACT) take_first(d, compact_among(d, all, now), now);
     else scatter(d, OF_NODE, all, now);
     rest -= now;
   }
