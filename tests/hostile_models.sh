@@ -119,6 +119,15 @@ for command in "info it.safetensors" "predict it.safetensors iris.csv" "eval it.
   check "$command gives the terminal no commands" refute grep -q "$(printf '[\033\007]')" out err
 done
 
+# Two outputs that are infinite: softmax has no answer.
+"$edit_model" runs/iris/model.safetensors large.safetensors number layers.0.bias 0 50 number layers.0.bias 1 50 \
+  number layers.1.weight 0 3e38 number layers.1.weight 1 3e38 number layers.1.weight 16 3e38 number layers.1.weight 17 3e38
+sha256=$("$NUMANN" info large.safetensors 2>&1 | sed -n 's/.* \([0-9a-f]\{64\}\) was expected.*/\1/p')
+"$edit_model" large.safetensors it.safetensors set weights_sha256 "$sha256"
+check "answers that are no numbers are refused by predict" run 7 predict it.safetensors iris.csv
+check "with their row" has err "row 0, number 0"
+check "and by eval" run 7 eval it.safetensors configs/data/iris.csv --json
+
 # ---- checkpoints: RUN|CODE of info and the like|REASON of the resume, which takes the older one|EDITS
 cat >checkpoints <<'END'
 iris|4|no training stands there|set epoch 18446744073709551615

@@ -52,7 +52,7 @@ support() {
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;
     check_page) echo tests/well_formed.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
-    check_checkpoint* | check_model) echo tests/checkpoint_sample.o ;;
+    check_checkpoint* | check_model | check_meaning) echo tests/checkpoint_sample.o ;;
   esac
 }
 

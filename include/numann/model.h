@@ -79,7 +79,8 @@ NUMANN_API const char *numann_model_target_name(const numann_model *model, size_
  * `numann predict` on a file of the same numbers, to the bit, for any number of threads. Outputs
  * are in the target's own unit. inputs and outputs belong to the caller and may not overlap.
  * NUMANN_ERR_DATA names row and column of an input that is not finite or that a float cannot hold,
- * NUMANN_ERR_MEMORY when the machine refuses; the outputs are undefined then. */
+ * NUMANN_ERR_DIVERGED those of an answer that is not finite, NUMANN_ERR_MEMORY when the machine
+ * refuses; the outputs are undefined then. */
 NUMANN_API numann_status numann_model_predict(const numann_model *model, size_t threads,
                                               size_t rows, const double *inputs, double *outputs,
                                               numann_error *err);

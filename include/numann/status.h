@@ -21,7 +21,7 @@ typedef enum numann_status {
   NUMANN_ERR_MODEL = 4,    /* a model or checkpoint is invalid, or none is usable */
   NUMANN_ERR_IO = 5,       /* writing or reading failed: disk full, I/O error */
   NUMANN_ERR_MEMORY = 6,   /* memory, threads or another resource was refused */
-  NUMANN_ERR_DIVERGED = 7, /* a loss, a gradient or a weight is not finite */
+  NUMANN_ERR_DIVERGED = 7, /* a loss, a gradient, a weight or an answer is not finite */
   NUMANN_STOPPED = 75      /* stopped on request, checkpoint durable; run again to continue */
 } numann_status;
 

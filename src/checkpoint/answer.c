@@ -33,16 +33,24 @@ static double number_of(const numann_model *model, const float *row, size_t c) {
   return c == 1 ? (double)row[0] : 1.0 - (double)row[0];
 }
 
-static void put_numbers(const numann_model *model, size_t rows, const float *answers,
-                        output_numbers to) {
+/* What is not finite is no answer: the weights, or the row's numbers, are too large. */
+static numann_status put_numbers(const numann_model *model, size_t rows, const float *answers,
+                                 output_numbers to, numann_error *err) {
   size_t n = numann_model_outputs(model), n_last = numann_network_outputs(model->saved.network);
   for (size_t r = 0; r < rows; r++) {
     for (size_t c = 0; c < n; c++) {
       double number = number_of(model, answers + r * n_last, c);
+      if (!isfinite(number))
+        return nu_fail(
+            err, NUMANN_ERR_DIVERGED,
+            "answers: row %zu, number %zu (counted from 0) is not finite; numbers of that "
+            "row, or weights of the model, are too large for a float",
+            r, c);
       if (to.wide) to.wide[r * n + c] = number;
       else to.narrow[r * n + c] = (float)number;
     }
   }
+  return NUMANN_OK;
 }
 
 static numann_status answer_rows(const numann_model *model, size_t threads, const nu_rows *rows,
@@ -52,7 +60,7 @@ static numann_status answer_rows(const numann_model *model, size_t threads, cons
   float *answers = nu_size_mul(rows->rows, n, &count) ? nu_alloc(count, sizeof *answers) : NULL;
   if (!answers) return nu_fail_memory(err, count * sizeof *answers, "the answers");
   numann_status status = nu_predict(model->saved.network, threads, rows, answers, err);
-  if (status == NUMANN_OK) put_numbers(model, rows->rows, answers, outputs);
+  if (status == NUMANN_OK) status = put_numbers(model, rows->rows, answers, outputs, err);
   free(answers);
   return status;
 }

@@ -1,4 +1,5 @@
 /* numann eval: a model on data with known answers. SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -141,6 +142,16 @@ static numann_status evaluate(nu_evaluation *out, const nu_asked *asked, const n
   return status;
 }
 
+/* Of answers that are no numbers no class is the largest, so that the accuracy means nothing. */
+static numann_status check_loss(const nu_evaluation *evaluation, const char *path,
+                                numann_error *err) {
+  if (!isnan(evaluation->loss)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_DIVERGED,
+                 "%s: the loss is not a number; weights of the model, or numbers of the data, are "
+                 "too large for a float",
+                 path);
+}
+
 static numann_status print_result(const numann_model *model, const nu_evaluation *evaluation,
                                   const nu_arguments *args, numann_error *err) {
   nu_text out = {0};
@@ -156,6 +167,7 @@ numann_status nu_command_eval(const nu_arguments *args, numann_error *err) {
   nu_evaluation evaluation = {0};
   numann_status status = nu_asked_open(&asked, args, args->operands[0], err);
   if (status == NUMANN_OK) status = evaluate(&evaluation, &asked, args, err);
+  if (status == NUMANN_OK) status = check_loss(&evaluation, asked.model->path, err);
   if (status == NUMANN_OK) status = print_result(asked.model, &evaluation, args, err);
   nu_evaluation_clear(&evaluation);
   nu_asked_close(&asked);
