@@ -196,7 +196,8 @@ START_TEST(a_spared_checkpoint_stays_and_later_ones_go) {
   ck_assert(!exists("ck-1.safetensors") && exists("ck-2.safetensors"));
   ck_assert(!exists("ck-4.safetensors") && exists("ck-5.safetensors"));
   ck_assert_int_eq(nu_checkpoint_drop_from(folder, 5, &err), NUMANN_OK);
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, folder, NULL, &err), NUMANN_OK);
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, folder, NU_FOR_RESUME, NULL, &err),
+                   NUMANN_OK);
   ck_assert(found && saved.state.step == 2);
   nu_saved_clear(&saved);
 }
@@ -487,7 +488,7 @@ START_TEST(a_folder_that_went_is_noticed) {
   ck_assert(nu_run_lock_stands(&lock, run));
   ck_assert_int_eq(rename(run, moved), 0);
   ck_assert(!nu_run_lock_stands(&lock, run));
-  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &saved, 1, &err), NUMANN_ERR_IO);
+  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &saved, 1, 0, &err), NUMANN_ERR_IO);
   ck_assert_msg(!exists("run"), "the folder around the checkpoints was made");
   ck_assert_int_eq(mkdir(run, 0777), 0);
   ck_assert(!nu_run_lock_stands(&lock, run));

@@ -184,7 +184,7 @@ START_TEST(values_of_every_script_read_back_the_same) {
   nu_store_remove(c, "data.drop");
   nu_entry *entry = nu_store_add(c, "data.drop", "here");
   nu_text text = {0};
-  ck_assert(entry && nu_entry_add(entry, value, strlen(value)));
+  ck_assert(entry && nu_entry_add(entry, value, strlen(value), false));
   nu_config_write(c, NU_CONFIG_RUN, &text);
   ck_assert(nu_is_utf8(nu_text_view(&text)));
   numann_config *again = parse(nu_text_view(&text));

@@ -89,12 +89,11 @@ static void look_at_spread(const fake_subject *s, bool caches) {
   free(count);
 }
 
-/* Of the first node that has enough, else of the machine. */
 static void look_at_first_cores(const fake_subject *s) {
   const nu_machine *m = s->machine;
-  const nu_processor *at = m->processors, *end = at + m->processing_units;
+  const nu_processor *first = m->processors, *end = first + m->processing_units, *at = first;
   while (at < end && m->nodes[at->node].cores < s->plan.threads) at++;
-  if (at == end) at = m->processors;
+  if (at == end) at = first;
   for (size_t seat = 0; at < end && seat < s->plan.threads; at++)
     if (!at->sibling) must(s, s->placement->seats[seat++].processor.os == at->os);
 }
@@ -139,10 +138,9 @@ static void look_at_width(const fake_subject *s) {
                                            : NU_BIND_NODE));
   must(s, (p->note[0] != '\0') == (s->given && ordered));
   must(s, p->why[0] != '\0');
-  bool node_by_node = true;
+  bool node_by_node = true, some = m->numa_nodes > 1 && p->width != NU_BIND_NOT;
   for (size_t t = 1; t < threads; t++) node_by_node &= p->seats[t].node >= p->seats[t - 1].node;
-  must(s, nu_plan_places_memory(&s->plan) ==
-              (m->numa_nodes > 1 && p->width != NU_BIND_NOT && node_by_node));
+  must(s, nu_plan_places_memory(&s->plan) == (some && node_by_node));
   must(s, follows || node_by_node);
   must(s, nu_plan_nodes(&s->plan) == (nu_plan_places_memory(&s->plan) ? p->n_nodes : 1));
   size_t next = 0;
