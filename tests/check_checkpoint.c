@@ -1,4 +1,4 @@
-/* Models and checkpoints: round trip, same bytes, rotation, fallback, lock.
+/* Models and checkpoints: round trip, same bytes, rotation, fallback.
  * SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <math.h>
@@ -181,7 +181,6 @@ START_TEST(rotation_keeps_the_newest) {
 }
 END_TEST
 
-/* After a resume from 20 because 30 was damaged, 25 is written: 30 must not push it out. */
 /* The way into a divergence: the checkpoint from before it stays, and those behind it go. */
 START_TEST(a_spared_checkpoint_stays_and_later_ones_go) {
   nu_saved saved;
@@ -196,13 +195,14 @@ START_TEST(a_spared_checkpoint_stays_and_later_ones_go) {
   ck_assert(!exists("ck-1.safetensors") && exists("ck-2.safetensors"));
   ck_assert(!exists("ck-4.safetensors") && exists("ck-5.safetensors"));
   ck_assert_int_eq(nu_checkpoint_drop_from(folder, 5, &err), NUMANN_OK);
-  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, folder, NU_FOR_RESUME, NULL, &err),
+  ck_assert_int_eq(nu_checkpoint_newest(&saved, &found, folder, NU_FOR_ANSWERS, NULL, &err),
                    NUMANN_OK);
   ck_assert(found && saved.state.step == 2);
   nu_saved_clear(&saved);
 }
 END_TEST
 
+/* After a resume from 20 because 30 was damaged, 25 is written: 30 must not push it out. */
 START_TEST(rotation_does_not_count_a_refused_future) {
   char *path = sample_path(folder, "checkpoints");
   write_step(path, 20, 2);
@@ -373,167 +373,6 @@ START_TEST(data_sum_sees_every_number) {
 }
 END_TEST
 
-/* A child that holds the lock until it is killed; it writes one byte when it has it. */
-static pid_t hold_lock(void) {
-  int ends[2];
-  ck_assert_int_eq(pipe(ends), 0);
-  pid_t child = fork();
-  if (child == 0) {
-    nu_run_lock lock;
-    if (nu_run_lock_take(&lock, folder, NULL) == NUMANN_OK && write(ends[1], "1", 1) == 1) pause();
-    _exit(1);
-  }
-  char byte;
-  close(ends[1]);
-  ck_assert_int_eq(read(ends[0], &byte, 1), 1);
-  close(ends[0]);
-  return child;
-}
-
-START_TEST(lock_names_the_holder_and_ends_with_it) {
-  nu_run_lock lock;
-  char who[64];
-  pid_t child = hold_lock();
-  snprintf(who, sizeof who, "process %ld on host ", (long)child);
-  ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
-  ck_assert_msg(strstr(err.message, who) != NULL, "%s", err.message);
-  kill(child, SIGKILL);
-  waitpid(child, NULL, 0);
-  char *path = sample_path(folder, "checkpoints");
-  ck_assert_int_eq(nu_durable_folder(path, &err), NUMANN_OK);
-  static const char *const stale[] = {".config.yaml.12-0.tmp",
-                                      "checkpoints/.ck-5.safetensors.31-7.tmp"};
-  static const char *const foreign[] = {".notes.tmp",
-                                        "a.1-2.tmp",
-                                        ".x.1-.tmp",
-                                        ".1-2.tmp",
-                                        ".a.1-1.tmp",
-                                        ".config.yml.1-1.tmp",
-                                        ".config.yaml.1-.tmp",
-                                        ".ck-five.safetensors.1-1.tmp",
-                                        "checkpoints/.notes.1-1.tmp"};
-  enum { FOREIGN = sizeof foreign / sizeof *foreign };
-  for (size_t i = 0; i < 2 + FOREIGN; i++) {
-    char *file = sample_path(folder, i < 2 ? stale[i] : foreign[i - 2]);
-    sample_write(file, "x", 1);
-    free(file);
-  }
-  ck_assert_msg(nu_run_lock_take(&lock, folder, &err) == NUMANN_OK, "%s", err.message);
-  ck_assert(lock.guarded);
-  for (size_t i = 0; i < 2; i++) ck_assert(!exists(stale[i]));
-  for (size_t i = 0; i < FOREIGN; i++) ck_assert_msg(exists(foreign[i]), "%s", foreign[i]);
-  nu_run_lock second;
-  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
-  nu_run_lock_release(&lock);
-  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_OK);
-  nu_run_lock_release(&second);
-  free(path);
-}
-END_TEST
-
-/* A file that no run has written is neither locked nor changed, whatever it holds. */
-START_TEST(lock_of_somebody_else_is_refused) {
-  static const char *const texts[] = {"notes\n", "process", "process 12 on host a\nnotes\n",
-                                      "process x on host a\n", "\n"};
-  char *file = sample_path(folder, "lock");
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    nu_run_lock lock;
-    size_t n = strlen(texts[i]), size;
-    sample_write(file, texts[i], n);
-    ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
-    ck_assert_msg(strstr(err.message, "not the lock of a run") != NULL, "%s", err.message);
-    unsigned char *bytes = sample_read(file, &size);
-    ck_assert_msg(size == n && memcmp(bytes, texts[i], n) == 0, "%s", texts[i]);
-    free(bytes);
-  }
-  free(file);
-}
-END_TEST
-
-START_TEST(lock_with_a_second_name_serves_and_stays_as_it_is) {
-  static const char text[] = "process 12 on host a\n";
-  nu_run_lock lock, second;
-  size_t size;
-  char *file = sample_path(folder, "lock"), *other = sample_path(folder, "other");
-  sample_write(other, text, sizeof text - 1);
-  ck_assert_int_eq(link(other, file), 0);
-  ck_assert_msg(nu_run_lock_take(&lock, folder, &err) == NUMANN_OK, "%s", err.message);
-  ck_assert(lock.guarded && !lock.named);
-  ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
-  nu_run_lock_release(&lock);
-  unsigned char *bytes = sample_read(other, &size);
-  ck_assert(size == sizeof text - 1 && memcmp(bytes, text, size) == 0);
-  free(bytes);
-  free(other);
-  free(file);
-}
-END_TEST
-
-START_TEST(a_pipe_is_no_lock) {
-  nu_run_lock lock;
-  char *file = sample_path(folder, "lock");
-  ck_assert_int_eq(mkfifo(file, 0666), 0);
-  ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
-  free(file);
-}
-END_TEST
-
-START_TEST(a_folder_that_went_is_noticed) {
-  nu_run_lock lock;
-  char *run = sample_path(folder, "run"), *moved = sample_path(folder, "moved");
-  char *checkpoints = sample_path(run, "checkpoints");
-  static const size_t sizes[] = {3, 2};
-  nu_saved saved = sample_create(SAMPLE_CHECKPOINT, 1, sizes, 1);
-  ck_assert_int_eq(nu_run_lock_take(&lock, run, &err), NUMANN_OK);
-  ck_assert(nu_run_lock_stands(&lock, run));
-  ck_assert_int_eq(rename(run, moved), 0);
-  ck_assert(!nu_run_lock_stands(&lock, run));
-  ck_assert_int_eq(nu_checkpoint_write(checkpoints, &saved, 1, 0, &err), NUMANN_ERR_IO);
-  ck_assert_msg(!exists("run"), "the folder around the checkpoints was made");
-  ck_assert_int_eq(mkdir(run, 0777), 0);
-  ck_assert(!nu_run_lock_stands(&lock, run));
-  ck_assert_int_eq(rmdir(run), 0);
-  ck_assert_int_eq(rename(moved, run), 0);
-  ck_assert(nu_run_lock_stands(&lock, run));
-  nu_run_lock_release(&lock);
-  nu_saved_clear(&saved);
-  free(checkpoints);
-  free(moved);
-  free(run);
-}
-END_TEST
-
-/* One racer: how often did it hold the lock while another one did? */
-static int race(int *holders) {
-  int mixed = 0;
-  for (int i = 0; i < 100; i++) {
-    nu_run_lock lock;
-    if (nu_run_lock_take(&lock, folder, NULL) != NUMANN_OK) continue;
-    mixed += __atomic_fetch_add(holders, 1, __ATOMIC_SEQ_CST) != 0;
-    usleep(200);
-    __atomic_fetch_sub(holders, 1, __ATOMIC_SEQ_CST);
-    nu_run_lock_release(&lock);
-  }
-  return mixed;
-}
-
-START_TEST(lock_has_one_holder_under_a_race) {
-  int *holders =
-      mmap(NULL, sizeof *holders, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  ck_assert(holders != MAP_FAILED);
-  enum { RACERS = 5 };
-  for (int i = 0; i < RACERS; i++) {
-    if (fork() == 0) _exit(race(holders) ? 1 : 0);
-  }
-  for (int i = 0; i < RACERS; i++) {
-    int status;
-    ck_assert(wait(&status) > 0);
-    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  }
-  munmap(holders, sizeof *holders);
-}
-END_TEST
-
 START_TEST(durable_makes_folders_and_replaces_files_only) {
   char *deep = sample_path(folder, "a/b//c/"), *file = sample_path(folder, "a/b/c/config.yaml");
   ck_assert_int_eq(nu_durable_write(file, "1", 1, &err), NUMANN_ERR_IO);
@@ -580,12 +419,6 @@ int main(void) {
   tcase_add_test(run, rotation_does_not_count_a_refused_future);
   tcase_add_test(run, resume_falls_back_and_says_why);
   tcase_add_test(run, none_valid_is_an_error);
-  tcase_add_test(run, lock_names_the_holder_and_ends_with_it);
-  tcase_add_test(run, lock_of_somebody_else_is_refused);
-  tcase_add_test(run, lock_with_a_second_name_serves_and_stays_as_it_is);
-  tcase_add_test(run, a_pipe_is_no_lock);
-  tcase_add_test(run, a_folder_that_went_is_noticed);
-  tcase_add_test(run, lock_has_one_holder_under_a_race);
   suite_add_tcase(suite, run);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);

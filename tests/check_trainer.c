@@ -1,4 +1,4 @@
-/* The trainer: the tree, the same bits, resume, divergence, early stopping.
+/* The trainer: the same bits, resume, divergence, early stopping.
  * SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <fenv.h>
@@ -17,68 +17,6 @@
 #include "trainer/schedule.h"
 #include "trainer/step.h"
 #include "trainer/trainer.h"
-
-/* ---- the tree against its definition, with an addition that is neither associative nor
- * commutative */
-
-static uint64_t combine(uint64_t left, uint64_t right) { return left * 1000003 + right * 31 + 7; }
-
-static uint64_t defined(unsigned level, size_t index, size_t grains) {
-  if (level == 0) return index + 1;
-  size_t right = 2 * index + 1;
-  uint64_t left = defined(level - 1, 2 * index, grains);
-  return right << (level - 1) < grains ? combine(left, defined(level - 1, right, grains)) : left;
-}
-
-static uint64_t root_defined(size_t grains) {
-  unsigned level = 0;
-  while ((size_t)1 << level < grains) level++;
-  return defined(level, 0, grains);
-}
-
-static void merge_all(nu_tree *tree, uint64_t *slots, bool finish) {
-  nu_merge merge;
-  while (nu_tree_merge(tree, &merge))
-    slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
-  while (finish && nu_tree_finish(tree, &merge)) {
-    slots[merge.left] = combine(slots[merge.left], slots[merge.right]);
-  }
-}
-
-/* Each of `owners` sums its interval, then the roots are joined in order. */
-static uint64_t root_by_owners(size_t grains, size_t owners) {
-  static uint64_t joined[64 * NU_TREE_DEPTH];
-  nu_tree all = {.depth = 0};
-  for (size_t o = 0; o < owners; o++) {
-    uint64_t slots[NU_TREE_DEPTH];
-    nu_range mine = nu_share(grains, owners, o);
-    nu_tree part = {.depth = 0};
-    for (size_t g = mine.begin; g < mine.end; g++) {
-      slots[part.depth] = g + 1;
-      nu_tree_push(&part, (nu_tree_node){0, g, part.depth});
-      merge_all(&part, slots, false);
-      ck_assert_uint_lt(part.depth, nu_tree_slots_bound(mine.end - mine.begin));
-    }
-    ck_assert_uint_le(part.depth, nu_tree_roots_bound(mine.end - mine.begin));
-    for (size_t r = 0; r < part.depth; r++) {
-      size_t slot = o * NU_TREE_DEPTH + r;
-      joined[slot] = slots[part.nodes[r].slot];
-      nu_tree_push(&all, (nu_tree_node){part.nodes[r].level, part.nodes[r].index, slot});
-      merge_all(&all, joined, false);
-    }
-  }
-  merge_all(&all, joined, true);
-  return joined[0];
-}
-
-START_TEST(every_split_of_the_grains_gives_the_same_tree) {
-  for (size_t grains = 1; grains <= 130; grains++) {
-    for (size_t owners = 1; owners <= 33; owners++) {
-      ck_assert_uint_eq(root_by_owners(grains, owners), root_defined(grains));
-    }
-  }
-}
-END_TEST
 
 /* ---- same bits */
 
@@ -461,82 +399,11 @@ START_TEST(the_caller_keeps_its_rounding_mode) {
 }
 END_TEST
 
-/* ---- schedules */
-
-START_TEST(schedules_follow_their_formulas) {
-  nu_schedule s = {
-      .rate = 0.5, .factor = 0.1, .final = 0.2, .every = 2, .batches = 10, .steps = 100};
-  s.name = NU_CONSTANT;
-  ck_assert_double_eq(nu_schedule_rate(&s, 57), 0.5);
-  s.name = NU_STEPWISE;
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 19), 0.5, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 20), 0.05, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 45), 0.005, 1e-15);
-  s.name = NU_EXPONENTIAL;
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 25), 0.005, 1e-15);
-  s.name = NU_COSINE;
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 0), 0.5, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 50), 0.5 * 0.6, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 100), 0.5 * 0.2, 1e-15);
-  s.warmup_steps = 4;
-  s.name = NU_CONSTANT;
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 0), 0.125, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 3), 0.5, 1e-15);
-}
-END_TEST
-
-START_TEST(cosine_ends_where_it_is_told) {
-  training_job j = training_start(
-      "train.schedule.name=cosine train.schedule.epochs=2 "
-      "train.schedule.final=0.25 train.optimizer.learning_rate=0.5",
-      1, NU_NEURONS);
-  nu_schedule s;
-  training_must(nu_schedule_create(&s, j.config, 10, &training_error));
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 10), 0.5 * 0.625, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 20), 0.5 * 0.25, 1e-15);
-  ck_assert_double_eq_tol(nu_schedule_rate(&s, 29), 0.5 * 0.25, 1e-15);
-  training_must(numann_config_set(j.config, "train.schedule.final=0", &training_error));
-  ck_assert_int_eq(nu_schedule_create(&s, j.config, 10, &training_error), NUMANN_ERR_CONFIG);
-  ck_assert_ptr_nonnull(strstr(training_error.message, "rate 0 after 2 epochs"));
-  training_end(&j);
-}
-END_TEST
-
-/* A rate that is not given is the method's, and a checkpoint's where the training goes on from one. */
-START_TEST(rates_left_open_are_settled) {
-  static const struct {
-    const char *name;
-    double rate;
-  } rates[] = {{"sgd", 0.01},    {"momentum", 0.01}, {"nesterov", 0.01}, {"adam", 0.001},
-               {"adamw", 0.001}, {"amsgrad", 0.001}, {"rmsprop", 0.001}};
-  training_job j = training_start("train.epochs=1", 1, NU_NEURONS);
-  for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
-    char text[64];
-    nu_optimizer optimizer;
-    snprintf(text, sizeof text, "train: {optimizer: {name: %s}}", rates[i].name);
-    numann_config *config, *stored;
-    training_must(numann_config_parse(&config, text, "t", &training_error));
-    training_must(numann_config_parse(&stored, text, "t", &training_error));
-    training_must(numann_config_set(stored, "train.optimizer.learning_rate=0.2", &training_error));
-    training_must(nu_optimizer_create(&optimizer, config, 1, &training_error));
-    ck_assert(nu_schedule_rate(&optimizer.schedule, 0) == rates[i].rate);
-    training_must(nu_settle_rate(config, stored, &training_error));
-    ck_assert(nu_config_real(config, "train.optimizer.learning_rate") == 0.2);
-    training_must(nu_settle_rate(config, NULL, &training_error)); /* is settled */
-    ck_assert(nu_config_real(config, "train.optimizer.learning_rate") == 0.2);
-    numann_config_destroy(stored);
-    numann_config_destroy(config);
-  }
-  training_end(&j);
-}
-END_TEST
-
 static Suite *trainer_suite(void) {
   Suite *suite = suite_create("trainer");
   TCase *tests = tcase_create("trainer");
   int n = sizeof variants / sizeof *variants;
   tcase_set_timeout(tests, 300);
-  tcase_add_test(tests, every_split_of_the_grains_gives_the_same_tree);
   tcase_add_loop_test(tests, weights_do_not_depend_on_threads_or_strategy, 0, n);
   tcase_add_loop_test(tests, weights_do_not_depend_on_groups_fusing_chunks_or_blocks, 0, n);
   tcase_add_loop_test(tests, weights_do_not_depend_on_the_instruction_set, 0, n);
@@ -551,9 +418,6 @@ static Suite *trainer_suite(void) {
   tcase_add_loop_test(tests, a_late_divergence_goes_back_to_the_best_epoch, 0, 4);
   tcase_add_test(tests, clipping_bounds_the_step);
   tcase_add_test(tests, the_caller_keeps_its_rounding_mode);
-  tcase_add_test(tests, schedules_follow_their_formulas);
-  tcase_add_test(tests, cosine_ends_where_it_is_told);
-  tcase_add_test(tests, rates_left_open_are_settled);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -41,6 +41,15 @@ bool nu_state_counts_agree(const nu_state *state, uint64_t batches) {
          (batches == 0 || each == batches);
 }
 
+numann_status nu_state_check_counts(const nu_state *state, uint64_t batches, numann_error *err) {
+  if (nu_state_counts_agree(state, batches)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_MODEL,
+                 "the checkpoint is of step %llu, epoch %llu and batch %llu, which do not go "
+                 "together with %llu batches an epoch; resume from another checkpoint",
+                 (unsigned long long)state->step, (unsigned long long)state->epoch,
+                 (unsigned long long)state->batch, (unsigned long long)batches);
+}
+
 static bool same_arrays(const nu_method *a, const nu_method *b) {
   bool same = a->n_arrays == b->n_arrays && a->n_numbers == b->n_numbers;
   for (size_t i = 0; same && i < a->n_arrays; i++) same = strcmp(a->arrays[i], b->arrays[i]) == 0;

@@ -37,6 +37,8 @@ void nu_state_clear(nu_state *state);
 /* Do the counts go together, in a training of `batches` an epoch (0: any number)? After the last
  * batch of an epoch `batch` may still be `batches`. */
 bool nu_state_counts_agree(const nu_state *state, uint64_t batches);
+/* The same, with NUMANN_ERR_MODEL where they do not. */
+numann_status nu_state_check_counts(const nu_state *state, uint64_t batches, numann_error *err);
 
 /* The numbers of `from`, and its blocks' contents. NUMANN_ERR_MODEL: it is not of the same shape.
  * */

@@ -242,12 +242,7 @@ static void load_state(numann_trainer *trainer) {
 
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state,
                                  numann_error *err) {
-  if (!nu_state_counts_agree(state, trainer->batches))
-    return nu_fail(err, NUMANN_ERR_MODEL,
-                   "the checkpoint is of step %llu, epoch %llu and batch %llu, which do not go "
-                   "together with %llu batches an epoch; resume from another checkpoint",
-                   (unsigned long long)state->step, (unsigned long long)state->epoch,
-                   (unsigned long long)state->batch, (unsigned long long)trainer->batches);
+  NU_TRY(nu_state_check_counts(state, trainer->batches, err));
   NU_TRY(nu_state_copy(&trainer->state, state, err));
   load_state(trainer);
   hand_over_weights(trainer);
