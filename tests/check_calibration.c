@@ -29,7 +29,12 @@ static const nu_machine machine = {.cores = 4,
                                    .limited_by = "cores",
                                    .model = "Fictitious (R) CPU @ 1 GHz"};
 
-static char *kept_path(void) { return nu_calibration_path(&machine, nu_kernels_select()->isa); }
+static char *path_of(const nu_machine *m) {
+  char *path;
+  ck_assert_int_eq(nu_calibration_path(&path, m, nu_kernels_select()->isa, NULL), NUMANN_OK);
+  return path;
+}
+static char *kept_path(void) { return path_of(&machine); }
 
 static void remove_cache(void) {
   char *path = kept_path(), *above = nu_path_folder(path);
@@ -93,7 +98,7 @@ START_TEST(the_name_tells_hosts_and_processors_apart) {
       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"),
       strlen(name));
   other.threads_limit = 3;
-  char *path3 = nu_calibration_path(&other, nu_kernels_select()->isa);
+  char *path3 = path_of(&other);
   ck_assert_str_ne(path, path3);
   setenv("XDG_CACHE_HOME", "relative", 1);
   setenv("HOME", "/somewhere", 1);

@@ -92,13 +92,21 @@ numann_status nu_file_read(const char *path, size_t limit, numann_status status,
   *size = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    int error = errno;
-    return nu_fail(err, status, "%s: cannot be opened: %s; %s", path, strerror(error),
-                   nu_errno_advice(error));
+    return nu_fail_system(err, status, path, "cannot be opened", nu_errno_advice(errno));
   }
   numann_status result = read_open(fd, path, limit, status, data, size, err);
   close(fd);
   return result;
+}
+
+bool nu_file_peek(const char *path, char *text, size_t size) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  size_t got;
+  numann_status status = read_all(fd, path, text, size - 1, &got, NULL);
+  close(fd);
+  text[got] = '\0';
+  return status == NUMANN_OK && got > 0;
 }
 
 char *nu_path_join(const char *folder, const char *name) {

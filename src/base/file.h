@@ -16,6 +16,11 @@ numann_status nu_file_read(const char *path, size_t limit, numann_status status,
 /* What to do after a system call on a file has failed with this errno; static storage. */
 const char *nu_errno_advice(int error);
 
+/* The first bytes of a file, up to size - 1, and a NUL, without asking for memory: files of the
+ * kernel are small, and a limit that could not be read would count as none. False: it cannot be
+ * read, or is empty. */
+bool nu_file_peek(const char *path, char *text, size_t size);
+
 bool nu_is_folder(const char *path);
 bool nu_is_there(const char *path); /* whatever it is, and whether or not it may be read */
 bool nu_is_plain_file(const char *path);

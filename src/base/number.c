@@ -100,27 +100,32 @@ static const char *scan(const char *p, const char *end, decimal *d) {
 
 /* ---- conversion */
 
+/* A number half way between two doubles has at most 768 digits: of what stands after these only
+ * matters whether it is 0. */
+#define MOST_DIGITS 800
+
 /* The library's correctly rounded conversion, kept away from the caller's locale: the text is
  * rewritten as digits and exponent, so that no decimal point is left to be localised. */
 static double convert_slowly(const char *text, size_t n) {
-  char small[128], *copy = n + 24 <= sizeof small ? small : malloc(n + 24);
-  if (!copy) return 0.0;
-  size_t used = 0;
+  char copy[MOST_DIGITS + 32];
+  size_t used = 0, i = text[0] == '-' || text[0] == '+';
   long exponent = 0;
-  bool fraction = false;
-  size_t i = 0;
+  bool fraction = false, more = false;
   for (; i < n && text[i] != 'e' && text[i] != 'E'; i++) {
-    if (text[i] == '.') fraction = true;
-    else {
-      copy[used++] = text[i];
-      exponent -= fraction && is_digit(text[i]);
+    if (text[i] == '.') {
+      fraction = true;
+      continue;
     }
+    bool leading = used == 0 && text[i] == '0', kept = !leading && used < MOST_DIGITS;
+    if (kept) copy[used++] = text[i];
+    else more |= text[i] != '0';
+    if (kept || leading) exponent -= fraction;
+    else exponent += !fraction;
   }
   if (i < n) scan_exponent(text + i + 1, text + n, &exponent);
-  snprintf(copy + used, 24, "e%ld", exponent);
+  snprintf(copy + used, 32, "%se%ld", more ? "1" : used == 0 ? "0" : "", exponent - more);
   double value = strtod(copy, NULL);
-  if (copy != small) free(copy);
-  return value;
+  return text[0] == '-' ? -value : value;
 }
 
 __extension__ typedef unsigned __int128 uint128;

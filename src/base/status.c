@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/status.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/text.h"
 #include "numann/version.h"
 
@@ -44,4 +47,11 @@ numann_status nu_fail_memory(numann_error *err, size_t bytes, const char *what) 
                  "%zu bytes for %s were refused; use a smaller batch, network or data set, or a "
                  "larger memory limit",
                  bytes, what);
+}
+
+numann_status nu_fail_system(numann_error *err, numann_status status, const char *place,
+                             const char *what, const char *remedy) {
+  int reason = errno;
+  return nu_fail(err, reason == ENOMEM ? NUMANN_ERR_MEMORY : status, "%s: %s: %s; %s", place, what,
+                 strerror(reason), remedy);
 }

@@ -17,6 +17,11 @@ numann_status nu_vfail(numann_error *err, numann_status status, const char *form
 /* nu_fail for a refused allocation of `bytes` for `what`. */
 numann_status nu_fail_memory(numann_error *err, size_t bytes, const char *what);
 
+/* nu_fail for a system call that failed with errno: "place: what: reason; remedy", of `status`, or
+ * of NUMANN_ERR_MEMORY where the system had no memory. */
+numann_status nu_fail_system(numann_error *err, numann_status status, const char *place,
+                             const char *what, const char *remedy);
+
 /* Forward a failure: NU_TRY(call) returns from the function if call did not give NUMANN_OK. */
 #define NU_TRY(call)                                      \
   do {                                                    \

@@ -75,11 +75,8 @@ static numann_status list_steps(const char *path, steps *out, numann_error *err)
   *out = (steps){0};
   DIR *folder = opendir(path);
   if (!folder && errno == ENOENT) return NUMANN_OK;
-  if (!folder) {
-    int error = errno;
-    return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be listed: %s; %s", path, strerror(error),
-                   nu_errno_advice(error));
-  }
+  if (!folder)
+    return nu_fail_system(err, NUMANN_ERR_IO, path, "cannot be listed", nu_errno_advice(errno));
   numann_status status = read_folder(folder, path, out, err);
   closedir(folder);
   if (status != NUMANN_OK) {

@@ -1,8 +1,7 @@
-/* JSON: from a file that may be damaged or hostile, and into one. SPDX-License-Identifier: MIT */
+/* JSON from a file that may be damaged or hostile. SPDX-License-Identifier: MIT */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/memory.h"
+#include "base/json.h"
 #include "checkpoint/safetensors.h"
 
 /* Header, tensor, shape: three levels are all that is ever needed. */
@@ -42,23 +41,9 @@ json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[16
     return NULL;
   }
   json_error_t error;
-  json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+  json_t *value = nu_json_load(text, n, &error);
   if (value) return value;
-  /* Without memory jansson reports whatever it tripped over: ask for some to find out. */
-  void *probe = nu_alloc(1, n);
   *offset = error.position > 0 ? (size_t)error.position : 0;
-  nu_show_format(reason, 160, "%s", probe ? error.text : "");
-  free(probe);
+  nu_show_format(reason, 160, "%s", error.text);
   return NULL;
-}
-
-static int append(const char *bytes, size_t n, void *out) {
-  nu_text_append(out, bytes, n);
-  return 0;
-}
-
-/* Into a nu_text because it remembers a refusal: json_dumps of jansson 2.14 passes over some of its
- * own and returns a text with a piece missing. */
-bool nu_json_add(nu_text *out, const json_t *value) {
-  return value && json_dump_callback(value, append, out, JSON_COMPACT) == 0 && !out->failed;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/number.h"
 #include "checkpoint/metadata.h"
 #include "numann/version.h"
@@ -30,7 +31,7 @@ static bool put_bits(json_t *metadata, const char *key, double value) {
 /* A JSON value as a text inside the metadata; takes the value. */
 static bool put_json(json_t *metadata, const char *key, json_t *value) {
   nu_text text = {0};
-  bool good = nu_json_add(&text, value) && put(metadata, key, text.data);
+  bool good = nu_json_dump(&text, value, JSON_COMPACT) && put(metadata, key, text.data);
   nu_text_clear(&text);
   json_decref(value);
   return good;
@@ -48,10 +49,12 @@ static json_t *rate_json(const nu_layer *layer) {
   return layer->rate > 0.0 ? json_string(nu_format_real(layer->rate, text)) : json_null();
 }
 
-static json_t *list_json(const numann_network *network, json_t *first,
+/* With the network's inputs before the layers, or without. */
+static json_t *list_json(const numann_network *network, bool inputs,
                          json_t *(*of)(const nu_layer *layer)) {
   json_t *list = json_array();
-  bool good = !first || json_array_append_new(list, first) == 0;
+  json_int_t first = (json_int_t)numann_network_inputs(network);
+  bool good = !inputs || json_array_append_new(list, json_integer(first)) == 0;
   for (size_t l = 0; l < network->n_layers && good; l++)
     good = json_array_append_new(list, of(&network->layers[l])) == 0;
   if (good) return list;
@@ -60,21 +63,18 @@ static json_t *list_json(const numann_network *network, json_t *first,
 }
 
 static json_t *layers_json(const numann_network *network) {
-  json_t *inputs = json_integer((json_int_t)numann_network_inputs(network));
-  return json_pack("{s:o, s:o, s:o, s:o, s:s}", "kinds", list_json(network, NULL, kind_json),
-                   "sizes", list_json(network, inputs, size_json), "activations",
-                   list_json(network, NULL, activation_json), "rates",
-                   list_json(network, NULL, rate_json), "loss", nu_loss_name(network->loss));
+  return json_pack("{s:o, s:o, s:o, s:o, s:s}", "kinds", list_json(network, false, kind_json),
+                   "sizes", list_json(network, true, size_json), "activations",
+                   list_json(network, false, activation_json), "rates",
+                   list_json(network, false, rate_json), "loss", nu_loss_name(network->loss));
 }
 
-/* One name; jansson gives NULL both for bytes that are not UTF-8 and for refused memory. */
 static numann_status name_json(json_t **out, const char *name, const char *what, size_t number,
                                numann_error *err) {
-  *out = json_string(name);
+  bool refused;
+  *out = nu_json_text(name, &refused);
   if (*out) return NUMANN_OK;
-  json_t *unchecked = json_string_nocheck(name);
-  if (!unchecked) return nu_fail_memory(err, strlen(name), "names");
-  json_decref(unchecked);
+  if (refused) return nu_fail_memory(err, strlen(name), "names");
   return nu_fail(err, NUMANN_ERR_DATA,
                  "%s %zu is not UTF-8; convert the data file, for example with iconv", what,
                  number);

@@ -96,7 +96,4 @@ numann_status nu_tensor_file_fail(const nu_tensor_file *file, uint64_t offset, n
  * *offset and `reason` [160] say where and why; an empty reason means that memory was refused. */
 json_t *nu_json_parse(const char *text, size_t n, size_t *offset, char reason[160]);
 
-/* Append the value in its shortest form. False when memory was refused (or value is NULL). */
-bool nu_json_add(nu_text *out, const json_t *value);
-
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "checkpoint/durable.h"
@@ -44,7 +45,7 @@ static bool put_checksums(json_t *metadata, const nu_tensor *tensors, size_t n) 
     snprintf(digits, sizeof digits, "%08lx", tensor_crc(&tensors[i]));
     good = json_object_set_new(object, tensors[i].name, json_string(digits)) == 0;
   }
-  good = good && nu_json_add(&text, object) &&
+  good = good && nu_json_dump(&text, object, JSON_COMPACT) &&
          json_object_set_new(metadata, NU_TENSOR_CRC, json_string(text.data)) == 0;
   nu_text_clear(&text);
   json_decref(object);
@@ -77,7 +78,7 @@ static bool add_header(nu_text *out, const nu_tensor *tensors, size_t n, json_t 
     json_t *entry = describe(&tensors[i], begin, *data_size);
     good = json_object_set_new(header, tensors[i].name, entry) == 0;
   }
-  good = good && nu_json_add(out, header);
+  good = good && nu_json_dump(out, header, JSON_COMPACT);
   json_decref(header);
   return good;
 }

@@ -125,6 +125,7 @@ static void write_table(const numann_model *model, const nu_evaluation *e, nu_te
                       .schema = &model->saved.schema,
                       .test = e};
   nu_result_table(&result, nu_colour_wanted(), out);
+  out->failed |= network.failed;
   nu_text_clear(&network);
 }
 

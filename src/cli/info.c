@@ -197,7 +197,8 @@ static numann_status print_outlook(outlook *o, const nu_arguments *args, numann_
              .numerics = NUMANN_NUMERICS_VERSION,
              .data = o->data,
              .plan = o->plan};
-  numann_status status = print_facts(&f, args, err);
+  numann_status status = config_text.failed ? nu_fail_memory(err, config_text.length, "the config")
+                                            : print_facts(&f, args, err);
   nu_text_clear(&config_text);
   return status;
 }

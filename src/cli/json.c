@@ -5,25 +5,21 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* Into the innermost open object or array; NULL (memory refused, or not UTF-8) becomes null. */
-static void add(nu_json *json, const char *key, json_t *value) {
+/* Into the innermost open object or array, where memory was refused for neither; takes the value.
+ */
+static bool add(nu_json *json, const char *key, json_t *value) {
   json_t *parent = json->open[json->depth - 1];
-  if (!value) value = json_null();
   int refused =
       key ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
   if (refused != 0) json->text.failed = true;
+  return refused == 0;
 }
 
 void nu_json_open(nu_json *json, const char *key, char bracket) {
   assert(json->depth < NU_JSON_DEPTH);
   json_t *value = bracket == '{' ? json_object() : json_array();
-  if (json->depth > 0) add(json, key, value);
+  if (json->depth > 0 && !add(json, key, value)) value = NULL;
   json->open[json->depth++] = value;
-}
-
-static int append(const char *bytes, size_t n, void *text) {
-  nu_text_append(text, bytes, n);
-  return ((nu_text *)text)->failed ? -1 : 0;
 }
 
 /* Outside its strings JSON is ASCII: what a terminal must not see stands in a string. */
@@ -48,20 +44,20 @@ void nu_json_close(nu_json *json, char bracket) {
   assert(json->depth > 0 && (bracket == '}' || bracket == ']'));
   (void)bracket;
   if (--json->depth > 0) return;
-  if (json_dump_callback(json->open[0], append, &raw, JSON_REAL_PRECISION(17)) != 0) {
-    json->text.failed = true;
-  }
+  if (!nu_json_dump(&raw, json->open[0], JSON_REAL_PRECISION(17))) json->text.failed = true;
   add_shown(&json->text, nu_text_view(&raw));
   nu_text_clear(&raw);
   json_decref(json->open[0]);
 }
 
 void nu_json_string(nu_json *json, const char *key, const char *value) {
-  add(json, key, value ? json_string(value) : NULL);
+  bool refused = false;
+  json_t *text = value ? nu_json_text(value, &refused) : NULL;
+  add(json, key, text || refused ? text : json_null());
 }
 
 void nu_json_real(nu_json *json, const char *key, double value) {
-  add(json, key, isfinite(value) ? json_real(value) : NULL);
+  add(json, key, isfinite(value) ? json_real(value) : json_null());
 }
 
 void nu_json_count(nu_json *json, const char *key, uint64_t value) {

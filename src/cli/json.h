@@ -5,12 +5,11 @@
 #ifndef NU_CLI_JSON_H
 #define NU_CLI_JSON_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/text.h"
+#include "base/json.h"
 
 #define NU_JSON_DEPTH 8
 

@@ -15,7 +15,8 @@ static void json_ranges(nu_json *json, const char *key, const nu_placement *p, s
                         void (*add)(nu_text *, const nu_placement *, size_t)) {
   nu_text text = {0};
   add(&text, p, node);
-  nu_json_string(json, key, text.failed ? NULL : nu_text_view(&text));
+  nu_json_string(json, key, nu_text_view(&text));
+  json->text.failed |= text.failed;
   nu_text_clear(&text);
 }
 
@@ -70,6 +71,7 @@ void nu_json_placement(nu_json *json, const nu_plan *plan, const numann_network 
     return;
   }
   size_t *bytes_by_node = nu_plan_bytes_by_node(plan, network, data_bytes);
+  json->text.failed |= !bytes_by_node;
   nu_json_open(json, "placement", '{');
   nu_json_string(json, "order", nu_placing_name(p->placing));
   nu_json_string(json, "bind", width_names[p->width]);

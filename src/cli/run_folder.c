@@ -20,11 +20,13 @@ char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
   return nu_path_join(folder->path, name);
 }
 
-static bool has_file(const nu_run_folder *folder, const char *name) {
+static numann_status find_file(bool *found, const nu_run_folder *folder, const char *name,
+                               numann_error *err) {
   char *path = nu_run_folder_file(folder, name);
-  bool found = path && nu_is_there(path);
+  if (!path) return nu_fail_memory(err, 256, "a file name");
+  *found = nu_is_there(path);
   free(path);
-  return found;
+  return NUMANN_OK;
 }
 
 /* ---- which folder */
@@ -41,31 +43,38 @@ static char *default_path(const char *config_name) {
   return path;
 }
 
-static bool holds_run(const nu_run_folder *folder) {
-  for (size_t i = 0; i < NU_RUN_FILES; i++)
-    if (has_file(folder, nu_run_files[i])) return true;
-  return nu_is_there(folder->checkpoints);
+static numann_status find_run(bool *found, const nu_run_folder *folder, numann_error *err) {
+  *found = nu_is_there(folder->checkpoints);
+  for (size_t i = 0; i < NU_RUN_FILES && !*found; i++)
+    NU_TRY(find_file(found, folder, nu_run_files[i], err));
+  return NUMANN_OK;
 }
 
 /* A config.yaml may be the user's own, perhaps the very one that is trained. Runs leave a lock, and
  * where somebody has removed it, checkpoints. */
 static numann_status refuse_foreign(const nu_run_folder *folder, numann_error *err) {
-  if (has_file(folder, "lock") || nu_is_there(folder->checkpoints)) return NUMANN_OK;
-  for (size_t i = 0; i < NU_RUN_FILES; i++)
-    if (has_file(folder, nu_run_files[i]))
+  bool found = nu_is_there(folder->checkpoints);
+  if (!found) NU_TRY(find_file(&found, folder, "lock", err));
+  if (found) return NUMANN_OK;
+  for (size_t i = 0; i < NU_RUN_FILES; i++) {
+    NU_TRY(find_file(&found, folder, nu_run_files[i], err));
+    if (found)
       return nu_fail(
           err, NUMANN_ERR_CONFIG,
           "%s: holds a %s, but neither lock nor checkpoints of a run; move that file, or "
           "choose another folder with --out",
           folder->path, nu_run_files[i]);
+  }
   return NUMANN_OK;
 }
 
 static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments *args,
                                 numann_error *err) {
+  bool found;
   NU_TRY(refuse_foreign(folder, err));
-  if (nu_given(args, NU_OPTION_RESUME) || nu_given(args, NU_OPTION_OVERWRITE) || !holds_run(folder))
-    return NUMANN_OK;
+  if (nu_given(args, NU_OPTION_RESUME) || nu_given(args, NU_OPTION_OVERWRITE)) return NUMANN_OK;
+  NU_TRY(find_run(&found, folder, err));
+  if (!found) return NUMANN_OK;
   return nu_fail(
       err, NUMANN_ERR_CONFIG,
       "%s: the folder holds a run; continue it with --resume, replace it with --overwrite, "
@@ -105,8 +114,8 @@ void nu_run_folder_close(nu_run_folder *folder) {
 /* ---- what is in it */
 
 static numann_status fail_file(const char *path, const char *what, int error, numann_error *err) {
-  return nu_fail(err, NUMANN_ERR_IO, "%s: cannot be %s: %s; %s", path, what, strerror(error),
-                 nu_errno_advice(error));
+  return nu_fail(err, error == ENOMEM ? NUMANN_ERR_MEMORY : NUMANN_ERR_IO,
+                 "%s: cannot be %s: %s; %s", path, what, strerror(error), nu_errno_advice(error));
 }
 
 static numann_status remove_file(const char *folder, const char *name, numann_error *err) {
@@ -153,7 +162,10 @@ numann_status nu_run_folder_newest(nu_saved *saved, bool *found, const nu_run_fo
       nu_checkpoint_newest(saved, found, folder->checkpoints, NU_FOR_RESUME, &rejected, err);
   list_rejected(&rejected);
   nu_text_clear(&rejected);
-  if (status != NUMANN_OK || *found || !has_file(folder, "model.safetensors")) return status;
+  if (status != NUMANN_OK || *found) return status;
+  bool finished = false;
+  NU_TRY(find_file(&finished, folder, "model.safetensors", err));
+  if (!finished) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_MODEL,
                  "%s: no checkpoint to go on from, but a finished model; replace it with "
                  "--overwrite, or choose another folder with --out",

@@ -157,9 +157,13 @@ static void warn_of_data(const run *r) {
   nu_text_clear(&doubts);
 }
 
-static void announce(const run *r) {
+static numann_status announce(const run *r, numann_error *err) {
   nu_text network = {0};
   nu_network_describe(r->network, &network);
+  if (network.failed) {
+    nu_text_clear(&network);
+    return nu_fail_memory(err, sizeof network, "the network's description");
+  }
   nu_note(r->args, "%zu training, %zu validation, %zu test rows; network %s", r->data->train.rows,
           r->data->validation.rows, r->data->test.rows, nu_text_view(&network));
   nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->plan.threads,
@@ -171,6 +175,7 @@ static void announce(const run *r) {
   nu_warn_of_launch(r->args, &r->plan->machine, r->config, r->plan);
   if (r->plan->placement && r->plan->placement->note[0]) nu_warn("%s", r->plan->placement->note);
   nu_text_clear(&network);
+  return NUMANN_OK;
 }
 
 /* Of the training rows: inputs and targets. */
@@ -189,15 +194,18 @@ static numann_status announce_placement(run *r, numann_error *err) {
   nu_text text = {0};
   NU_TRY(nu_trainer_report_placement(r->trainer, explains(r), &r->placed, err));
   if (nu_add_refusal(&text, &r->placed)) nu_warn("%s", nu_text_view(&text));
+  bool refused = text.failed;
   nu_text_clear(&text);
+  if (refused) return nu_fail_memory(err, 256, "a warning");
   if (!explains(r) || !r->plan->placement) return NUMANN_OK;
   nu_placement_draw(&r->plan->plan, r->network, training_bytes(r->data), &text);
   nu_text_add(&text, "\nfound        ");
   nu_add_place_report(&text, &r->placed);
   nu_note(r->args, "the placement:");
   if (!nu_given(r->args, NU_OPTION_QUIET)) fprintf(stderr, "%s\n", nu_text_view(&text));
+  refused = text.failed;
   nu_text_clear(&text);
-  return NUMANN_OK;
+  return refused ? nu_fail_memory(err, 256, "the placement's description") : NUMANN_OK;
 }
 
 /* ---- training */
@@ -341,6 +349,7 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
   char *model = nu_run_folder_file(&r->folder, "model.safetensors");
   nu_json_string(&json, "model", r->stop ? NULL : model);
+  json.text.failed |= !model;
   free(model);
   nu_json_flag(&json, "stopped", r->stop);
   nu_json_close(&json, '}');
@@ -370,9 +379,11 @@ static numann_status write_report(const run *r, const nu_result *result, numann_
 static numann_status show(run *r, numann_error *err) {
   texts t = {0};
   write_texts(r, &t);
+  bool whole = !t.config.failed && !t.machine.failed && !t.network.failed && !t.placement.failed;
   nu_result result = collect(r, &t);
   nu_warn_if_trivial(&result);
-  numann_status status = write_report(r, &result, err);
+  numann_status status =
+      whole ? write_report(r, &result, err) : nu_fail_memory(err, t.config.length, "the report");
   if (status == NUMANN_OK) status = print_result(r, &result, err);
   nu_text_clear(&t.config);
   nu_text_clear(&t.machine);
@@ -402,7 +413,7 @@ static numann_status run_all(run *r, numann_error *err) {
   NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
   NU_TRY(build(r, err));
   NU_TRY(open_folder(r, err));
-  announce(r);
+  NU_TRY(announce(r, err));
   NU_TRY(announce_placement(r, err));
   NU_TRY(train(r, err));
   return finish(r, err);
@@ -439,7 +450,8 @@ static numann_status tell_stop(const run *r, numann_error *err) {
   nu_text out = {0};
   add_resume_command(r, &out);
   nu_note(r->args, "stopped by %s at step %llu, the checkpoint is safe; go on with: %s", r->stop,
-          (unsigned long long)r->steps, nu_text_view(&out));
+          (unsigned long long)r->steps,
+          out.failed ? "the same command and --resume" : nu_text_view(&out));
   nu_text_clear(&out);
   if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
   write_json(r, &out);

@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,10 @@ static numann_status check_layers(const nu_store *fresh, const nu_store *base, c
 /* folder is made absolute, so that paths hold wherever the program goes. */
 static bool set_names(nu_store *store, const char *name, const char *folder) {
   char *absolute = realpath(*folder ? folder : ".", NULL);
+  bool refused = !absolute && errno == ENOMEM;
   store->name = nu_copy_text(name, strlen(name));
-  store->folder = absolute ? absolute : nu_copy_text(folder, strlen(folder));
+  if (absolute || refused) store->folder = absolute;
+  else store->folder = nu_copy_text(folder, strlen(folder));
   return store->name && store->folder;
 }
 

@@ -183,6 +183,7 @@ static void compare(const numann_config *now, const numann_config *saved, const 
     nu_text_addf(differences, "%s%s is %s, was %s", differences->length ? ", " : "", path,
                  a.length ? a.data : "not given", b.length ? b.data : "not given");
   }
+  differences->failed |= a.failed || b.failed;
   nu_text_clear(&a);
   nu_text_clear(&b);
 }
@@ -219,14 +220,15 @@ static numann_status match(const numann_config *now, const numann_config *saved,
     if (is_layer_key(&keys[i])) compare_layers(now, saved, &keys[i], &differences);
     else compare(now, saved, &keys[i], path, &differences);
   }
-  numann_status status =
-      differences.length
-          ? nu_fail(
-                err, NUMANN_ERR_CONFIG,
-                "%s: this run was started with another config: %s; restore these keys, or start "
-                "anew with --overwrite",
-                now->name, nu_text_view(&differences))
-          : NUMANN_OK;
+  numann_status status = NUMANN_OK;
+  if (differences.failed)
+    status = nu_fail_memory(err, differences.length, "comparing the config with the run's");
+  else if (differences.length)
+    status = nu_fail(
+        err, NUMANN_ERR_CONFIG,
+        "%s: this run was started with another config: %s; restore these keys, or start anew "
+        "with --overwrite",
+        now->name, nu_text_view(&differences));
   nu_text_clear(&differences);
   return status;
 }
@@ -298,6 +300,7 @@ void nu_config_reference(bool markdown, nu_text *out) {
     if (markdown && starts) add_section(keys[i].path, out);
     if (markdown) add_row(&keys[i], nu_text_view(&takes), out);
     else add_paragraph(&keys[i], nu_text_view(&takes), out);
+    out->failed |= takes.failed;
     nu_text_clear(&takes);
   }
 }

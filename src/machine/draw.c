@@ -39,6 +39,7 @@ static void add_processors(nu_text *out, hwloc_obj_t const *run, size_t n) {
   for (size_t i = 0; all && i < n; i++) hwloc_bitmap_or(all, all, run[i]->cpuset);
   if (all && hwloc_bitmap_list_snprintf(list, sizeof list, all) >= 0)
     nu_text_addf(out, "  processors %s", list);
+  out->failed |= !all;
   hwloc_bitmap_free(all);
 }
 

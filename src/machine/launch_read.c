@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "machine/launch.h"
@@ -83,12 +84,7 @@ static void read_slurm(nu_launch *launch, const char *root) {
 static bool read_proc(const char *root, const char *name, char text[TEXT_SIZE]) {
   char path[PATH_SIZE];
   int length = snprintf(path, sizeof path, "%s/proc/%s", root, name);
-  FILE *file = length > 0 && (size_t)length < sizeof path ? fopen(path, "re") : NULL;
-  if (!file) return false;
-  size_t n = fread(text, 1, TEXT_SIZE - 1, file);
-  fclose(file);
-  text[n] = '\0';
-  return n > 0;
+  return length > 0 && (size_t)length < sizeof path && nu_file_peek(path, text, TEXT_SIZE);
 }
 
 typedef struct process {

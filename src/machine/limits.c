@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/number.h"
 #include "machine/team.h"
 
@@ -34,12 +35,7 @@ static bool read_text(const char *folder, const char *name, char text[FILE_SIZE]
   char path[FOLDER_SIZE + 64];
   int length = snprintf(path, sizeof path, "%s/%s", folder, name);
   if (length < 0 || (size_t)length >= sizeof path) return false;
-  FILE *file = fopen(path, "re");
-  if (!file) return false;
-  size_t n = fread(text, 1, FILE_SIZE - 1, file);
-  fclose(file);
-  text[n] = '\0';
-  return n > 0;
+  return nu_file_peek(path, text, FILE_SIZE);
 }
 
 /* The count at *cursor, which moves behind it and a blank. "max" and "-1" are no counts. */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "machine/limits.h"
 #include "machine/team.h"
 
@@ -19,6 +20,9 @@
  * asks. */
 #define MOST_PROCESSORS 4096
 #define MOST_NODES 1024
+
+/* More than hwloc takes for the largest machines; of a usual one it takes a twentieth. */
+#define HWLOC_ROOM ((size_t)16 << 20)
 
 #define EXPECTED                                                                                 \
   "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a " \
@@ -87,9 +91,7 @@ static numann_status set_file(hwloc_topology_t topology, const char *path, numan
   struct stat about;
   if (stat(path, &about) != 0) return fail_file(path, strerror(errno), err);
   if (!S_ISREG(about.st_mode)) return fail_file(path, "is no regular file", err);
-  FILE *file = fopen(path, "re");
-  if (!file) return fail_file(path, strerror(errno), err);
-  fclose(file);
+  if (access(path, R_OK) != 0) return fail_file(path, strerror(errno), err);
   if (hwloc_topology_set_xml(topology, path) == 0) return NUMANN_OK;
   return fail_file(path, "is no topology that hwloc reads", err);
 }
@@ -101,10 +103,16 @@ static numann_status set_source(hwloc_topology_t topology, const char *source, n
 
 /* ---- loading */
 
+static numann_status fail_set(numann_error *err) {
+  return nu_fail_memory(err, sizeof(unsigned long), "a set of processors or nodes");
+}
+
 /* Do the numbers of all objects of a type, each only once, make up the set? */
-static bool make_up(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_const_bitmap_t set) {
+static numann_status check_set(hwloc_topology_t topology, hwloc_obj_type_t type,
+                               hwloc_const_bitmap_t set, const char *source, numann_error *err) {
   hwloc_bitmap_t seen = hwloc_bitmap_alloc();
-  bool once = seen;
+  if (!seen) return fail_set(err);
+  bool once = true;
   for (hwloc_obj_t object = NULL;
        once && (object = hwloc_get_next_obj_by_type(topology, type, object));) {
     once = object->cpuset && !hwloc_bitmap_isset(seen, object->os_index);
@@ -112,13 +120,16 @@ static bool make_up(hwloc_topology_t topology, hwloc_obj_type_t type, hwloc_cons
   }
   bool all = once && hwloc_bitmap_isequal(seen, set);
   hwloc_bitmap_free(seen);
-  return all;
+  if (all) return NUMANN_OK;
+  return fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
 }
 
 /* hwloc believes what a file says of its sets. */
-static bool is_sound(hwloc_topology_t topology) {
-  return make_up(topology, HWLOC_OBJ_PU, hwloc_topology_get_topology_cpuset(topology)) &&
-         make_up(topology, HWLOC_OBJ_NUMANODE, hwloc_topology_get_topology_nodeset(topology));
+static numann_status check_sets(hwloc_topology_t topology, const char *source, numann_error *err) {
+  NU_TRY(
+      check_set(topology, HWLOC_OBJ_PU, hwloc_topology_get_topology_cpuset(topology), source, err));
+  return check_set(topology, HWLOC_OBJ_NUMANODE, hwloc_topology_get_topology_nodeset(topology),
+                   source, err);
 }
 
 /* hwloc takes the real machine where it cannot make what it was told to. */
@@ -130,9 +141,7 @@ static numann_status check_loaded(hwloc_topology_t topology, const char *source,
   if (hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU) > MOST_PROCESSORS ||
       hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) > MOST_NODES)
     return fail_size(source, err);
-  return is_sound(topology)
-             ? NUMANN_OK
-             : fail_file(source, "its sets of processors or NUMA nodes contradict it", err);
+  return check_sets(topology, source, err);
 }
 
 /* hwloc asks for the mask until it is told: it must not look at this machine then. Instead one with
@@ -166,38 +175,44 @@ static numann_status load_topology(hwloc_topology_t topology, const char *source
 
 /* The OpenMP runtime's places, where it has any, are the mask that the process was given: the
  * thread that asks is by then pinned to one of them. Unknown numbers are left out. */
-static bool intersect_places(hwloc_bitmap_t usable) {
+static numann_status intersect_places(hwloc_bitmap_t usable, bool *found, numann_error *err) {
   size_t n = nu_team_places(NULL, 0);
-  int *ids = n > 0 ? malloc(n * sizeof *ids) : NULL;
-  if (!ids) return false;
+  *found = false;
+  if (n == 0) return NUMANN_OK;
+  int *ids = nu_alloc(n, sizeof *ids);
   hwloc_bitmap_t places = hwloc_bitmap_alloc();
-  size_t known = nu_team_places(ids, n) <= n ? n : 0;
-  for (size_t i = 0; places && i < known; i++)
+  bool ready = ids && places;
+  size_t known = ready && nu_team_places(ids, n) <= n ? n : 0;
+  for (size_t i = 0; i < known; i++)
     if (ids[i] >= 0) hwloc_bitmap_set(places, (unsigned)ids[i]);
-  bool found = places && hwloc_bitmap_intersects(places, usable);
-  if (found) hwloc_bitmap_and(usable, usable, places);
+  *found = ready && hwloc_bitmap_intersects(places, usable);
+  if (*found) hwloc_bitmap_and(usable, usable, places);
   hwloc_bitmap_free(places);
   free(ids);
-  return found;
+  return ready ? NUMANN_OK : fail_set(err);
 }
 
-static void intersect_mask(hwloc_topology_t topology, hwloc_bitmap_t usable) {
+static numann_status intersect_mask(hwloc_topology_t topology, hwloc_bitmap_t usable,
+                                    numann_error *err) {
   hwloc_bitmap_t mask = hwloc_bitmap_alloc();
-  if (mask && hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_THREAD) == 0 &&
+  if (!mask) return fail_set(err);
+  if (hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_THREAD) == 0 &&
       hwloc_bitmap_intersects(mask, usable))
     hwloc_bitmap_and(usable, usable, mask);
   hwloc_bitmap_free(mask);
+  return NUMANN_OK;
 }
 
 static numann_status find_usable(nu_view *v, numann_error *err) {
   v->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(v->topology));
-  if (!v->usable) return nu_fail_memory(err, sizeof(unsigned long), "a processor set");
+  if (!v->usable) return fail_set(err);
   hwloc_bitmap_and(v->usable, v->usable, hwloc_topology_get_topology_cpuset(v->topology));
   if (hwloc_bitmap_iszero(v->usable))
     hwloc_bitmap_copy(v->usable, hwloc_topology_get_topology_cpuset(v->topology));
-  if (hwloc_topology_is_thissystem(v->topology) && !intersect_places(v->usable))
-    intersect_mask(v->topology, v->usable);
-  return NUMANN_OK;
+  if (!hwloc_topology_is_thissystem(v->topology)) return NUMANN_OK;
+  bool found;
+  NU_TRY(intersect_places(v->usable, &found, err));
+  return found ? NUMANN_OK : intersect_mask(v->topology, v->usable, err);
 }
 
 /* What the kernel says about the process goes for containers too, which hide their cpuset's files.
@@ -233,7 +248,7 @@ static numann_status find_memory(nu_view *v, const char *root, numann_error *err
   v->memory = hwloc_bitmap_dup(hwloc_topology_get_allowed_nodeset(v->topology));
   if (!v->memory || !some) {
     hwloc_bitmap_free(some);
-    return nu_fail_memory(err, sizeof(unsigned long), "a node set");
+    return fail_set(err);
   }
   clear_empty_nodes(v);
   hwloc_bitmap_and(v->memory, v->memory, hwloc_topology_get_topology_nodeset(v->topology));
@@ -251,8 +266,17 @@ void nu_view_close(nu_view *v) {
   if (v->topology) hwloc_topology_destroy(v->topology);
 }
 
+/* hwloc uses what it was refused, which ends the process by a signal: what it may take must be
+ * there before it starts. */
+static numann_status check_room(numann_error *err) {
+  void *room = malloc(HWLOC_ROOM);
+  free(room);
+  return room ? NUMANN_OK : nu_fail_memory(err, HWLOC_ROOM, "the topology of the machine");
+}
+
 numann_status nu_view_open(nu_view *v, const nu_machine_source *source, numann_error *err) {
   *v = (nu_view){.here = nu_team_processor()};
+  NU_TRY(check_room(err));
   if (hwloc_topology_init(&v->topology) != 0) {
     v->topology = NULL;
     return nu_fail(err, NUMANN_ERR_MEMORY, "machine: hwloc cannot start (out of memory)");

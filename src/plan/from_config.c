@@ -128,16 +128,19 @@ static void say_kept(nu_calibration *c, double age, const char *path) {
 }
 
 /* Those of the file, if there is one; else those shipped. */
-static void use_kept(nu_calibration *c, const char *path, const nu_machine *machine) {
+static numann_status use_kept(nu_calibration *c, const char *path, const nu_machine *machine,
+                              numann_error *err) {
   double age;
   numann_error flaw;
   say_shipped(c, "none are kept for this machine, and measuring did not pay");
-  if (!path) return;
+  if (!path) return NUMANN_OK;
   numann_status status = nu_calibration_read(&c->rates, &age, path, machine, &flaw);
+  if (status == NUMANN_ERR_MEMORY) return nu_fail(err, status, "%s", flaw.message);
   if (status == NUMANN_ERR_DATA) say_shipped(c, flaw.message);
-  if (status != NUMANN_OK) return;
+  if (status != NUMANN_OK) return NUMANN_OK;
   c->origin = NU_RATES_KEPT;
   say_kept(c, age, path);
+  return NUMANN_OK;
 }
 
 static numann_status measure(nu_rates *rates, const nu_machine *machine, numann_error *err) {
@@ -190,16 +193,20 @@ static double training_seconds(const nu_plan_request *request, size_t rows,
 }
 
 /* The rates that a request gets, and with them the plan's reasons. */
-static void calibrate(nu_calibration *c, bool off, bool refresh, const nu_plan_request *request,
-                      size_t rows, const numann_config *config, const numann_network *network,
-                      const nu_machine *machine) {
-  char *path = nu_calibration_path(machine, c->rates.isa);
-  if (off) say_shipped(c, "parallel.calibration is off");
-  else use_kept(c, path, machine);
-  bool worth = !off && is_open(request, machine) &&
+static numann_status calibrate(nu_calibration *c, size_t mode, const nu_plan_request *request,
+                               size_t rows, const numann_config *config,
+                               const numann_network *network, const nu_machine *machine,
+                               numann_error *err) {
+  char *path;
+  say_shipped(c, "parallel.calibration is off");
+  if (mode == OFF) return NUMANN_OK;
+  NU_TRY(nu_calibration_path(&path, machine, c->rates.isa, err));
+  numann_status status = use_kept(c, path, machine, err);
+  bool worth = is_open(request, machine) &&
                training_seconds(request, rows, config, network, machine) >= NU_WORTH_SECONDS;
-  if (refresh || worth) use_measured(c, path, machine);
+  if (status == NUMANN_OK && (mode == REFRESH || worth)) use_measured(c, path, machine);
   free(path);
+  return status;
 }
 
 numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
@@ -214,8 +221,7 @@ numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
   request.rates = &calibration->rates;
   if (machine->foreign) say_shipped(calibration, "the machine is not this one");
   else if (isa) say_shipped(calibration, "the instruction set is named");
-  else
-    calibrate(calibration, mode == OFF, mode == REFRESH, &request, rows, config, network, machine);
+  else NU_TRY(calibrate(calibration, mode, &request, rows, config, network, machine, err));
   nu_plan_choose(plan, &request, network, machine);
   return place(plan, config, network, machine, err);
 }

@@ -46,7 +46,8 @@ const nu_rate_field *nu_rates_flaw(const nu_rates *rates);
 /* "<cache>/numann/calibration-HOST-MODEL-THREADS-ISA-VERSION.json" below XDG_CACHE_HOME or
  * ~/.cache, malloc'ed; NULL where there is neither. What the name says is checked once more inside.
  */
-char *nu_calibration_path(const nu_machine *machine, const char *isa);
+numann_status nu_calibration_path(char **out, const nu_machine *machine, const char *isa,
+                                  numann_error *err);
 
 /* age: seconds since the rates were measured. *rates is untouched on a failure, which says what is
  * wrong (NUMANN_ERR_DATA: damaged, of another machine or version, or too old; NUMANN_ERR_IO: there

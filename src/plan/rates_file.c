@@ -2,7 +2,6 @@
 #include "build_config.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "numann/version.h"
 #include "plan/rates.h"
@@ -69,25 +69,34 @@ static void add_plain(nu_text *out, const char *text) {
 }
 
 /* As the XDG base directory specification says: relative ones do not count. */
-static char *cache_folder(void) {
+static const char *cache_folder(const char **below) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  if (cache && cache[0] == '/') return nu_path_join(cache, "numann");
-  return home && home[0] == '/' ? nu_path_join(home, ".cache/numann") : NULL;
+  bool named = cache && cache[0] == '/';
+  *below = named ? "/numann/" : "/.cache/numann/";
+  return named ? cache : home && home[0] == '/' ? home : NULL;
 }
 
-char *nu_calibration_path(const nu_machine *machine, const char *isa) {
-  char host[HOST_TEXT], *folder = cache_folder(), *path = NULL;
+numann_status nu_calibration_path(char **out, const nu_machine *machine, const char *isa,
+                                  numann_error *err) {
+  char host[HOST_TEXT];
+  const char *below, *folder = cache_folder(&below);
   nu_text name = {0};
+  *out = NULL;
+  if (!folder) return NUMANN_OK;
+  nu_text_add(&name, folder);
+  nu_text_add(&name, below);
   host_name(host);
   nu_text_add(&name, "calibration-");
   add_plain(&name, host);
   nu_text_add(&name, "-");
   add_plain(&name, machine->model);
   nu_text_addf(&name, "-%zu-%s-%s.json", machine->threads_limit, isa, numann_version());
-  if (folder && !name.failed) path = nu_path_join(folder, nu_text_view(&name));
+  if (!name.failed) {
+    *out = name.data;
+    return NUMANN_OK;
+  }
   nu_text_clear(&name);
-  free(folder);
-  return path;
+  return nu_fail_memory(err, MOST_FILE, "the calibration's path");
 }
 
 /* ---- what it is of */
@@ -152,8 +161,9 @@ numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path
   json_error_t flaw;
   if (access(path, R_OK) != 0) return nu_fail(err, NUMANN_ERR_IO, "%s: %s", path, strerror(errno));
   NU_TRY(nu_file_read(path, MOST_FILE, NUMANN_ERR_DATA, &text, &size, err));
-  json_t *file = json_loadb(text, size, JSON_REJECT_DUPLICATES, &flaw);
+  json_t *file = nu_json_load(text, size, &flaw);
   free(text);
+  if (!file && !flaw.text[0]) return nu_fail_memory(err, size, path);
   if (!json_is_object(file)) {
     json_decref(file);
     return nu_fail(err, NUMANN_ERR_DATA, "%s: damaged: expected one JSON object", path);
@@ -168,20 +178,24 @@ numann_status nu_calibration_read(nu_rates *rates, double *age, const char *path
 
 /* ---- writing */
 
-static char *file_text(const nu_rates *rates, const nu_machine *machine) {
+static bool add_file(nu_text *out, const nu_rates *rates, const nu_machine *machine) {
   char when[32] = "";
   time_t now = time(NULL);
   struct tm utc;
   json_t *file = identity_of(machine, rates->isa), *all = json_object();
   if (gmtime_r(&now, &utc)) strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  json_object_set_new(file, "measured", json_string(when));
-  json_object_set_new(file, "measured_unix", json_integer((json_int_t)now));
-  for (size_t i = 0; i < nu_n_rate_fields; i++)
-    json_object_set_new(all, nu_rate_fields[i].name, json_real(nu_rate(rates, &nu_rate_fields[i])));
-  json_object_set_new(file, "rates", all);
-  char *text = json_dumps(file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+  bool good = true;
+  for (size_t i = 0; i < nu_n_rate_fields && good; i++) {
+    json_t *value = json_real(nu_rate(rates, &nu_rate_fields[i]));
+    good = json_object_set_new(all, nu_rate_fields[i].name, value) == 0;
+  }
+  good = good && json_object_set_new(file, "measured", json_string(when)) == 0 &&
+         json_object_set_new(file, "measured_unix", json_integer((json_int_t)now)) == 0 &&
+         json_object_set(file, "rates", all) == 0 &&
+         nu_json_dump(out, file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+  json_decref(all);
   json_decref(file);
-  return text;
+  return good;
 }
 
 /* The folder and the one above it; whether they are there shows when the file is made. */
@@ -193,20 +207,21 @@ static void make_folders(const char *path) {
   free(folder);
 }
 
-static bool write_whole(int fd, const char *text, size_t n) {
-  bool written = write(fd, text, n) == (ssize_t)n && write(fd, "\n", 1) == 1;
+static bool write_whole(int fd, const nu_text *text) {
+  bool written = write(fd, text->data, text->length) == (ssize_t)text->length;
+  written = written && write(fd, "\n", 1) == 1;
   return close(fd) == 0 && written;
 }
 
 /* Readers find the old file or the new one. Not synchronised with the disk: what a power cut leaves
  * is damaged at worst, and measured again. */
-static bool replace(const char *path, const char *text) {
+static bool replace(const char *path, const nu_text *text) {
   size_t room = strlen(path) + 8;
   char *temporary = malloc(room);
   if (!temporary) return false;
   snprintf(temporary, room, "%s.XXXXXX", path);
   int fd = mkstemp(temporary);
-  bool done = fd >= 0 && write_whole(fd, text, strlen(text)) && rename(temporary, path) == 0;
+  bool done = fd >= 0 && write_whole(fd, text) && rename(temporary, path) == 0;
   int reason = errno;
   if (fd >= 0 && !done) unlink(temporary);
   free(temporary);
@@ -216,11 +231,12 @@ static bool replace(const char *path, const char *text) {
 
 numann_status nu_calibration_write(const nu_rates *rates, const char *path,
                                    const nu_machine *machine, numann_error *err) {
-  char *text = file_text(rates, machine);
-  if (!text) return nu_fail_memory(err, MOST_FILE, "the calibration");
-  make_folders(path);
-  bool done = replace(path, text);
+  nu_text text = {0};
+  bool added = add_file(&text, rates, machine);
+  if (added) make_folders(path);
+  bool done = added && replace(path, &text);
   int reason = errno;
-  free(text);
+  nu_text_clear(&text);
+  if (!added) return nu_fail_memory(err, MOST_FILE, "the calibration");
   return done ? NUMANN_OK : nu_fail(err, NUMANN_ERR_IO, "%s: %s", path, strerror(reason));
 }

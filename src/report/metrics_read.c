@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/number.h"
 #include "report/metrics.h"
@@ -113,15 +113,19 @@ static bool take_json(numann_epoch *row, const nu_column *column, const json_t *
 }
 
 static numann_status fail_json(const place *at, const nu_column *column, const json_t *value) {
-  char *text = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-  numann_status status = fail_value(at, column, text ? text : "missing", text ? strlen(text) : 7);
-  free(text);
+  nu_text text = {0};
+  if (value) nu_json_dump(&text, value, JSON_ENCODE_ANY);
+  else nu_text_add(&text, "missing");
+  numann_status status = text.failed ? nu_fail_memory(at->err, text.length, at->path)
+                                     : fail_value(at, column, nu_text_view(&text), text.length);
+  nu_text_clear(&text);
   return status;
 }
 
 static numann_status parse_json(const place *at, const char *line, size_t n, numann_epoch *row) {
   json_error_t error;
-  json_t *object = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+  json_t *object = nu_json_load(line, n, &error);
+  if (!object && !error.text[0]) return nu_fail_memory(at->err, n, at->path);
   if (!object) {
     return nu_fail(at->err, NUMANN_ERR_DATA, "%s:%zu:%d: not JSON: %s; " REMEDY, at->path, at->line,
                    error.column, error.text);

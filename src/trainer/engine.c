@@ -178,6 +178,7 @@ void nu_engine_lend(nu_engine *to, const nu_engine *from) {
 }
 
 void nu_engine_clear(nu_engine *engine) {
+  if (!engine->plan) return; /* never created */
   for (size_t t = 0; engine->threads && t < engine->plan->threads; t++)
     free(engine->threads[t].merges);
   for (size_t g = 0; engine->groups && g < engine->plan->groups; g++) free(engine->groups[g].roots);
