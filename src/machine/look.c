@@ -49,14 +49,6 @@ typedef struct answer {
   size_t drawn; /* bytes of the drawing */
 } answer;
 
-static void limit(int resource, uint64_t most) {
-  struct rlimit now;
-  if (getrlimit(resource, &now) != 0) return;
-  if (now.rlim_max == RLIM_INFINITY || now.rlim_max > most) now.rlim_max = (rlim_t)most;
-  now.rlim_cur = now.rlim_max;
-  setrlimit(resource, &now);
-}
-
 /* On top of what the process has, which is much where data is loaded; unlimited where the system
  * does not tell it. */
 static void limit_memory(void) {
@@ -65,7 +57,8 @@ static void limit_memory(void) {
   if (!file) return;
   bool told = fscanf(file, "%" SCNu64, &pages) == 1;
   fclose(file);
-  if (told) limit(RLIMIT_AS, pages * (uint64_t)sysconf(_SC_PAGESIZE) + ((uint64_t)MOST_MIB << 20));
+  rlim_t most = (rlim_t)(pages * (uint64_t)sysconf(_SC_PAGESIZE) + ((uint64_t)MOST_MIB << 20));
+  if (told) setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
 }
 
 /* What hwloc and libxml say of a description is not made for a terminal. */
@@ -74,8 +67,9 @@ static void prepare(void) {
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], SIG_DFL);
   int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, MOST_SECONDS);
+  /* Where the process has a lower limit, these are refused, and that one stays. */
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  setrlimit(RLIMIT_CPU, &(struct rlimit){MOST_SECONDS, MOST_SECONDS});
   alarm(MOST_WAIT);
   limit_memory();
 }
