@@ -128,7 +128,9 @@ static numann_status take_part(blocks *b, part *p) {
   NU_TRY(join_labels(b, p));
   NU_TRY(nu_table_extend(b->rows->table, p->table.rows, &p->at, b->err));
   b->rows->table->dropped += p->table.dropped;
-  size_t slots = b->rows->table->extents ? p->table.features + p->table.targets : 0;
+  /* a part whose memory was refused has no rows, and perhaps no extents */
+  bool noted = b->rows->table->extents && p->table.rows > 0;
+  size_t slots = noted ? p->table.features + p->table.targets : 0;
   for (size_t i = 0; i < slots; i++) {
     nu_extent_join(&b->rows->table->extents[i], &p->table.extents[i]);
   }
