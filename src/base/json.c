@@ -2,40 +2,66 @@
 #include "base/json.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Jansson gives NULL for damage and for refused memory alike, and its reader drops a byte where its
- * buffer could not grow: a number or a name would become another one. So memory is watched while a
- * text is read. After one refusal all is refused until the reader gives up, because it goes on with
- * what it has, beyond the end of a string that lost its closing quote. */
-static _Thread_local enum { NOT_WATCHED, WATCHED, REFUSED } memory;
+ * buffer cannot grow: a name would become another one, and a number ends the process by an assert.
+ * So memory is watched while a text is read. After one refusal, the buffer's growth comes from a
+ * reserve and all else is refused, so that the reader gives up. */
+typedef struct reserve {
+  char *begin;
+  size_t size, used;
+  bool refused;
+} reserve;
 
-/* As the program had chosen it before the first text. */
-static json_malloc_t chosen;
+static _Thread_local reserve *watching;
 
-static void *watched(size_t size) {
-  void *got = memory == REFUSED ? NULL : chosen(size);
-  if (!got && memory == WATCHED) memory = REFUSED;
-  return got;
+/* As the program had chosen them before the first text. */
+static json_malloc_t chosen_malloc;
+static json_free_t chosen_free;
+
+/* The buffer doubles from 16 bytes on. */
+static bool is_growth(size_t size) { return size >= 32 && (size & (size - 1)) == 0; }
+
+static void *watched_malloc(size_t size) {
+  reserve *r = watching;
+  void *got = r && r->refused ? NULL : chosen_malloc(size);
+  if (got || !r) return got;
+  r->refused = true;
+  if (!is_growth(size) || size > r->size - r->used) return NULL;
+  r->used += size;
+  return r->begin + r->used - size;
+}
+
+static void watched_free(void *memory) {
+  const reserve *r = watching;
+  if (r && (uintptr_t)memory - (uintptr_t)r->begin < r->size) return;
+  chosen_free(memory);
 }
 
 static void watch(void) {
-  json_free_t release;
-  json_get_alloc_funcs(&chosen, &release);
-  json_set_alloc_funcs(watched, release);
+  json_get_alloc_funcs(&chosen_malloc, &chosen_free);
+  json_set_alloc_funcs(watched_malloc, watched_free);
 }
 
 json_t *nu_json_load(const char *text, size_t n, json_error_t *flaw) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, watch);
-  memory = WATCHED;
-  json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, flaw);
-  bool refused = memory == REFUSED;
-  memory = NOT_WATCHED;
-  if (!refused) return value;
-  json_decref(value);
-  flaw->text[0] = '\0';
-  return NULL;
+  /* All growth of a buffer for n bytes together, and some for what only looks like it. */
+  reserve r = {.size = n <= SIZE_MAX / 8 ? 4 * n + 8192 : SIZE_MAX};
+  r.begin = chosen_malloc(r.size);
+  r.refused = !r.begin;
+  watching = r.begin ? &r : NULL;
+  json_t *value = r.begin ? json_loadb(text, n, JSON_REJECT_DUPLICATES, flaw) : NULL;
+  if (r.refused) {
+    json_decref(value);
+    value = NULL;
+    *flaw = (json_error_t){0};
+  }
+  watching = NULL;
+  chosen_free(r.begin);
+  return value;
 }
 
 static int append(const char *bytes, size_t n, void *text) {
