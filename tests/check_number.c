@@ -208,6 +208,34 @@ START_TEST(a_number_ends_where_its_grammar_ends) {
 }
 END_TEST
 
+/* More digits than any buffer has: the last ones decide where a number lies half way between two. */
+START_TEST(numbers_of_thousands_of_digits_are_correctly_rounded) {
+  enum { MOST = 5000 };
+  static const struct {
+    const char *begin, *end;
+    char fill;
+  } rows[] = {{"9007199254740993.", "1", '0'},
+              {"9007199254740993.", "0", '0'},
+              {"-9007199254740993", "1e-4000", '0'},
+              {"0.", "123456789012345678901", '0'},
+              {"0", "12345678901234567890123", '0'},
+              {"1.", "5", '3'},
+              {"-7", "e-3000", '7'},
+              {"+1", ".25", '9'}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (int fill = 60; fill < MOST - 64; fill = 2 * fill - 7) {
+      char text[MOST], middle[MOST];
+      memset(middle, rows[i].fill, (size_t)fill);
+      int n = snprintf(text, sizeof text, "%s%.*s%s", rows[i].begin, fill, middle, rows[i].end);
+      double value, wanted = strtod(text, NULL);
+      bool read = nu_parse_real(text, (size_t)n, &value);
+      ck_assert_msg(read == (isfinite(wanted) != 0), "row %zu, %d digits", i, fill);
+      if (read) ck_assert_msg(value == wanted, "row %zu, %d digits: %a", i, fill, value);
+    }
+  }
+}
+END_TEST
+
 START_TEST(counts_are_plain_digits_that_fit) {
   static const char *const bad[] = {"",
                                     "-1",
@@ -374,6 +402,7 @@ int main(void) {
                                 long_texts_and_exact_midpoints_are_correctly_rounded,
                                 digits_and_exponents_of_any_number_are_correctly_rounded,
                                 midpoints_of_few_digits_are_correctly_rounded,
+                                numbers_of_thousands_of_digits_are_correctly_rounded,
                                 a_number_ends_where_its_grammar_ends,
                                 counts_are_plain_digits_that_fit,
                                 written_reals_read_back_and_are_short,

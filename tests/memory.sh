@@ -36,7 +36,6 @@ check "a whole run" run 0 train run.yaml --out whole --quiet $calibration || fin
 # A run that was stopped after two epochs: three checkpoints, no model.
 cp -R whole stopped
 rm stopped/model.safetensors stopped/report.html "$(ls -d stopped/checkpoints/ck-* | tail -n 1)"
-newest=$(ls -d stopped/checkpoints/ck-* | tail -n 1)
 
 # ---- one command, some of its requests
 

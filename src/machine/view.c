@@ -21,7 +21,7 @@
 #define MOST_PROCESSORS 4096
 #define MOST_NODES 1024
 
-/* More than hwloc takes for the largest machines; of a usual one it takes a twentieth. */
+/* What hwloc takes for a machine with 1024 hardware threads, four times over. */
 #define HWLOC_ROOM ((size_t)16 << 20)
 
 #define EXPECTED                                                                                 \
