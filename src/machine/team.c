@@ -419,7 +419,12 @@ size_t nu_team_processors(void) {
 
 bool nu_team_knows_mask(void) { return current_affinity().bytes > 0; }
 
+/* The runtime is asked only where a limit stands: LLVM's ends the process as it starts where
+ * OMP_NUM_THREADS is no number, which is no reason not to look at a machine. */
 size_t nu_team_limit(void) {
+  if (!getenv("OMP_THREAD_LIMIT") && !getenv("KMP_DEVICE_THREAD_LIMIT") &&
+      !getenv("KMP_ALL_THREADS"))
+    return 0;
   affinity mask = current_affinity();
   int limit = omp_get_thread_limit();
   restore_affinity(&mask);
