@@ -91,7 +91,9 @@ warns "" 0
 check "OMP_THREAD_LIMIT=1: plan" outside env OMP_THREAD_LIMIT=1 "$NUMANN" plan "$config" --json
 [ "$limit" -eq 1 ] || check "OMP_THREAD_LIMIT=1 is named" same "$(json limited_by)" OMP_THREAD_LIMIT
 [ "$limit" -eq 1 ] || told "OMP_THREAD_LIMIT=1" '^  OMP_THREAD_LIMIT  *1   <- sets' env OMP_THREAD_LIMIT=1
-for above in 64 0 -1 many; do # more than there is, and what the runtime ignores
+ignored="0 -1 many"
+grep -q 'libomp\.so' "$NUMANN" && ignored= # LLVM's takes 0 for 1, and other words for others
+for above in 64 $ignored; do # more than there is, and what the runtime ignores
   trained "OMP_THREAD_LIMIT=$above" env OMP_THREAD_LIMIT=$above
   threads_are "$least" "$limit"
 done
@@ -166,7 +168,9 @@ else
 fi
 
 # ---- binding is forbidden
+denies=no
 if ${CC:-cc} -o deny "$srcdir/tests/deny_binding.c" 2>err && ./deny true 2>err; then
+  denies=yes
   trained "no permission to bind" ./deny
   threads_are "$least" "$limit"
   warns "the system refuses to bind threads to cores (Operation not permitted)" 1
@@ -176,12 +180,14 @@ if ${CC:-cc} -o deny "$srcdir/tests/deny_binding.c" 2>err && ./deny true 2>err; 
   threads_are "$least" "$limit"
   warns "" 0
   set=
+else
+  echo "SKIP: binding forbidden: no seccomp filter can be set here"
+fi
+if [ "$denies" = yes ] && ! grep -q 'libomp\.so' "$NUMANN"; then # LLVM's ends a program that may not ask
   trained "no permission to see the mask" timeout 100 ./deny -g
   threads_are "$(json threads)" "$(json threads_limit)"
   check "no permission to see the mask: threads" test "$(json threads_limit)" -ge 1
   told "no permission to see the mask" "threads  up to" timeout 100 ./deny -g
   check "no permission to see the mask: warns" grep -q "warning: the system refuses to tell the affinity mask" err
-else
-  echo "SKIP: binding forbidden: no seccomp filter can be set here"
 fi
 finish

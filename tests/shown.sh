@@ -84,10 +84,11 @@ shown "--format" predict nowhere --format "$worst"
 shown "words of a topology" topo --topology "core:2 $worst:2"
 shown "a file of a topology" topo --topology "$worst.xml"
 
-# ---- the environment; LLVM's runtime itself takes gigabytes, or ends, over an OMP_NUM_THREADS that is no number
-threads=OMP_NUM_THREADS
-grep -q 'libomp\.so' "$NUMANN" && threads=
-for variable in NUMANN_ISA OMP_PLACES OMP_PROC_BIND $threads SLURM_CPUS_PER_TASK SLURM_JOB_ID XDG_CACHE_HOME NUMANN_DIAGNOSIS \
+# ---- the environment; LLVM's OpenMP itself prints what it does not understand, and takes gigabytes, or ends, over an
+# OMP_NUM_THREADS that is no number
+openmp="OMP_PROC_BIND OMP_NUM_THREADS"
+grep -q 'libomp\.so' "$NUMANN" && openmp=
+for variable in NUMANN_ISA OMP_PLACES $openmp SLURM_CPUS_PER_TASK SLURM_JOB_ID XDG_CACHE_HOME NUMANN_DIAGNOSIS \
   SLURM_TASKS_PER_NODE MPI_LOCALNRANKS TERM LANG; do
   value=$(printf '%s' "$title$c1" | tr -d ' ')
   VARIABLES="SLURM_JOB_ID=7 NUMANN_DIAGNOSIS=on $variable=$value"

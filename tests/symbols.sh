@@ -38,7 +38,7 @@ writable() {
     awk '$NF !~ /^(\.|__|_Z|\*)/ && NF >= 4 {
            for (i = 2; i < NF; i++)
              if ($i ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $i !~ /^\.data\.rel\.ro/) print $NF
-         }' | grep -vE '^((ensure_threads\.)?kept(\.[0-9]+)?|env_depth|env_outside|watching|chosen_(malloc|free)|once(\.[0-9]+)?)$' | sort -u
+         }' | grep -vE '^((ensure_threads\.)?kept(\.[0-9]+)?|env_depth|env_outside|watching|chosen_(malloc|free)|(nu_json_load\.)?once(\.[0-9]+)?)$' | sort -u
 }
 
 exported() { nm -D --defined-only "$@" | awk '{ print $NF }' | sed 's/@.*//' | grep -v '^numann_' | grep -v '^_'; }
