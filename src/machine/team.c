@@ -299,8 +299,10 @@ static size_t run_region(nu_team *team) {
 }
 
 /* Not by the affinity mask: under OMP_PROC_BIND the runtime has pinned this thread to one place,
- * while omp_get_num_procs still tells what the whole team may use. */
-static unsigned choose_spins(size_t threads) {
+ * while omp_get_num_procs still tells what the whole team may use. Never in line: clang takes two
+ * such questions in one function for one, which it asks at the start, when the caller's state is
+ * not yet set aside. */
+static __attribute__((noinline)) unsigned choose_spins(size_t threads) {
   return threads <= (size_t)omp_get_num_procs() ? MOST_SPINS : 0;
 }
 
