@@ -7,6 +7,7 @@
 cd "$work" || exit 99
 
 command -v timeout >/dev/null || skip "no timeout"
+if grep -q 'libomp\.so' "$NUMANN"; then skip "LLVM's OpenMP ends the process over what it is refused"; fi
 if grep -q __asan_init "$NUMANN"; then skip "a sanitizer has the allocator"; fi
 ${CC:-cc} -shared -fPIC -O1 -o refuse.so "$srcdir/tests/refuse_memory.c" 2>err ||
   skip "the helper does not compile: $(head -n 1 err)"
