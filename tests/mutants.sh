@@ -46,13 +46,13 @@ support() {
     check_kernels | check_output | check_pairs | check_rows) echo tests/kernel_support.o ;;
     check_bytes) echo tests/data_support.o tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
-    check_trainer | check_kinds | check_place | check_calibration) echo tests/training.o ;;
+    check_trainer | check_schedule | check_kinds | check_place | check_calibration) echo tests/training.o ;;
     check_machine | check_topology | check_described | check_launch) echo tests/fake_root.o ;;
     check_placement | check_placement_limits) echo tests/fake_machine.o ;;
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;
     check_page) echo tests/well_formed.o ;;
     check_step | check_bf16) echo tests/training.o tests/oracle.o ;;
-    check_checkpoint* | check_model | check_meaning) echo tests/checkpoint_sample.o ;;
+    check_checkpoint* | check_lock | check_model | check_meaning) echo tests/checkpoint_sample.o ;;
   esac
 }
 
