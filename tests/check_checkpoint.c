@@ -37,13 +37,7 @@ static void write_step(const char *path, uint64_t step, size_t keep) {
   nu_saved_clear(&saved);
 }
 
-static bool exists(const char *name) {
-  struct stat info;
-  char *path = sample_path(folder, name);
-  bool there = stat(path, &info) == 0;
-  free(path);
-  return there;
-}
+static bool exists(const char *name) { return sample_exists(folder, name); }
 
 /* Change one byte of a file. */
 static void damage(const char *name, long offset) {

@@ -25,13 +25,7 @@ static void set_up(void) {
 
 static void tear_down(void) { sample_remove(folder); }
 
-static bool exists(const char *name) {
-  struct stat info;
-  char *path = sample_path(folder, name);
-  bool there = stat(path, &info) == 0;
-  free(path);
-  return there;
-}
+static bool exists(const char *name) { return sample_exists(folder, name); }
 
 /* A child that holds the lock until it is killed; it writes one byte when it has it. */
 static pid_t hold_lock(void) {

@@ -186,6 +186,14 @@ void sample_remove(char *folder) {
 
 char *sample_path(const char *folder, const char *name) { return nu_path_join(folder, name); }
 
+bool sample_exists(const char *folder, const char *name) {
+  struct stat info;
+  char *path = sample_path(folder, name);
+  bool there = stat(path, &info) == 0;
+  free(path);
+  return there;
+}
+
 unsigned char *sample_read(const char *path, size_t *size) {
   char *bytes;
   nu_file_read(path, FILE_LIMIT, NUMANN_ERR_IO, &bytes, size, NULL);

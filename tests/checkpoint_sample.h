@@ -22,6 +22,8 @@ void sample_remove(char *folder);
 /* folder/name, malloc'ed. */
 char *sample_path(const char *folder, const char *name);
 
+bool sample_exists(const char *folder, const char *name);
+
 /* A whole file: malloc'ed bytes, NULL when it cannot be read; write without any protocol. */
 unsigned char *sample_read(const char *path, size_t *size);
 void sample_write(const char *path, const void *bytes, size_t size);

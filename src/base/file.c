@@ -12,36 +12,6 @@
 
 #include "base/memory.h"
 
-static const struct {
-  int error;
-  const char *advice;
-} advices[] = {
-    {EACCES, "check the permissions of the file and its folders"},
-    {EPERM, "check the permissions of the file and its folders"},
-    {EROFS, "choose a folder that can be written"},
-    {ENOSPC, "free space or choose a folder on another disk"},
-    {EDQUOT, "free space of your own or choose a folder on another disk"},
-    {EFBIG, "raise the limit on the size of files (ulimit -f)"},
-    {ENOENT, "check the path, a part of it is not there"},
-    {ENOTDIR, "check the path, a part of it is a file and no folder"},
-    {EISDIR, "check the path, it is a folder and no file"},
-    {ENAMETOOLONG, "choose a shorter name"},
-    {ELOOP, "check the path, a symbolic link in it leads nowhere or to a place that is refused"},
-    {EMFILE, "raise the limit on open files (ulimit -n)"},
-    {ENFILE, "the whole system has too many open files; end other programs"},
-    {EMLINK, "the folder is full; choose another one"},
-    {ENXIO, "check the path, it is a device or a pipe without the other end"},
-    {EIO, "the disk or the way to it fails; look into the system's log"},
-    {ESTALE, "the file server has forgotten the file; try again"},
-    {ENOMEM, "free memory or raise the limit on it"},
-};
-
-const char *nu_errno_advice(int error) {
-  for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-    if (advices[i].error == error) return advices[i].advice;
-  return "check the path";
-}
-
 /* Read up to `size` bytes, over short reads and interruptions; *got says how many came. */
 static numann_status read_all(int fd, const char *path, char *data, size_t size, size_t *got,
                               numann_error *err) {
@@ -92,7 +62,7 @@ numann_status nu_file_read(const char *path, size_t limit, numann_status status,
   *size = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    return nu_fail_system(err, status, path, "cannot be opened", nu_errno_advice(errno));
+    return nu_fail_system(err, status, path, "cannot be opened");
   }
   numann_status result = read_open(fd, path, limit, status, data, size, err);
   close(fd);

@@ -1,5 +1,4 @@
-/* Reading a small file whole, paths, and what helps when the system refuses.
- * SPDX-License-Identifier: MIT */
+/* Reading a small file whole, and paths. SPDX-License-Identifier: MIT */
 #ifndef NU_BASE_FILE_H
 #define NU_BASE_FILE_H
 
@@ -12,9 +11,6 @@
  * Failures carry `status`, except memory (NUMANN_ERR_MEMORY) and read errors (NUMANN_ERR_IO). */
 numann_status nu_file_read(const char *path, size_t limit, numann_status status, char **data,
                            size_t *size, numann_error *err);
-
-/* What to do after a system call on a file has failed with this errno; static storage. */
-const char *nu_errno_advice(int error);
 
 /* The first bytes of a file, up to size - 1, and a NUL, without asking for memory: files of the
  * kernel are small, and a limit that could not be read would count as none. False: it cannot be

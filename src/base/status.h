@@ -17,10 +17,13 @@ numann_status nu_vfail(numann_error *err, numann_status status, const char *form
 /* nu_fail for a refused allocation of `bytes` for `what`. */
 numann_status nu_fail_memory(numann_error *err, size_t bytes, const char *what);
 
-/* nu_fail for a system call that failed with errno: "place: what: reason; remedy", of `status`, or
- * of NUMANN_ERR_MEMORY where the system had no memory. */
+/* What to do after a system call on a file has failed with this errno; static storage. */
+const char *nu_errno_advice(int error);
+
+/* nu_fail for a system call that failed with errno: "place: what: reason; what helps", of `status`,
+ * or of NUMANN_ERR_MEMORY where the system had no memory. */
 numann_status nu_fail_system(numann_error *err, numann_status status, const char *place,
-                             const char *what, const char *remedy);
+                             const char *what);
 
 /* Forward a failure: NU_TRY(call) returns from the function if call did not give NUMANN_OK. */
 #define NU_TRY(call)                                      \

@@ -75,8 +75,7 @@ static numann_status list_steps(const char *path, steps *out, numann_error *err)
   *out = (steps){0};
   DIR *folder = opendir(path);
   if (!folder && errno == ENOENT) return NUMANN_OK;
-  if (!folder)
-    return nu_fail_system(err, NUMANN_ERR_IO, path, "cannot be listed", nu_errno_advice(errno));
+  if (!folder) return nu_fail_system(err, NUMANN_ERR_IO, path, "cannot be listed");
   numann_status status = read_folder(folder, path, out, err);
   closedir(folder);
   if (status != NUMANN_OK) {

@@ -45,6 +45,15 @@ void nu_warn(const char *format, ...) {
   va_end(list);
 }
 
+void nu_warn_lines(const char *before, const nu_text *lines) {
+  const char *line = nu_text_view(lines);
+  while (*line != '\0') {
+    size_t n = strcspn(line, "\n");
+    nu_warn("%s%.*s", before, (int)n, line);
+    line += n + (line[n] == '\n');
+  }
+}
+
 numann_status nu_print_text(nu_text *text, numann_error *err) {
   bool incomplete = text->failed;
   size_t length = text->length;

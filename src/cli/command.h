@@ -31,6 +31,8 @@ void nu_print_usage(void);
 void nu_note(const nu_arguments *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void nu_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A warning for each line of the text. */
+void nu_warn_lines(const char *before, const nu_text *lines);
 
 /* A finished text to stdout; clears it. NUMANN_ERR_IO when it cannot all be written. */
 numann_status nu_print_text(nu_text *text, numann_error *err);

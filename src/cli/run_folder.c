@@ -113,16 +113,12 @@ void nu_run_folder_close(nu_run_folder *folder) {
 
 /* ---- what is in it */
 
-static numann_status fail_file(const char *path, const char *what, int error, numann_error *err) {
-  return nu_fail(err, error == ENOMEM ? NUMANN_ERR_MEMORY : NUMANN_ERR_IO,
-                 "%s: cannot be %s: %s; %s", path, what, strerror(error), nu_errno_advice(error));
-}
-
 static numann_status remove_file(const char *folder, const char *name, numann_error *err) {
   char *path = nu_path_join(folder, name);
   if (!path) return nu_fail_memory(err, 256, "a file name");
   numann_status status = NUMANN_OK;
-  if (unlink(path) != 0 && errno != ENOENT) status = fail_file(path, "removed", errno, err);
+  if (unlink(path) != 0 && errno != ENOENT)
+    status = nu_fail_system(err, NUMANN_ERR_IO, path, "cannot be removed");
   free(path);
   return status;
 }
@@ -130,7 +126,7 @@ static numann_status remove_file(const char *folder, const char *name, numann_er
 static numann_status remove_checkpoints(const char *folder, numann_error *err) {
   DIR *listing = opendir(folder);
   if (!listing && errno == ENOENT) return NUMANN_OK;
-  if (!listing) return fail_file(folder, "read", errno, err);
+  if (!listing) return nu_fail_system(err, NUMANN_ERR_IO, folder, "cannot be read");
   numann_status status = NUMANN_OK;
   struct dirent *entry;
   while (status == NUMANN_OK && (entry = readdir(listing)))
@@ -146,21 +142,12 @@ numann_status nu_run_folder_empty(const nu_run_folder *folder, numann_error *err
   return NUMANN_OK;
 }
 
-static void list_rejected(const nu_text *rejected) {
-  const char *lines = nu_text_view(rejected);
-  while (*lines != '\0') {
-    size_t n = strcspn(lines, "\n");
-    nu_warn("checkpoint passed over: %.*s", (int)n, lines);
-    lines += n + (lines[n] == '\n');
-  }
-}
-
 numann_status nu_run_folder_newest(nu_saved *saved, bool *found, const nu_run_folder *folder,
                                    numann_error *err) {
   nu_text rejected = {0};
   numann_status status =
       nu_checkpoint_newest(saved, found, folder->checkpoints, NU_FOR_RESUME, &rejected, err);
-  list_rejected(&rejected);
+  nu_warn_lines("checkpoint passed over: ", &rejected);
   nu_text_clear(&rejected);
   if (status != NUMANN_OK || *found) return status;
   bool finished = false;

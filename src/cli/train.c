@@ -140,20 +140,11 @@ static numann_status open_folder(run *r, numann_error *err) {
   return r->diverged ? take_mark_off(r, err) : NUMANN_OK;
 }
 
-static void warn_of_each(const nu_text *lines) {
-  const char *line = nu_text_view(lines);
-  while (*line != '\0') {
-    size_t n = strcspn(line, "\n");
-    nu_warn("%.*s", (int)n, line);
-    line += n + (line[n] == '\n');
-  }
-}
-
 static void warn_of_data(const run *r) {
   nu_text doubts = {0};
   nu_network_doubts(r->network, r->data, &doubts);
-  warn_of_each(&r->data->notes);
-  warn_of_each(&doubts);
+  nu_warn_lines("", &r->data->notes);
+  nu_warn_lines("", &doubts);
   nu_text_clear(&doubts);
 }
 

@@ -229,7 +229,7 @@ numann_status nu_input_open(nu_input *in, const char *path, numann_error *err) {
   in->standard = standard;
   if (!standard) in->fd = open(path, O_RDONLY | O_CLOEXEC);
   if (in->fd < 0) {
-    return nu_fail_system(err, NUMANN_ERR_DATA, path, "cannot be opened", nu_errno_advice(errno));
+    return nu_fail_system(err, NUMANN_ERR_DATA, path, "cannot be opened");
   }
   numann_status status = start(in, err);
   if (status != NUMANN_OK) nu_input_close(in);
