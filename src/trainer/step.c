@@ -132,7 +132,6 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
 void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const nu_pass *pass,
                         const nu_update *update) {
   bool shares = nu_plan_shares_rows(engine->plan);
-  engine->threads[thread].not_finite = false;
   for (size_t l = engine->n_layers; l-- > 0;) {
     if (l > 0) {
       engine->layers[l].shape->kind->delta(engine, l, thread, pass);
