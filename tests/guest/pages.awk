@@ -17,7 +17,7 @@ BEGIN {
   folder = "/proc/" pid
   while ((stat = first_line(folder "/stat")) != "" && stat !~ /\) Z /) {
     if (stat ~ /\(numann\)/) look(folder "/numa_maps")
-    system("sleep 0.3")
+    system("sleep 0.03")
   }
   for (n in most) { printf "%s%s:%d", separator, n, most[n]; separator = "," }
 }
