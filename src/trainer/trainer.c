@@ -298,7 +298,8 @@ static void epoch_worker(nu_team *team, size_t thread, void *arg) {
   nu_training *training = &trainer->training;
   nu_outcome outcome = {.loss = trainer->state.epoch_loss};
   uint64_t at = trainer->state.step, batch = trainer->state.batch;
-  training->engine.threads[thread].not_finite = false; /* not in a step: slower threads still read */
+  /* Here and not in a step, while slower threads read those of the step before. */
+  training->engine.threads[thread].not_finite = false;
   nu_team_barrier(team); /* all have read the state before thread 0 moves it on */
   for (; batch < trainer->batches; batch++, at++) {
     nu_step step = {at, batch_first(trainer, batch), batch_rows(trainer, batch)};
