@@ -324,6 +324,8 @@ static hand by_hand(const subject *s, nu_use use, nu_buffer_kind kind, size_t l)
     case NU_BUFFER_LOSSES: return (hand){first, c->batch * sizeof(double)};
     case NU_BUFFER_NORMS: return (hand){trains, panels(neurons(c, l)) * sizeof(double)};
     case NU_BUFFER_SAMPLES: /* of dropout: check_kinds.c */
+    case NU_BUFFER_SENT:    /* of ranks: check_ranks.c */
+    case NU_BUFFER_RECEIVED:
     case NU_BUFFER_DATA:
     case NU_BUFFER_KINDS: break;
   }

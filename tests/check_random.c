@@ -1,27 +1,32 @@
 /* Same bits for trainings that nobody chose: a random network, problem and method for each seed, and
  * ways to run it that must not change a weight (threads, strategy, groups, chunks, blocks, fusing,
- * instruction set, stops in between). NUMANN_RANDOM_FIRST and NUMANN_RANDOM_COUNT say which seeds;
+ * instruction set, ranks, stops in between). NUMANN_RANDOM_FIRST and NUMANN_RANDOM_COUNT say which seeds;
  * NUMANN_RANDOM_HASHES names a file that gets "SEED HASH" lines, for builds of other compilers to be
  * compared with. SPDX-License-Identifier: MIT */
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
+#include "machine/comm_virtual.h"
 #include "machine/float_env.h"
 #include "network/methods.h"
 #include "network/network.h"
 #include "numann.h"
 #include "plan/plan.h"
+#include "trainer/trainer.h"
 #include "training.h"
 
-enum { WAYS = 6, MOST_STEPS = 60, MOST_THREADS = 17 };
+enum { WAYS = 6, MOST_STEPS = 60, MOST_THREADS = 17, MOST_RANKS = 6 };
 
-/* ---- draws: a stream for each seed and purpose */
+/* ---- draws: a stream for each seed and purpose. C orders neither the arguments of a call nor
+ * initializers: each statement draws once, or in one nest of calls. */
 
 typedef struct draws {
   nu_stream stream;
@@ -88,9 +93,9 @@ static void add_optimizer(draws *d, bool full, bool has_dropout, nu_text *text) 
   if (one_in(d, 3)) nu_text_addf(text, "  clip_norm: %s\n", WORD(d, "1e-3", "0.1", "1", "100"));
   static const char *const schedules[] = {"constant", "step, every: 1, factor: 0.5",
                                           "exponential, factor: 0.7", "cosine, final: 0.1"};
-  if (one_in(d, 2))
-    nu_text_addf(text, "  schedule: {name: %s, warmup: %s}\n", word_of(d, schedules, 4),
-                 WORD(d, "0", "0.5", "1.7"));
+  if (!one_in(d, 2)) return;
+  nu_text_addf(text, "  schedule: {name: %s", word_of(d, schedules, 4));
+  nu_text_addf(text, ", warmup: %s}\n", WORD(d, "0", "0.5", "1.7"));
 }
 
 static const char *output_of(draws *d, answer_kind answer, const char **loss) {
@@ -119,7 +124,8 @@ static bool add_hidden(draws *d, nu_text *text) {
     nu_text_addf(text, "    - {kind: dropout, rate: %s}\n", WORD(d, "0.1", "0.5", "0.9"));
     return true;
   }
-  nu_text_addf(text, "    - {neurons: %zu, activation: %s", size_up_to(d, 90),
+  nu_text_addf(text, "    - {neurons: %zu", size_up_to(d, 90));
+  nu_text_addf(text, ", activation: %s",
                word_of(d, functions, sizeof functions / sizeof *functions));
   if (one_in(d, 4))
     nu_text_addf(text, ", initializer: %s", WORD(d, "glorot_normal", "he_uniform", "lecun_normal"));
@@ -134,11 +140,8 @@ static void add_training(draws *d, const job *j, const char *loss, bool has_drop
   size_t batch = full ? j->rows : size_up_to(d, j->rows);
   size_t in_epoch = (j->rows + batch - 1) / batch;
   size_t most = MOST_STEPS / in_epoch;
-  nu_text_addf(text, "train:\n  loss: %s\n  seed: %zu\n  epochs: %zu\n", loss, below(d, 1000),
-               from_to(d, 1,
-                       most < 1   ? 1
-                       : most > 8 ? 8
-                                  : most));
+  nu_text_addf(text, "train:\n  loss: %s\n  seed: %zu\n", loss, below(d, 1000));
+  nu_text_addf(text, "  epochs: %zu\n", from_to(d, 1, nu_smaller(nu_larger(most, 1), 8)));
   if (full) nu_text_add(text, "  batch: full\n");
   else nu_text_addf(text, "  batch: %zu\n", batch);
   if (one_in(d, 2)) nu_text_addf(text, "  grain: %zu\n", size_up_to(d, batch));
@@ -149,9 +152,9 @@ static void add_training(draws *d, const job *j, const char *loss, bool has_drop
 
 static job job_of(int seed) {
   draws d = draws_of(seed, 0);
-  job j = {.answer = (answer_kind)below(&d, ANSWERS),
-           .rows = size_up_to(&d, one_in(&d, 4) ? 700 : 150),
-           .features = size_up_to(&d, 70)};
+  job j = {.answer = (answer_kind)below(&d, ANSWERS)};
+  j.rows = size_up_to(&d, one_in(&d, 4) ? 700 : 150);
+  j.features = size_up_to(&d, 70);
   const char *loss;
   const char *output = output_of(&d, j.answer, &loss);
   j.outputs = j.answer == TWO_CLASSES ? 1
@@ -199,25 +202,44 @@ static numann_data *data_of(int seed, const job *j) {
   return data;
 }
 
+/* Grains of a whole batch: no more ranks have work. */
+static size_t grains_of(const job *j, const numann_data *data) {
+  numann_config *config;
+  numann_network *network;
+  numann_plan *plan;
+  numann_error *err = &training_error;
+  training_must(numann_config_parse(&config, nu_text_view(&j->config), "random", err));
+  training_must(numann_network_create(&network, config, data, err));
+  training_must(numann_plan_create(&plan, config, network, data, err));
+  size_t grains = nu_problem_grains(&plan->plan.problem, plan->plan.problem.batch);
+  numann_plan_destroy(plan);
+  numann_network_destroy(network);
+  numann_config_destroy(config);
+  return grains;
+}
+
 /* ---- ways to run it */
 
 typedef struct way {
   const char *isa;
   nu_plan plan;  /* but for the problem, which is the job's */
+  size_t ranks;  /* virtual ones, each with such a plan */
   uint64_t stop; /* after this step, and then on; 0: never */
 } way;
 
 static nu_blocks blocks_of(draws *d) {
-  return (nu_blocks){.k = 32 * size_up_to(d, 8),
-                     .panels = size_up_to(d, 6),
-                     .rows = size_up_to(d, 64),
-                     .inputs = size_up_to(d, 64),
-                     .packed = below(d, 3) << 16};
+  nu_blocks b;
+  b.k = 32 * size_up_to(d, 8);
+  b.panels = size_up_to(d, 6);
+  b.rows = size_up_to(d, 64);
+  b.inputs = size_up_to(d, 64);
+  b.packed = below(d, 3) << 16;
+  return b;
 }
 
 /* The first way: one thread, plain kernels, nothing fused. */
 static way way_of(int seed, size_t number) {
-  way w = {.isa = "base", .plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1)};
+  way w = {.isa = "base", .ranks = 1, .plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1)};
   if (number == 0) return w;
   draws d = draws_of(seed, 10 + (uint32_t)number);
   size_t threads = size_up_to(&d, MOST_THREADS);
@@ -229,6 +251,7 @@ static way way_of(int seed, size_t number) {
   do w.isa = nu_isa_names[below(&d, NU_ISAS)];
   while (!nu_kernels_named(w.isa));
   w.stop = one_in(&d, 3) ? size_up_to(&d, MOST_STEPS) : 0;
+  w.ranks = one_in(&d, 2) ? size_up_to(&d, MOST_RANKS) : 1;
   return w;
 }
 
@@ -248,33 +271,63 @@ static void run_to_its_end(const way *w, numann_trainer *trainer, nu_text *end) 
   else nu_text_add(end, training_error.message);
 }
 
-static void hash_of(const job *j, const numann_data *data, const way *w, char hash[65],
-                    nu_text *end) {
+typedef struct rank_run {
+  const job *job;
+  const numann_data *data;
+  const way *way;
+  nu_comm *comm;
+  char hash[65];
+  nu_text end;
+} rank_run;
+
+static void *run_rank(void *arg) {
+  rank_run *r = arg;
   numann_config *config;
   numann_network *network;
   numann_plan *plan;
   numann_trainer *trainer;
   numann_error *err = &training_error;
-  setenv("NUMANN_ISA", w->isa, 1);
-  training_must(numann_config_parse(&config, nu_text_view(&j->config), "random", err));
+  training_must(numann_config_parse(&config, nu_text_view(&r->job->config), "random", err));
   training_must(numann_config_set(config, "parallel.threads=1", err));
-  training_must(numann_network_create(&network, config, data, err));
-  training_must(numann_plan_create(&plan, config, network, data, err));
+  training_must(numann_network_create(&network, config, r->data, err));
+  training_must(numann_plan_create(&plan, config, network, r->data, err));
   nu_problem problem = plan->plan.problem;
-  size_t arrays = plan->plan.arrays;
   nu_plan_clear(plan);
-  plan->plan = w->plan;
+  plan->plan = r->way->plan;
   plan->plan.problem = problem;
-  plan->plan.arrays = arrays;
-  size_t grains = (problem.batch + problem.grain - 1) / problem.grain;
-  if (plan->plan.chunk > grains) plan->plan.chunk = grains;
-  training_must(numann_trainer_create(&trainer, config, network, plan, data, err));
-  run_to_its_end(w, trainer, end);
-  nu_network_sha256(network, hash);
+  plan->plan.chunk = nu_smaller(plan->plan.chunk, nu_problem_grains(&problem, problem.batch));
+  training_must(nu_trainer_create_on(&trainer, r->comm, config, network, plan, r->data, err));
+  run_to_its_end(r->way, trainer, &r->end);
+  nu_network_sha256(network, r->hash);
   numann_trainer_destroy(trainer);
   numann_plan_destroy(plan);
   numann_network_destroy(network);
   numann_config_destroy(config);
+  return NULL;
+}
+
+/* The weights of the last rank, and how it ended; all others must have the same. */
+static void hash_of(const job *j, const numann_data *data, const way *w, char hash[65],
+                    nu_text *end) {
+  pthread_t threads[MOST_RANKS];
+  rank_run runs[MOST_RANKS];
+  nu_comm *ranks = nu_comm_virtual_create(w->ranks);
+  ck_assert_ptr_nonnull(ranks);
+  setenv("NUMANN_ISA", w->isa, 1);
+  for (size_t r = 0; r < w->ranks; r++) {
+    runs[r] = (rank_run){.job = j, .data = data, .way = w, .comm = &ranks[r]};
+    ck_assert_int_eq(pthread_create(&threads[r], NULL, run_rank, &runs[r]), 0);
+  }
+  for (size_t r = 0; r < w->ranks; r++) ck_assert_int_eq(pthread_join(threads[r], NULL), 0);
+  const rank_run *last = &runs[w->ranks - 1];
+  for (size_t r = 0; r < w->ranks; r++) {
+    ck_assert_str_eq(runs[r].hash, last->hash);
+    ck_assert_str_eq(nu_text_view(&runs[r].end), nu_text_view(&last->end));
+  }
+  memcpy(hash, last->hash, sizeof last->hash);
+  nu_text_add(end, nu_text_view(&last->end));
+  for (size_t r = 0; r < w->ranks; r++) nu_text_clear(&runs[r].end);
+  nu_comm_virtual_destroy(ranks);
 }
 
 static void write_hash(int seed, const char *hash) {
@@ -292,22 +345,25 @@ START_TEST(no_way_to_run_changes_a_bit) {
   nu_text want_end = {0};
   char want[65];
   way first = way_of(_i, 0);
+  size_t grains = grains_of(&j, data);
   hash_of(&j, data, &first, want, &want_end);
   for (size_t i = 1; i < WAYS; i++) {
     way w = way_of(_i, i);
+    w.ranks = nu_smaller(w.ranks, grains);
     nu_text end = {0};
     char got[65];
     hash_of(&j, data, &w, got, &end);
     bool fell_back = want_end.length > 0 && w.stop;
-    ck_assert_msg(
-        (fell_back || strcmp(want, got) == 0) &&
-            strcmp(nu_text_view(&want_end), nu_text_view(&end)) == 0,
-        "seed %d: %zu threads, %s, %zu groups, %s, chunks of %zu, %s, blocks %zu %zu %zu %zu %zu, "
-        "stop at %u: %s, not %s; %zu rows, %zu features\n%s%s\n%s",
-        _i, w.plan.threads, nu_strategy_name(w.plan.strategy), w.plan.groups, w.isa, w.plan.chunk,
-        w.plan.fuse ? "fused" : "not fused", w.plan.blocks.k, w.plan.blocks.panels,
-        w.plan.blocks.rows, w.plan.blocks.inputs, w.plan.blocks.packed, (unsigned)w.stop, got, want,
-        j.rows, j.features, nu_text_view(&j.config), nu_text_view(&want_end), nu_text_view(&end));
+    ck_assert_msg((fell_back || strcmp(want, got) == 0) &&
+                      strcmp(nu_text_view(&want_end), nu_text_view(&end)) == 0,
+                  "seed %d: %zu ranks, %zu threads, %s, %zu groups, %s, chunks of %zu, %s, blocks "
+                  "%zu %zu %zu %zu %zu, "
+                  "stop at %u: %s, not %s; %zu rows, %zu features\n%s%s\n%s",
+                  _i, w.ranks, w.plan.threads, nu_strategy_name(w.plan.strategy), w.plan.groups,
+                  w.isa, w.plan.chunk, w.plan.fuse ? "fused" : "not fused", w.plan.blocks.k,
+                  w.plan.blocks.panels, w.plan.blocks.rows, w.plan.blocks.inputs,
+                  w.plan.blocks.packed, (unsigned)w.stop, got, want, j.rows, j.features,
+                  nu_text_view(&j.config), nu_text_view(&want_end), nu_text_view(&end));
     nu_text_clear(&end);
   }
   write_hash(_i, want);

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "machine/float_env.h"
 #include "network/network.h"
+#include "trainer/trainer.h"
 
 #define ROWS TRAINING_ROWS
 #define FEATURES TRAINING_FEATURES
@@ -117,6 +118,17 @@ training_job training_start_planned(const char *settings, const nu_plan *plan,
   j.plan->plan.problem = problem;
   j.plan->plan.placement = j.plan->placement = placement;
   create_trainer(&j);
+  return j;
+}
+
+training_job training_start_ranked(const char *settings, const nu_plan *plan, nu_comm *comm,
+                                   numann_error *err) {
+  training_job j = prepare(base_config, settings, plan->threads, plan->strategy);
+  nu_problem problem = j.plan->plan.problem;
+  nu_plan_clear(j.plan);
+  j.plan->plan = *plan;
+  j.plan->plan.problem = problem;
+  nu_trainer_create_on(&j.trainer, comm, j.config, j.network, j.plan, j.data, err);
   return j;
 }
 

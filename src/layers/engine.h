@@ -59,6 +59,17 @@ typedef struct nu_engine_group {
   size_t n_roots;
 } nu_engine_group;
 
+/* The other ranks of the job (trainer/ranks.h). */
+typedef struct nu_engine_ranks {
+  struct nu_comm *comm;    /* borrowed; NULL: this process is alone */
+  float *sent, *received;  /* NU_BUFFER_SENT, NU_BUFFER_RECEIVED */
+  size_t *offsets;         /* [ranks][layers + 1]: where a layer begins in a rank's part; its end */
+  size_t *begins;          /* [ranks]: where a rank's roots begin in what was received */
+  struct nu_message *list; /* [2 ranks]: to send, to receive; these three are owned */
+  unsigned wanted, agreed; /* action of this rank; of all, by the last step */
+  bool not_finite;         /* another rank's update gave a weight that is not finite */
+} nu_engine_ranks;
+
 /* An allocation. */
 typedef struct nu_placed {
   char *at;
@@ -91,11 +102,12 @@ struct nu_engine {
   size_t features, outputs;
   float *inputs; /* [rows][input_stride]: features, 1, zeros */
   size_t input_stride;
-  bool pairs;                /* products read pairs of bf16 */
-  float *input_pairs;        /* [rows][input_stride / 2]: inputs as pairs; NULL without need */
-  uint32_t *samples;         /* [rows]: which row of the data each is; NULL where no kind asks */
-  float *targets;            /* [rows][nu_padded(outputs)] */
-  double *row_loss;          /* [rows of the largest batch] */
+  bool pairs;         /* products read pairs of bf16 */
+  float *input_pairs; /* [rows][input_stride / 2]: inputs as pairs; NULL without need */
+  uint32_t *samples;  /* [rows]: which row of the data each is; NULL where no kind asks */
+  float *targets;     /* [rows][nu_padded(outputs)] */
+  double *row_loss;   /* [rows of the largest batch] */
+  nu_engine_ranks ranks;
   nu_engine_thread *threads; /* [plan->threads], owned */
   size_t most_merges;        /* of a thread's list for a level */
   nu_engine_group

@@ -1,8 +1,13 @@
 /* The communicator: the processes of one training, its ranks. SPDX-License-Identifier: MIT
  *
- * The only place that will know MPI. comm_single.c is the twin of one process, in which everybody
- * always agrees; the trainer speaks to the ranks through these functions in either case.
- * Collective: every rank calls each of them at the same point of its program. */
+ * One primitive, an exchange of messages, carries everything that ranks tell each other; the rest
+ * of this header is made of it. Three kinds of ranks give it: one process alone, the processes of
+ * an MPI job (comm_mpi.c, the only file that calls MPI), and the threads of one process that stand
+ * in for a job (comm_virtual.h). Floats travel as bytes and are added by whoever receives them: no
+ * library's reduction comes near a number that is trained with.
+ *
+ * Collective: every rank calls these functions at the same point of its program, from the thread
+ * that made the communicator. A rank that is lost ends all others (comm_mpi.c). */
 #ifndef NU_MACHINE_COMM_H
 #define NU_MACHINE_COMM_H
 
@@ -12,18 +17,46 @@
 
 #include "base/status.h"
 
-typedef struct nu_comm {
-  size_t rank, size; /* which of how many */
-} nu_comm;
+/* Bytes for a rank, or from one. Between two ranks messages arrive in the order of their sending,
+ * and are of the bytes that the other expects. */
+typedef struct nu_message {
+  size_t peer;
+  void *at; /* of one that is sent: only read */
+  size_t bytes;
+} nu_message;
 
-/* All ranks of this program. */
-nu_comm nu_comm_world(void);
+typedef struct nu_comm nu_comm;
+struct nu_comm {
+  size_t rank, size; /* which of how many */
+  uint64_t messages; /* sent so far by this rank, and their bytes */
+  uint64_t bytes;
+  /* All of these messages, in any order, at most `size` each way; returns when they have arrived.
+   * NULL for one rank. */
+  void (*exchange)(nu_comm *comm, const nu_message *sends, size_t n_sends,
+                   const nu_message *receives, size_t n_receives);
+  void *self; /* of the kind */
+};
+
+/* All ranks of this program: one, or those of the MPI job once nu_comm_start has found it. */
+nu_comm *nu_comm_world(void);
+
+/* Counts and carries out. Nothing to send and nothing to receive is no message. */
+void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
+                      const nu_message *receives, size_t n_receives);
+
+/* Every rank's `bytes` bytes to every other: to[rank * bytes], its own included. */
+void nu_comm_gather(nu_comm *comm, const void *from, void *to, size_t bytes);
+/* Rank 0's bytes to all others. */
+void nu_comm_spread(nu_comm *comm, void *at, size_t bytes);
+/* The largest of the ranks' numbers. */
+uint64_t nu_comm_most(nu_comm *comm, uint64_t number);
 
 /* An error on one rank is an error on all, so that none waits for another that has given up: the
- * status of the first rank that failed, its message in *err. */
-numann_status nu_comm_agree(const nu_comm *comm, numann_status status, numann_error *err);
+ * status of the first rank that failed, its message in *err with the rank's number before it. */
+numann_status nu_comm_agree(nu_comm *comm, numann_status status, numann_error *err);
 
-/* Have all ranks the same number? A hash of what must be alike everywhere, such as the problem. */
-bool nu_comm_is_same(const nu_comm *comm, uint64_t hash);
+/* Have all ranks the same number? A hash of what must be alike everywhere, such as the problem.
+ * *other: the first rank whose number is not rank 0's. */
+bool nu_comm_is_same(nu_comm *comm, uint64_t hash, size_t *other);
 
 #endif

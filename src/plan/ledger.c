@@ -45,7 +45,8 @@ size_t nu_plan_network_floats(const nu_plan *plan, const numann_network *network
 }
 
 bool nu_plan_leaves_roots(const nu_plan *plan) {
-  return plan->groups > 1 || nu_plan_chunks(plan, plan->problem.batch) > 1;
+  return plan->groups > 1 || nu_plan_ranks(plan) > 1 ||
+         nu_plan_chunks(plan, plan->problem.batch) > 1;
 }
 
 /* Behind any chunk of a batch of `rows` rows, in any group. */
@@ -67,6 +68,22 @@ size_t nu_plan_roots_of_group(const nu_plan *plan) {
   const nu_problem *p = &plan->problem;
   if (!nu_plan_leaves_roots(plan)) return 0;
   return nu_larger(1, nu_larger(most_roots(plan, p->batch), most_roots(plan, p->last_batch)));
+}
+
+size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank) {
+  nu_range grains = nu_plan_rank_grains(plan, rows, rank);
+  nu_tree tree;
+  nu_tree_of(&tree, grains.begin, grains.end);
+  return tree.depth;
+}
+
+size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank) {
+  size_t floats = 0;
+  for (size_t l = 0; l < network->n_layers; l++) {
+    const nu_layer *layer = &network->layers[l];
+    floats += nu_part_floats(layer, nu_plan_rank_part(plan, layer, rank));
+  }
+  return floats;
 }
 
 size_t nu_plan_region_inputs(const nu_plan *plan) {
@@ -155,6 +172,27 @@ static void book_threads(const nu_books *b) {
   }
 }
 
+/* The largest of the three exchanges of a step (trainer/ranks.h): losses, roots, results. */
+static void book_ranks(const nu_books *b) {
+  const nu_plan *plan = b->plan;
+  const nu_problem *problem = &plan->problem;
+  size_t ranks = nu_plan_ranks(plan), me = plan->rank, roots = 0, all = 0, others = 0;
+  if (ranks == 1) return;
+  size_t mine = nu_plan_rank_floats(plan, b->network, me);
+  for (size_t rank = 0; rank < ranks; rank++) {
+    size_t most = nu_larger(nu_plan_rank_roots(plan, problem->batch, rank),
+                            nu_plan_rank_roots(plan, problem->last_batch, rank));
+    size_t its = nu_plan_rank_floats(plan, b->network, rank);
+    if (rank == me) roots = most;
+    else others += its, all += most * mine;
+  }
+  size_t losses = 2 * (ranks + problem->batch);
+  nu_book(b, NU_BUFFER_SENT, 0, 0,
+          nu_larger(losses, nu_larger(roots * others, mine + NU_RANK_HEADER)), sizeof(float));
+  nu_book(b, NU_BUFFER_RECEIVED, 0, 0,
+          nu_larger(losses, nu_larger(all, others + (ranks - 1) * NU_RANK_HEADER)), sizeof(float));
+}
+
 /* ---- the walk */
 
 void nu_ledger_walk(const nu_plan *plan, const numann_network *network, nu_use use,
@@ -167,6 +205,7 @@ void nu_ledger_walk(const nu_plan *plan, const numann_network *network, nu_use u
     if (network->layers[l].kind->book) network->layers[l].kind->book(&b, l);
   }
   if (trains(&b)) book_gradients(&b);
+  if (trains(&b)) book_ranks(&b);
   book_batch(&b);
   book_threads(&b);
 }

@@ -29,6 +29,8 @@ typedef enum nu_buffer_kind {
   NU_BUFFER_SAMPLES,          /* numbers of the rows that are held, where a kind draws for them */
   NU_BUFFER_LOSSES,           /* doubles: of each row of the batch */
   NU_BUFFER_NORMS,            /* doubles: of each panel of a layer */
+  NU_BUFFER_SENT,             /* to other ranks in one exchange */
+  NU_BUFFER_RECEIVED,         /* from them */
   NU_BUFFER_DATA,             /* an array of the training rows */
   NU_BUFFER_KINDS
 } nu_buffer_kind;
@@ -88,6 +90,12 @@ size_t nu_plan_pair_panel_words(const nu_plan *plan, const nu_layer *layer);
 /* Are sums left over, for other groups or for the next chunk? And how many a group has room for. */
 bool nu_plan_leaves_roots(const nu_plan *plan);
 size_t nu_plan_roots_of_group(const nu_plan *plan);
+/* Subtree roots that a rank's grains of a batch leave. */
+size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank);
+/* Parameters that a rank owns. */
+size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank);
+/* Floats before what a rank says of itself with its results: a cache line. */
+enum { NU_RANK_HEADER = 16 };
 /* Inputs of the largest region of the gradient. */
 size_t nu_plan_region_inputs(const nu_plan *plan);
 /* Links of equal blocks of a chain of so many, multiples of P. */

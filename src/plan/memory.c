@@ -120,6 +120,8 @@ nu_memory nu_plan_memory(const nu_plan *plan, const numann_network *network,
   add(&memory, "gradient", bytes_of(plan, network, NU_BUFFER_GRADIENT, NU_BUFFER_GRADIENT) + root);
   add(&memory, "sums that wait for other groups",
       bytes_of(plan, network, NU_BUFFER_ROOT, NU_BUFFER_ROOT) - root);
+  add(&memory, "messages of the ranks",
+      bytes_of(plan, network, NU_BUFFER_SENT, NU_BUFFER_RECEIVED));
   add(&memory, "scratch and stacks of the threads",
       bytes_of(plan, network, NU_BUFFER_SCRATCH, NU_BUFFER_SCRATCH) + stacks);
   if (r->evaluated)

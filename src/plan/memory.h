@@ -19,7 +19,7 @@ typedef struct nu_memory_part {
   size_t bytes;
 } nu_memory_part;
 
-enum { NU_MEMORY_PARTS = 13 };
+enum { NU_MEMORY_PARTS = 14 };
 typedef struct nu_memory {
   nu_memory_part parts[NU_MEMORY_PARTS]; /* together what there is at the fullest moment */
   size_t n_parts;

@@ -32,6 +32,12 @@ nu_range nu_plan_members(const nu_plan *plan, size_t group) {
   return nu_share(plan->threads, plan->groups, group);
 }
 
+size_t nu_plan_ranks(const nu_plan *plan) { return plan->ranks > 1 ? plan->ranks : 1; }
+
+nu_range nu_plan_rank_grains(const nu_plan *plan, size_t rows, size_t rank) {
+  return nu_share(nu_problem_grains(&plan->problem, rows), nu_plan_ranks(plan), rank);
+}
+
 /* The inverse of nu_plan_members: the first groups have one thread more. */
 size_t nu_plan_group(const nu_plan *plan, size_t thread) {
   if (plan->groups == plan->threads) return thread;
@@ -41,7 +47,9 @@ size_t nu_plan_group(const nu_plan *plan, size_t thread) {
 }
 
 nu_range nu_plan_group_grains(const nu_plan *plan, size_t rows, size_t group) {
-  return nu_share(nu_problem_grains(&plan->problem, rows), plan->groups, group);
+  nu_range all = nu_plan_rank_grains(plan, rows, plan->rank);
+  nu_range its = nu_share(all.end - all.begin, plan->groups, group);
+  return (nu_range){all.begin + its.begin, all.begin + its.end};
 }
 
 nu_range nu_plan_my_own(const nu_plan *plan, nu_range rows, size_t thread) {
@@ -56,11 +64,13 @@ bool nu_plan_shares_rows(const nu_plan *plan) { return plan->groups < plan->thre
 
 /* Grains of the first group, which has the most. */
 static size_t most_grains(const nu_plan *plan, size_t rows) {
-  return nu_plan_group_grains(plan, rows, 0).end;
+  nu_range first = nu_plan_group_grains(plan, rows, 0);
+  return first.end - first.begin;
 }
 
 size_t nu_plan_chunks(const nu_plan *plan, size_t rows) {
-  return (most_grains(plan, rows) + plan->chunk - 1) / plan->chunk;
+  size_t chunks = (most_grains(plan, rows) + plan->chunk - 1) / plan->chunk;
+  return chunks ? chunks : 1;
 }
 
 static size_t held_by_group(const nu_plan *plan, size_t rows) {
@@ -69,7 +79,8 @@ static size_t held_by_group(const nu_plan *plan, size_t rows) {
 }
 
 size_t nu_plan_held(const nu_plan *plan, size_t rows) {
-  size_t groups = nu_smaller(plan->groups, nu_problem_grains(&plan->problem, rows));
+  nu_range all = nu_plan_rank_grains(plan, rows, plan->rank);
+  size_t groups = nu_smaller(plan->groups, all.end - all.begin);
   return groups * held_by_group(plan, rows);
 }
 
@@ -100,19 +111,49 @@ bool nu_plan_is_thin(const nu_plan *plan, const nu_layer *layer, nu_level level,
   return nu_panels(layer->neurons) < sharers.end - sharers.begin;
 }
 
+/* Share `one` of n: of panels or, if thin, of groups of P inputs, the bias with the last. */
+static nu_part cut(const nu_layer *layer, nu_part all, bool thin, size_t n, size_t one) {
+  if (!thin) {
+    nu_range mine = nu_share(all.panels.end - all.panels.begin, n, one);
+    return (nu_part){
+        {all.panels.begin + mine.begin, all.panels.begin + mine.end}, all.inputs, all.thin};
+  }
+  size_t links = nu_smaller(all.inputs.end, layer->links), first = all.inputs.begin / P;
+  nu_range mine = nu_spread(nu_larger(nu_panels(links), first) - first, n, one);
+  size_t begin = (first + mine.begin) * P, end = (first + mine.end) * P;
+  end = end < links ? end : mine.begin < mine.end ? all.inputs.end : begin;
+  return (nu_part){all.panels, {begin, end}, true};
+}
+
+static nu_part whole(const nu_layer *layer) {
+  return (nu_part){{0, nu_panels(layer->neurons)}, {0, nu_layer_rows(layer)}, false};
+}
+
+nu_part nu_plan_rank_part(const nu_plan *plan, const nu_layer *layer, size_t rank) {
+  size_t ranks = nu_plan_ranks(plan);
+  if (ranks == 1) return whole(layer);
+  return cut(layer, whole(layer), nu_panels(layer->neurons) < ranks, ranks, rank);
+}
+
+nu_part nu_plan_share_part(const nu_layer *layer, nu_part all, size_t threads, size_t thread) {
+  return cut(layer, all, all.panels.end - all.panels.begin < threads, threads, thread);
+}
+
+size_t nu_part_floats(const nu_layer *layer, nu_part part) {
+  size_t floats = 0;
+  for (size_t p = part.panels.begin; p < part.panels.end; p++)
+    floats += nu_panel_width(layer->neurons, p) * (part.inputs.end - part.inputs.begin);
+  return floats;
+}
+
 nu_part nu_plan_part(const nu_plan *plan, const nu_layer *layer, nu_level level, size_t thread) {
-  size_t panels = nu_panels(layer->neurons), rows = nu_layer_rows(layer);
-  if (level == NU_LEVEL_GROUP && plan->groups == plan->threads)
-    return (nu_part){{0, panels}, {0, rows}, false};
+  if (level == NU_LEVEL_GROUP && plan->groups == plan->threads) return whole(layer);
+  if (level == NU_LEVEL_JOB)
+    return nu_plan_share_part(layer, nu_plan_rank_part(plan, layer, plan->rank), plan->threads,
+                              thread);
   nu_range sharers = nu_plan_sharers(plan, level, thread);
-  size_t n = sharers.end - sharers.begin, one = thread - sharers.begin;
-  if (!nu_plan_is_thin(plan, layer, level, thread))
-    return (nu_part){nu_share(panels, n, one), {0, rows}, false};
-  nu_range mine = nu_spread(nu_panels(layer->links), n, one);
-  size_t end = mine.end * P < layer->links ? mine.end * P
-               : mine.begin < mine.end     ? rows
-                                           : mine.begin * P;
-  return (nu_part){{0, panels}, {mine.begin * P, end}, true};
+  return cut(layer, whole(layer), nu_plan_is_thin(plan, layer, level, thread),
+             sharers.end - sharers.begin, thread - sharers.begin);
 }
 
 nu_range nu_plan_delta_panels(const nu_plan *plan, const nu_layer *layer, size_t thread) {

@@ -43,6 +43,8 @@ struct nu_plan {
   size_t idle;    /* that run beside them, because they were ordered, and wait */
   nu_strategy strategy;
   size_t groups; /* 1 to threads */
+  size_t ranks;  /* processes that train together, each with such a plan; 0 or 1: alone */
+  size_t rank;   /* this one of them */
   size_t chunk;  /* grains that a group takes through all layers before the next ones */
   bool fuse;     /* update each region of weights where its gradient was formed */
   nu_blocks blocks;

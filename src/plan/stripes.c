@@ -123,7 +123,8 @@ static void add_root(striping *s) {
  * one's. */
 static void add_rows(striping *s) {
   const nu_plan *plan = s->plan;
-  size_t groups = nu_smaller(plan->groups, nu_problem_grains(&plan->problem, plan->problem.batch)),
+  nu_range grains = nu_plan_rank_grains(plan, plan->problem.batch, plan->rank);
+  size_t groups = nu_smaller(plan->groups, grains.end - grains.begin),
          rows = nu_plan_held(plan, plan->problem.batch);
   size_t bytes = s->buffer->bytes / rows, of_group = rows / groups;
   for (size_t g = 0; g < groups; g++) {
@@ -175,6 +176,8 @@ static const struct {
     [NU_BUFFER_SAMPLES] = {"samples", add_rows},
     [NU_BUFFER_LOSSES] = {"losses", add_shared},
     [NU_BUFFER_NORMS] = {"norms", add_shared},
+    [NU_BUFFER_SENT] = {"sent to ranks", add_shared},
+    [NU_BUFFER_RECEIVED] = {"from ranks", add_shared},
     [NU_BUFFER_DATA] = {"data", add_data},
 };
 

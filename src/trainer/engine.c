@@ -4,6 +4,7 @@
 #include "base/least.h"
 #include "base/memory.h"
 #include "trainer/memory.h"
+#include "trainer/ranks.h"
 #include "trainer/step.h"
 
 /* ---- structure: lists whose arrays the ledger's walk brings */
@@ -24,10 +25,14 @@ static void shape_layer(const nu_engine *engine, nu_engine_layer *layer, const n
 }
 
 static bool create_groups(nu_engine *engine) {
+  const nu_problem *problem = &engine->plan->problem;
   size_t groups = engine->plan->groups, n = nu_plan_roots_of_group(engine->plan);
   if (n == 0) return true;
   engine->groups = nu_alloc(groups, sizeof *engine->groups);
   engine->most_merges = groups * n + 1;
+  for (size_t rank = 0; rank < nu_plan_ranks(engine->plan); rank++)
+    engine->most_merges += nu_plan_rank_roots(engine->plan, problem->batch, rank) +
+                           nu_plan_rank_roots(engine->plan, problem->last_batch, rank);
   for (size_t g = 0; engine->groups && g < groups; g++) {
     engine->groups[g] = (nu_engine_group){nu_alloc(n, sizeof(float *)), n};
     if (!engine->groups[g].roots) return false;
@@ -74,6 +79,8 @@ static float **field_of(nu_engine *engine, const nu_buffer *what) {
     case NU_BUFFER_DELTA_PAIRS: return &layer->delta_pairs;
     case NU_BUFFER_SCRATCH: return &engine->threads[what->of].scratch;
     case NU_BUFFER_PACKED: return &engine->threads[what->of].packed;
+    case NU_BUFFER_SENT: return &engine->ranks.sent;
+    case NU_BUFFER_RECEIVED: return &engine->ranks.received;
     case NU_BUFFER_SAMPLES:
     case NU_BUFFER_LOSSES:
     case NU_BUFFER_NORMS:
@@ -182,6 +189,7 @@ void nu_engine_clear(nu_engine *engine) {
   for (size_t t = 0; engine->threads && t < engine->plan->threads; t++)
     free(engine->threads[t].merges);
   for (size_t g = 0; engine->groups && g < engine->plan->groups; g++) free(engine->groups[g].roots);
+  nu_ranks_leave(engine);
   nu_engine_free(engine);
   free(engine->groups);
   free(engine->layers);

@@ -153,7 +153,9 @@ void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const n
   nu_part mine = nu_plan_part(plan, layer->shape, NU_LEVEL_GROUP, thread);
   nu_tree before;
   nu_tree_of(&before, first, chunk->grains.begin);
-  gradient_job job = {l, chunk, mine, &before, chunk->last && plan->groups == 1, update};
+  gradient_job job = {
+      l,     chunk, mine, &before, chunk->last && plan->groups == 1 && nu_plan_ranks(plan) == 1,
+      update};
   /* nothing of a batch of one row waits in a tree: if nothing is packed, regions are whole panels
    * */
   bool whole = chunk->batch == 1 && !layer->packed;
@@ -203,7 +205,7 @@ void nu_engine_update(nu_engine *engine, size_t thread, const nu_update *update)
 }
 
 bool nu_engine_not_finite(const nu_engine *engine) {
-  bool any = false;
+  bool any = engine->ranks.not_finite;
   for (size_t t = 0; t < engine->plan->threads; t++) any |= engine->threads[t].not_finite;
   return any;
 }

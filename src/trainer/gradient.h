@@ -19,9 +19,9 @@
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update);
 
-/* Several groups, after a barrier: the thread's share of the sum over all groups, and of the
- * update. Levels of joins are climbed one by one, with a barrier between. */
-void nu_join_groups(const nu_engine *engine, nu_team *team, size_t thread, size_t rows,
+/* Several groups or ranks, after a barrier: the thread's share of the sum over all of them, and of
+ * the update. Levels of joins are climbed one by one, with a barrier between. */
+void nu_join_groups(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                     const nu_update *update);
 
 /* ---- between the two files */

@@ -2,10 +2,12 @@
  *
  * The tree (plan/tree.h) fixes which sums are added in which order; the ladder only says who adds
  * them. An addition belongs to the lowest level on which both its sums are of one unit: a NUMA node
- * adds what its own groups have left, then all threads of the host the rest. Ranks will be one more
- * level. Every level ends with a barrier, as the next reads what it has written; the last level
- * updates the weights as well. */
-#include "trainer/gradient.h"
+ * adds what its own groups have left, then all threads of the host the rest, and what different
+ * ranks have left each rank for its own part of the parameters. Every level ends with a barrier, as
+ * the next reads what it has written; the last level updates the weights as well. */
+#include <string.h>
+
+#include "trainer/ranks.h"
 
 /* A group's unit on a level, or a thread's; groups that span units belong to none. */
 #define NO_UNIT SIZE_MAX
@@ -15,20 +17,29 @@ static size_t unit_of_thread(const nu_plan *plan, nu_level level, size_t thread)
 }
 
 static size_t unit_of_group(const nu_plan *plan, nu_level level, size_t group) {
+  if (level == NU_LEVEL_JOB) return 0;
+  if (group >= plan->groups) return NO_UNIT; /* another rank */
   nu_range members = nu_plan_members(plan, group);
   size_t first = unit_of_thread(plan, level, members.begin);
   return unit_of_thread(plan, level, members.end - 1) == first ? first : NO_UNIT;
 }
 
-/* Have nodes several groups each? Else there is nothing to add on them. */
-static bool joins_on(const nu_plan *plan, nu_level level) {
-  return level == NU_LEVEL_HOST || (nu_plan_nodes(plan) > 1 && plan->groups > nu_plan_nodes(plan));
+static nu_level last_level(const nu_plan *plan) {
+  return nu_plan_ranks(plan) > 1 ? NU_LEVEL_JOB : NU_LEVEL_HOST;
 }
 
-/* Slots are group * NU_TREE_DEPTH + root. */
+/* Is there anything to do? On nodes, where they have several groups each. */
+static bool joins_on(const nu_plan *plan, nu_level level) {
+  if (level == last_level(plan)) return true;
+  size_t units = level == NU_LEVEL_NODE ? nu_plan_nodes(plan) : 1;
+  return level <= NU_LEVEL_HOST && plan->groups > units && (level == NU_LEVEL_HOST || units > 1);
+}
+
+/* Slots are unit * NU_TREE_DEPTH + root; the units are this rank's groups, then all ranks. */
 static float *root_at(const nu_engine *engine, const nu_region *at, size_t slot) {
-  return engine->groups[slot / NU_TREE_DEPTH].roots[slot % NU_TREE_DEPTH] +
-         nu_region_in_gradient(engine, at);
+  size_t unit = slot / NU_TREE_DEPTH, root = slot % NU_TREE_DEPTH, groups = engine->plan->groups;
+  if (unit >= groups) return nu_ranks_root(engine, at, unit - groups, root);
+  return engine->groups[unit].roots[root] + nu_region_in_gradient(engine, at);
 }
 
 /* The additions of one unit of each level, in order. */
@@ -54,29 +65,68 @@ static void add_merge(ladder *all, const nu_merge *merge, size_t last_group) {
   }
 }
 
-/* Up to the root of the batch, which ends in slot 0, the engine's gradient. */
-static void list_merges(ladder *all, size_t rows) {
+/* all NULL: only the stack is of interest. */
+static void push_roots(ladder *all, nu_tree *tree, nu_range grains, size_t unit) {
+  nu_tree roots;
+  nu_merge merge;
+  nu_tree_of(&roots, grains.begin, grains.end);
+  for (size_t r = 0; r < roots.depth; r++) {
+    nu_tree_node root = roots.nodes[r];
+    nu_tree_push(tree, (nu_tree_node){root.level, root.index, unit * NU_TREE_DEPTH + r});
+    while (nu_tree_merge(tree, &merge))
+      if (all) add_merge(all, &merge, unit);
+  }
+}
+
+/* Up to the root of the batch; returns the slot in which it ends. */
+static size_t list_merges(ladder *all, size_t rows) {
   const nu_plan *plan = all->engine->plan;
   nu_tree tree = {.depth = 0};
   nu_merge merge;
-  for (size_t group = 0; group < plan->groups; group++) {
-    nu_range grains = nu_plan_group_grains(plan, rows, group);
-    nu_tree roots;
-    nu_tree_of(&roots, grains.begin, grains.end);
-    for (size_t r = 0; r < roots.depth; r++) {
-      nu_tree_node root = roots.nodes[r];
-      nu_tree_push(&tree, (nu_tree_node){root.level, root.index, group * NU_TREE_DEPTH + r});
-      while (nu_tree_merge(&tree, &merge)) add_merge(all, &merge, group);
+  size_t last = 0; /* unit that was pushed */
+  for (size_t rank = 0; rank < nu_plan_ranks(plan); rank++) {
+    bool own = rank == plan->rank;
+    size_t first = own ? 0 : plan->groups + rank, n = own ? plan->groups : 1;
+    for (size_t unit = first; unit < first + n; unit++) {
+      push_roots(
+          all, &tree,
+          own ? nu_plan_group_grains(plan, rows, unit) : nu_plan_rank_grains(plan, rows, rank),
+          unit);
+      last = unit;
     }
   }
-  while (nu_tree_finish(&tree, &merge)) add_merge(all, &merge, plan->groups - 1);
+  /* These make no subtree of its own, which a rank might add alone. */
+  if (nu_plan_ranks(plan) > 1) last = plan->groups;
+  while (nu_tree_finish(&tree, &merge)) add_merge(all, &merge, last);
+  return tree.nodes[0].slot;
+}
+
+/* Where this rank's own roots stand once its groups have joined. */
+static void list_own_roots(const nu_plan *plan, size_t rows, size_t slots[NU_TREE_DEPTH]) {
+  nu_tree tree = {.depth = 0};
+  for (size_t group = 0; group < plan->groups; group++)
+    push_roots(NULL, &tree, nu_plan_group_grains(plan, rows, group), group);
+  for (size_t r = 0; r < tree.depth; r++) slots[r] = tree.nodes[r].slot;
 }
 
 typedef struct join_job {
   const nu_merge *merges;
   size_t n;
+  bool ends; /* then the sum over the batch is whole, in this slot */
+  size_t slot;
   const nu_update *update; /* NULL: none yet */
 } join_job;
+
+/* The whole sum becomes the update, or the engine's gradient; of several ranks all get it. */
+static void end_region(const nu_engine *engine, size_t thread, const nu_region *at,
+                       const join_job *job) {
+  float *sum = root_at(engine, at, job->slot);
+  size_t array = job->update ? NU_WEIGHTS : NU_GRADIENT;
+  float *result = at->layer->array[array] + nu_region_offset(at);
+  if (job->update) nu_update_region(engine, thread, at, sum, job->update);
+  else if (sum != result) memcpy(result, sum, nu_region_size(at) * sizeof(float));
+  if (nu_plan_ranks(engine->plan) > 1) nu_ranks_pack(engine, at, result);
+}
 
 static void join_region(const nu_engine *engine, size_t thread, const nu_region *at,
                         const void *arg) {
@@ -86,25 +136,37 @@ static void join_region(const nu_engine *engine, size_t thread, const nu_region 
     engine->kernels->add(nu_region_size(at), root_at(engine, at, merge->left),
                          root_at(engine, at, merge->right));
   }
-  if (job->update) nu_update_region(engine, thread, at, root_at(engine, at, 0), job->update);
+  if (job->ends) end_region(engine, thread, at, job);
 }
 
-void nu_join_groups(const nu_engine *engine, nu_team *team, size_t thread, size_t rows,
+static void join_level(const nu_engine *engine, size_t thread, nu_level level,
+                       const join_job *job) {
+  for (size_t l = 0; l < engine->n_layers; l++) {
+    nu_part mine = nu_plan_part(engine->plan, engine->layers[l].shape, level, thread);
+    nu_for_each_region(engine, l, thread, mine, engine->plan->blocks.inputs, job->update,
+                       join_region, job);
+  }
+}
+
+void nu_join_groups(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                     const nu_update *update) {
   const nu_plan *plan = engine->plan;
   ladder all = {.engine = engine, .thread = thread};
   for (nu_level level = NU_LEVEL_NODE; level < NU_LEVELS; level++)
     all.levels[level].merges = engine->threads[thread].merges + level * engine->most_merges;
-  list_merges(&all, rows);
-  for (nu_level level = NU_LEVEL_NODE; level < NU_LEVELS; level++) {
-    bool last = level + 1 == NU_LEVELS;
+  size_t root = list_merges(&all, rows), slots[NU_TREE_DEPTH];
+  for (nu_level level = NU_LEVEL_NODE; level <= last_level(plan); level++) {
+    bool last = level == last_level(plan);
     if (!joins_on(plan, level)) continue;
-    join_job job = {all.levels[level].merges, all.levels[level].n, last ? update : NULL};
-    for (size_t l = 0; l < engine->n_layers; l++) {
-      nu_part mine = nu_plan_part(plan, engine->layers[l].shape, level, thread);
-      nu_for_each_region(engine, l, thread, mine, plan->blocks.inputs, job.update, join_region,
-                         &job);
+    if (level == NU_LEVEL_JOB) {
+      list_own_roots(plan, rows, slots);
+      nu_ranks_share_roots(engine, team, thread, rows, slots);
     }
+    join_job job = {all.levels[level].merges, all.levels[level].n, last, root,
+                    last ? update : NULL};
+    join_level(engine, thread, level, &job);
     if (!last) nu_team_barrier(team);
   }
+  if (nu_plan_ranks(plan) > 1)
+    nu_ranks_share_results(engine, team, thread, update ? NU_WEIGHTS : NU_GRADIENT);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "trainer/gradient.h"
+#include "trainer/ranks.h"
 
 void nu_meet_on_rows(const nu_engine *engine, nu_team *team) {
   if (nu_plan_shares_rows(engine->plan)) nu_team_barrier(team);
@@ -124,6 +124,8 @@ void nu_engine_output(nu_engine *engine, nu_team *team, size_t thread, const nu_
   if (!engine->layers[engine->n_layers - 1].deltas) return;
   if (pass->chunk->last) nu_team_barrier(team);
   else nu_meet_on_rows(engine, team);
+  if (pass->chunk->last && engine->ranks.comm)
+    nu_ranks_share_losses(engine, team, thread, pass->chunk->batch);
 }
 
 /* Layer by layer from above: the delta of the layer below from the weights of layer l, and only
@@ -144,7 +146,7 @@ void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const n
     nu_meet_on_rows(engine, team); /* before the next chunk's rows overwrite what others read */
     return;
   }
-  if (engine->plan->groups > 1) {
+  if (engine->plan->groups > 1 || nu_plan_ranks(engine->plan) > 1) {
     nu_team_barrier(team);
     nu_join_groups(engine, team, thread, pass->chunk->batch, update);
   }

@@ -17,6 +17,8 @@
 #include "trainer/divergence.h"
 #include "trainer/evaluate.h"
 #include "trainer/iteration.h"
+#include "trainer/ranks.h"
+#include "trainer/refusal.h"
 
 /* How far a training had come. */
 typedef struct mark {
@@ -25,7 +27,7 @@ typedef struct mark {
 } mark;
 
 struct numann_trainer {
-  nu_comm comm;            /* the processes that train together */
+  nu_comm *comm;           /* the processes that train together; borrowed */
   numann_network *network; /* borrowed; gets weights when they are saved, and those of an epoch's
                               end that is better than all before it */
   mark kept;               /* when the network had its weights */
@@ -52,52 +54,6 @@ struct numann_trainer {
 
 /* ---- creation */
 
-static numann_status check_early_stopping(const numann_trainer *trainer,
-                                          const numann_config *config, numann_error *err) {
-  if (trainer->patience && trainer->data->validation.rows == 0) {
-    return nu_config_fail(config, "train.early_stopping.patience", err,
-                          "early stopping without validation rows; set data.validation.fraction");
-  }
-  return NUMANN_OK;
-}
-
-/* Methods that compare gradients from step to step need them of the same rows. */
-static numann_status check_method(const numann_trainer *trainer, const numann_config *config,
-                                  numann_error *err) {
-  const nu_optimizer *optimizer = &trainer->training.optimizer;
-  const nu_method *method = optimizer->method;
-  if (method->full_batch && trainer->batches > 1)
-    return nu_config_fail(config, "train.batch", err,
-                          "%s needs the gradient of all rows in every step; use batch: full",
-                          method->name);
-  if (method->full_batch && nu_network_draws(trainer->network))
-    return nu_config_fail(
-        config, "train.optimizer.name", err,
-        "%s compares the gradients of one step with those of the next, and a dropout "
-        "layer draws anew in each; use adam, or leave the layer out",
-        method->name);
-  if (method->rule == NU_RULES && optimizer->clip_norm > 0.0)
-    return nu_config_fail(config, "train.clip_norm", err,
-                          "%s finds the length of its steps by itself; leave train.clip_norm out",
-                          method->name);
-  return NUMANN_OK;
-}
-
-static numann_status check_targets(const numann_trainer *trainer, numann_error *err) {
-  const nu_schema *schema = &trainer->data->schema;
-  size_t inputs = numann_network_inputs(trainer->network),
-         n = numann_network_outputs(trainer->network);
-  size_t targets = schema->classes ? schema->classes : schema->targets;
-  bool shared = schema->classes == 2 && n == 1;
-  if (inputs != schema->features || (n != targets && !shared)) {
-    return nu_fail(err, NUMANN_ERR_CONFIG,
-                   "network %zu -> %zu on data of %zu features and %zu targets; create the network "
-                   "from this data",
-                   inputs, n, schema->features, targets);
-  }
-  return NUMANN_OK;
-}
-
 static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   nu_training *t = &trainer->training;
   const nu_method *method = t->optimizer.method;
@@ -107,6 +63,7 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   t->fused = trainer->plan.fuse && t->optimizer.clip_norm == 0.0 && !method->whole;
   NU_TRY(nu_engine_create(&t->engine, trainer->network, &trainer->plan,
                           t->fused ? NU_USE_FUSED : NU_USE_GRADIENT, err));
+  NU_TRY(nu_ranks_join(&t->engine, trainer->comm, err));
   nu_engine_place_data(&t->engine, t->rows);
   NU_TRY(nu_evaluator_create(&trainer->validation, &t->engine, trainer->network,
                              &trainer->data->validation, &trainer->data->schema,
@@ -131,36 +88,46 @@ static numann_status create(numann_trainer *trainer, const numann_config *config
   trainer->min_improvement = nu_config_real(config, "train.early_stopping.min_improvement");
   trainer->batches = (rows + batch - 1) / batch;
   NU_TRY(nu_config_check(config, err));
-  NU_TRY(check_targets(trainer, err));
-  NU_TRY(check_early_stopping(trainer, config, err));
   NU_TRY(nu_optimizer_create(&trainer->training.optimizer, config, trainer->batches, err));
-  NU_TRY(check_method(trainer, config, err));
+  NU_TRY(nu_refuse_training(&(nu_training_request){config, trainer->network, trainer->data,
+                                                   &trainer->plan, &trainer->training.optimizer},
+                            err));
   trainer->iteration = nu_iteration_of(trainer->training.optimizer.method);
   NU_TRY(allocate(trainer, err));
   return NUMANN_OK;
 }
 
-numann_status numann_trainer_create(numann_trainer **out, const numann_config *config,
-                                    numann_network *network, const numann_plan *plan,
-                                    const numann_data *data, numann_error *err) {
+numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const numann_config *config,
+                                   numann_network *network, const numann_plan *plan,
+                                   const numann_data *data, numann_error *err) {
+  size_t other = 0;
   *out = NULL;
   numann_trainer *trainer = nu_alloc(1, sizeof *trainer);
   if (!trainer) return nu_fail_memory(err, sizeof *trainer, "the trainer");
   trainer->network = network;
   trainer->plan = plan->plan;
+  trainer->plan.ranks = comm->size;
+  trainer->plan.rank = comm->rank;
   trainer->data = data;
   trainer->lowest = INFINITY;
   trainer->first = NAN;
-  trainer->comm = nu_comm_world();
-  numann_status status = nu_comm_agree(&trainer->comm, create(trainer, config, err), err);
+  trainer->comm = comm;
+  numann_status status = nu_comm_agree(comm, create(trainer, config, err), err);
   if (status == NUMANN_OK &&
-      !nu_comm_is_same(&trainer->comm, nu_problem_hash(&trainer->plan.problem)))
+      !nu_comm_is_same(comm, nu_problem_hash(&trainer->plan.problem), &other))
     status = nu_fail(err, NUMANN_ERR_CONFIG,
-                     "the ranks have different batches, grains, precisions or seeds; give all of "
-                     "them the same config");
+                     "rank %zu has another batch, grain, precision or seed than rank 0; give all "
+                     "of them the same config",
+                     other);
   if (status == NUMANN_OK) *out = trainer;
   else numann_trainer_destroy(trainer);
   return status;
+}
+
+numann_status numann_trainer_create(numann_trainer **out, const numann_config *config,
+                                    numann_network *network, const numann_plan *plan,
+                                    const numann_data *data, numann_error *err) {
+  return nu_trainer_create_on(out, nu_comm_world(), config, network, plan, data, err);
 }
 
 void numann_trainer_destroy(numann_trainer *trainer) {
@@ -207,6 +174,13 @@ static void set_aside(numann_trainer *trainer) {
     memcpy(trainer->reserve, trainer->network->parameters, n * sizeof *trainer->reserve);
     trainer->reserved = trainer->kept;
   }
+}
+
+/* Each rank has updated its own part of the optimiser's arrays: now all have them whole. */
+static void collect(numann_trainer *trainer) {
+  if (!trainer->training.fused) return;
+  for (size_t i = 0; i < trainer->state.method->n_arrays; i++)
+    nu_ranks_collect(&trainer->training.engine, NU_FIRST_ARRAY + i);
 }
 
 /* Engine form to the state's logical blocks. */
@@ -279,6 +253,19 @@ static numann_progress progress_at(const numann_trainer *trainer, double learnin
                            .learning_rate = learning_rate};
 }
 
+/* What this rank's observer asks for. Several ranks do in the next step what any of them has asked
+ * for in this one: the wish travels with the losses. */
+static void decide(numann_trainer *trainer, numann_action own) {
+  nu_engine_ranks *ranks = &trainer->training.engine.ranks;
+  if (!ranks->comm) {
+    trainer->action = own;
+    return;
+  }
+  trainer->action = (numann_action)ranks->agreed;
+  if (ranks->agreed >= ranks->wanted) ranks->wanted = NUMANN_CONTINUE; /* it is granted */
+  if (own > trainer->action && own > ranks->wanted) ranks->wanted = own;
+}
+
 /* Thread 0 counts the step and asks the observer, before the barrier that publishes both. */
 static void close_step(numann_trainer *trainer, const nu_outcome *outcome) {
   nu_state *state = &trainer->state;
@@ -286,9 +273,12 @@ static void close_step(numann_trainer *trainer, const nu_outcome *outcome) {
   state->batch++;
   state->epoch_loss = outcome->loss;
   const numann_observer *observer = trainer->observer;
-  if (!observer || !observer->on_step) return;
-  numann_progress progress = progress_at(trainer, outcome->learning_rate);
-  trainer->action = observer->on_step(observer->arg, &progress);
+  numann_action own = NUMANN_CONTINUE;
+  if (observer && observer->on_step) {
+    numann_progress progress = progress_at(trainer, outcome->learning_rate);
+    own = observer->on_step(observer->arg, &progress);
+  }
+  decide(trainer, own);
 }
 
 /* Steps from the data cursor to the end of the epoch, or to where the observer wants a pause. Each
@@ -300,6 +290,7 @@ static void epoch_worker(nu_team *team, size_t thread, void *arg) {
   uint64_t at = trainer->state.step, batch = trainer->state.batch;
   /* Here and not in a step, while slower threads read those of the step before. */
   training->engine.threads[thread].not_finite = false;
+  if (thread == 0) training->engine.ranks.not_finite = false;
   nu_team_barrier(team); /* all have read the state before thread 0 moves it on */
   for (; batch < trainer->batches; batch++, at++) {
     nu_step step = {at, batch_first(trainer, batch), batch_rows(trainer, batch)};
@@ -358,11 +349,12 @@ static numann_status diverged(numann_trainer *trainer, numann_error *err) {
 
 static numann_status save(numann_trainer *trainer, numann_error *err) {
   const numann_observer *observer = trainer->observer;
+  collect(trainer);
   store_state(trainer);
   hand_over_weights(trainer);
   numann_status status = NUMANN_OK;
   if (observer && observer->on_save) status = observer->on_save(observer->arg, trainer, err);
-  return nu_comm_agree(&trainer->comm, status, err);
+  return nu_comm_agree(trainer->comm, status, err);
 }
 
 /* Do what the observer asked for at a boundary. */
@@ -457,7 +449,8 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
   epoch.seconds = nu_clock_seconds() - started;
   const numann_observer *observer = trainer->observer;
   bool asks = observer && observer->on_epoch;
-  return act(trainer, asks ? observer->on_epoch(observer->arg, &epoch) : NUMANN_CONTINUE, err);
+  numann_action own = asks ? observer->on_epoch(observer->arg, &epoch) : NUMANN_CONTINUE;
+  return act(trainer, (numann_action)nu_comm_most(trainer->comm, own), err);
 }
 
 /* The rest of the running epoch, with as many pauses as the observer asks for. */
@@ -484,6 +477,7 @@ static numann_status run(numann_trainer *trainer, numann_error *err) {
   while (trainer->state.epoch < trainer->epochs && !trainer->state.finished) {
     NU_TRY(run_epoch(trainer, err));
   }
+  collect(trainer);
   nu_engine_store(&trainer->training.engine, NU_WEIGHTS, trainer->network->parameters);
   trainer->kept = mark_of(&trainer->state);
   if (trainer->state.best_epoch) take_best(trainer);

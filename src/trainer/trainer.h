@@ -3,9 +3,16 @@
 #ifndef NU_TRAINER_TRAINER_H
 #define NU_TRAINER_TRAINER_H
 
+#include "machine/comm.h"
 #include "numann/trainer.h"
 #include "trainer/memory.h"
 #include "trainer/state.h"
+
+/* numann_trainer_create for one of the ranks of `comm` (borrowed): all of them create theirs, run
+ * it and destroy it together. An error of one is the same error of all. */
+numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const numann_config *config,
+                                   numann_network *network, const numann_plan *plan,
+                                   const numann_data *data, numann_error *err);
 
 /* The trainer's state, borrowed: valid until the trainer runs again or is destroyed. To be called
  * from on_save or between runs. Without early stopping its weights are the network's own, which

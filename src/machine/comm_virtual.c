@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/comm_virtual.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/least.h"
+#include "base/memory.h"
+
+/* What a rank has laid out for the others: its sends, of which some have been taken. */
+typedef struct outbox {
+  const nu_message *sends;
+  size_t n, left;
+  bool *taken; /* [size]: of each; a rank sends no more messages at a time than there are ranks */
+} outbox;
+
+typedef struct hall {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  outbox *outboxes; /* [size] */
+  size_t size;
+} hall;
+
+/* The first message for `peer` that nobody has taken. */
+static const nu_message *take(outbox *from, size_t peer) {
+  for (size_t i = 0; i < from->n; i++) {
+    if (from->taken[i] || from->sends[i].peer != peer) continue;
+    from->taken[i] = true;
+    return &from->sends[i];
+  }
+  return NULL;
+}
+
+/* Copied outside of the lock: the sender waits until all is taken and copied. */
+static void receive(hall *h, size_t rank, const nu_message *to) {
+  outbox *from = &h->outboxes[to->peer];
+  const nu_message *message;
+  while (!(message = take(from, rank))) pthread_cond_wait(&h->changed, &h->mutex);
+  pthread_mutex_unlock(&h->mutex);
+  memcpy(to->at, message->at, nu_smaller(to->bytes, message->bytes));
+  pthread_mutex_lock(&h->mutex);
+  from->left--;
+  pthread_cond_broadcast(&h->changed);
+}
+
+static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
+                     const nu_message *receives, size_t n_receives) {
+  hall *h = comm->self;
+  outbox *own = &h->outboxes[comm->rank];
+  pthread_mutex_lock(&h->mutex);
+  memset(own->taken, 0, n_sends * sizeof *own->taken);
+  own->sends = sends;
+  own->n = own->left = n_sends;
+  pthread_cond_broadcast(&h->changed);
+  for (size_t i = 0; i < n_receives; i++) receive(h, comm->rank, &receives[i]);
+  while (own->left > 0) pthread_cond_wait(&h->changed, &h->mutex);
+  own->n = 0;
+  pthread_mutex_unlock(&h->mutex);
+}
+
+static void clear(hall *h) {
+  for (size_t r = 0; h->outboxes && r < h->size; r++) free(h->outboxes[r].taken);
+  free(h->outboxes);
+  free(h);
+}
+
+static hall *create_hall(size_t size) {
+  hall *h = nu_alloc(1, sizeof *h);
+  if (!h) return NULL;
+  bool refused = !(h->outboxes = nu_alloc(size, sizeof *h->outboxes));
+  h->size = size;
+  for (size_t r = 0; !refused && r < size; r++)
+    refused = !(h->outboxes[r].taken = nu_alloc(size, sizeof(bool)));
+  if (refused) {
+    clear(h);
+    return NULL;
+  }
+  pthread_mutex_init(&h->mutex, NULL);
+  pthread_cond_init(&h->changed, NULL);
+  return h;
+}
+
+nu_comm *nu_comm_virtual_create(size_t size) {
+  nu_comm *ranks = nu_alloc(size, sizeof *ranks);
+  hall *h = ranks ? create_hall(size) : NULL;
+  for (size_t r = 0; h && r < size; r++)
+    ranks[r] = (nu_comm){.rank = r, .size = size, .exchange = exchange, .self = h};
+  if (h) return ranks;
+  free(ranks);
+  return NULL;
+}
+
+void nu_comm_virtual_destroy(nu_comm *ranks) {
+  if (!ranks) return;
+  hall *h = ranks->self;
+  pthread_cond_destroy(&h->changed);
+  pthread_mutex_destroy(&h->mutex);
+  clear(h);
+  free(ranks);
+}

@@ -1,0 +1,43 @@
+/* Ranks: what the processes of one training tell each other in a step. SPDX-License-Identifier: MIT
+ *
+ * Every rank has the whole network and the rows of its grains. Three exchanges a step:
+ *   losses   each rank's row losses to all, so that all sum them in the order of the rows
+ *   roots    of every rank's subtree roots (plan/tree.h) the owner's part to each owner, who adds
+ *            them up in the tree's order: a reduce-scatter
+ *   results  each owner's weights, updated by it alone (fused: its optimiser's arrays are the only
+ *            true ones), or its part of the gradient, to all: an allgather
+ * A part is a rank's share of each layer (nu_plan_rank_part). In a message stand the parts of all
+ * layers behind each other, panel by panel without gaps, so that ranks may lie differently in
+ * memory. Thread 0 speaks for its rank; all threads pack and unpack. */
+#ifndef NU_TRAINER_RANKS_H
+#define NU_TRAINER_RANKS_H
+
+#include "machine/comm.h"
+#include "trainer/gradient.h"
+#include "trainer/step.h"
+
+/* Make an engine one of the ranks of `comm`, whose rank and size its plan has; does nothing for one
+ * rank. The communicator is borrowed. */
+numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err);
+void nu_ranks_leave(nu_engine *engine);
+
+/* After a barrier: the row losses of all ranks; and what each of them wants (`wanted`) becomes what
+ * all do (`agreed`): the largest. A barrier is last. */
+void nu_ranks_share_losses(nu_engine *engine, nu_team *team, size_t thread, size_t rows);
+
+/* After a barrier: the roots that this rank's grains have left, in slots[0..n), to their owners;
+ * theirs of this rank's part come back. A barrier is last. */
+void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
+                          const size_t *slots);
+/* Root `root` of another rank at a region of this rank's part. */
+float *nu_ranks_root(const nu_engine *engine, const nu_region *at, size_t rank, size_t root);
+
+/* The same region's result into the message for all. */
+void nu_ranks_pack(const nu_engine *engine, const nu_region *at, const float *result);
+/* All results: of array NU_WEIGHTS or NU_GRADIENT. A barrier is first; none is last. */
+void nu_ranks_share_results(nu_engine *engine, nu_team *team, size_t thread, size_t array);
+
+/* Between steps, on one thread: an array of the optimiser whole on every rank, from its owners. */
+void nu_ranks_collect(nu_engine *engine, size_t array);
+
+#endif
