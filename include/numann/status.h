@@ -22,6 +22,7 @@ typedef enum numann_status {
   NUMANN_ERR_IO = 5,       /* writing or reading failed: disk full, I/O error */
   NUMANN_ERR_MEMORY = 6,   /* memory, threads or another resource was refused */
   NUMANN_ERR_DIVERGED = 7, /* a loss, a gradient, a weight or an answer is not finite */
+  NUMANN_ERR_PEER = 8,     /* another process of the job is lost or hangs */
   NUMANN_STOPPED = 75      /* stopped on request, checkpoint durable; run again to continue */
 } numann_status;
 

@@ -19,6 +19,7 @@ const char *numann_status_name(numann_status status) {
     case NUMANN_ERR_IO: return "io";
     case NUMANN_ERR_MEMORY: return "memory";
     case NUMANN_ERR_DIVERGED: return "diverged";
+    case NUMANN_ERR_PEER: return "ranks";
     case NUMANN_STOPPED: return "stopped";
   }
   return "unknown";

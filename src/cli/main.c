@@ -10,6 +10,8 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/signals.h"
+#include "machine/comm.h"
+#include "machine/comm_launch.h"
 #include "machine/team.h"
 
 typedef numann_status command(const nu_arguments *args, numann_error *err);
@@ -30,8 +32,12 @@ static numann_status dispatch(const nu_arguments *args, numann_error *err) {
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: no command was given");
 }
 
+/* Of many processes with one error the first tells it. */
+static bool speaks(void) { return nu_comm_world()->rank == 0 && nu_comm_read_launch().rank == 0; }
+
 /* A stop on request is no error: the command has said how to go on. */
 static void report(numann_status status, const numann_error *err) {
+  if (!speaks()) return;
   if (status != NUMANN_OK && status != NUMANN_STOPPED)
     fprintf(stderr, "numann: error: %s: %s\n", numann_status_name(status), err->message);
 }
@@ -53,5 +59,6 @@ int main(int argc, char **argv) {
   if (status == NUMANN_OK) status = dispatch(&args, &err);
   nu_arguments_clear(&args);
   report(status, &err);
+  nu_comm_finish();
   exit((int)status);
 }

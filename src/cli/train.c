@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/placement_json.h"
@@ -19,14 +20,17 @@
 #include "cli/signals.h"
 #include "cli/watch.h"
 #include "kernels/kernels.h"
+#include "machine/comm.h"
 #include "network/doubts.h"
 #include "numann/model.h"
+#include "numann/version.h"
 #include "plan/plan.h"
 #include "trainer/optimizer.h"
 
 /* One training, from the config to the files that it leaves. Owns everything. */
 typedef struct run {
   const nu_arguments *args; /* borrowed */
+  nu_comm *comm;            /* borrowed; rank 0 leads: it alone has a folder, and speaks */
   double started;
   numann_config *config;
   numann_data *data;
@@ -46,10 +50,42 @@ typedef struct run {
 
 /* ---- before */
 
-static numann_status build(run *r, numann_error *err) {
+static bool leads(const run *r) { return r->comm->rank == 0; }
+
+/* What each rank does by itself. */
+static numann_status prepare(run *r, numann_error *err) {
+  NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
+  nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"));
+  if (leads(r)) NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
   NU_TRY(numann_data_load(&r->data, r->config, err));
   NU_TRY(numann_network_create(&r->network, r->config, r->data, err));
-  NU_TRY(numann_plan_create(&r->plan, r->config, r->network, r->data, err));
+  return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
+}
+
+/* Of all that must be alike on all ranks: the config but for threads and files, the training rows,
+ * the program. */
+static uint64_t hash_of(const run *r) {
+  nu_text text = {0};
+  nu_config_write(r->config, NU_CONFIG_MODEL, &text);
+  nu_text_addf(&text, "%s %d", numann_version(), NUMANN_NUMERICS_VERSION);
+  uint64_t hash = nu_hash_bytes(NU_HASH_START, nu_text_view(&text), text.length);
+  nu_text_clear(&text);
+  return nu_hash_number(hash, nu_data_sum(r->data));
+}
+
+static numann_status check_alike(const run *r, numann_error *err) {
+  size_t other = 0;
+  if (nu_comm_is_same(r->comm, hash_of(r), &other)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_CONFIG,
+                 "rank %zu has another config, other training rows or another numann than rank 0; "
+                 "give all hosts the same files",
+                 other);
+}
+
+/* All ranks build the same trainer, or fail with one error. */
+static numann_status build(run *r, numann_error *err) {
+  NU_TRY(nu_comm_agree(r->comm, prepare(r, err), err));
+  NU_TRY(check_alike(r, err));
   return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
 }
 
@@ -157,6 +193,7 @@ static numann_status announce(const run *r, numann_error *err) {
   }
   nu_note(r->args, "%zu training, %zu validation, %zu test rows; network %s", r->data->train.rows,
           r->data->validation.rows, r->data->test.rows, nu_text_view(&network));
+  if (r->comm->size > 1) nu_note(r->args, "%zu ranks (%s)", r->comm->size, nu_comm_library());
   nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->plan.threads,
           r->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why,
           r->folder.path);
@@ -224,6 +261,19 @@ static numann_status complete_files(const run *r, numann_error *err) {
 
 static nu_rescue rescue_of(const run *r) {
   return (nu_rescue){&r->folder, r->config, r->data, r->plan->plan.threads};
+}
+
+/* The others only watch for signals, which a launcher may send to any of them. */
+static numann_action look_for_signal(void *arg, const numann_progress *at) {
+  (void)arg;
+  (void)at;
+  return nu_signals_received() ? NUMANN_STOP : NUMANN_CONTINUE;
+}
+
+static numann_status follow(run *r, numann_error *err) {
+  nu_signals_defer();
+  numann_observer observer = {.on_step = look_for_signal};
+  return numann_trainer_run(r->trainer, &observer, err);
 }
 
 static numann_status train(run *r, numann_error *err) {
@@ -328,6 +378,7 @@ static void write_json(const run *r, nu_text *out) {
   nu_json_evaluation(&json, "test", &r->parts.test, classes);
   nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
   nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
+  nu_json_count(&json, "ranks", r->comm->size);
   nu_json_count(&json, "threads", numann_plan_threads(r->plan));
   nu_json_count(&json, "threads_working", r->plan->plan.threads);
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);
@@ -399,13 +450,19 @@ static numann_status finish(run *r, numann_error *err) {
 
 /* ---- the flow */
 
-static numann_status run_all(run *r, numann_error *err) {
-  NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
-  NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
-  NU_TRY(build(r, err));
+static numann_status begin(run *r, numann_error *err) {
   NU_TRY(open_folder(r, err));
   NU_TRY(announce(r, err));
-  NU_TRY(announce_placement(r, err));
+  return announce_placement(r, err);
+}
+
+static numann_status run_all(run *r, numann_error *err) {
+  NU_TRY(nu_comm_start(err));
+  r->comm = nu_comm_world();
+  NU_TRY(build(r, err));
+  NU_TRY(nu_comm_agree(r->comm, leads(r) ? begin(r, err) : NUMANN_OK, err));
+  NU_TRY(nu_trainer_share_start(r->trainer, err));
+  if (!leads(r)) return follow(r, err);
   NU_TRY(train(r, err));
   return finish(r, err);
 }
@@ -473,9 +530,9 @@ static void close_run(run *r) {
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
   nu_signals_catch(early_advice(args));
-  run r = {.args = args, .started = nu_clock_seconds()};
+  run r = {.args = args, .comm = nu_comm_alone(), .started = nu_clock_seconds()};
   numann_status status = run_all(&r, err);
-  if (status == NUMANN_STOPPED) status = tell_stop(&r, err);
+  if (status == NUMANN_STOPPED && leads(&r)) status = tell_stop(&r, err);
   close_run(&r);
   return status;
 }

@@ -152,6 +152,8 @@ static const nu_key keys[] = {
     {"parallel.smt", NU_KEY_FLAG, "false", 0, 0, NULL, true,
      "Let auto use all hardware threads of a core; else it takes one a core. Never changes a "
      "result."},
+    {"parallel.patience", NU_KEY_REAL, "600", 0, LARGE, NULL, true,
+     "Seconds that a rank waits for another before the job is given up (exit code 8); 0 for ever."},
     {"checkpoint.every", NU_KEY_EVERY, "60 s", 0, 0, NULL, true,
      "How often: N s, N epochs or N steps; always at the end and on a signal."},
     {"checkpoint.keep", NU_KEY_COUNT, "2", 2, 1e6, NULL, true,

@@ -10,7 +10,7 @@ enum { ROUND = 64 };
 
 static nu_comm alone = {.rank = 0, .size = 1};
 
-nu_comm *nu_comm_world(void) { return &alone; }
+nu_comm *nu_comm_alone(void) { return &alone; }
 
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives) {
@@ -49,6 +49,7 @@ void nu_comm_spread(nu_comm *comm, void *at, size_t bytes) {
 /* Rank 0 collects, decides, and tells all: 2 (size - 1) messages, no memory for a list. */
 typedef struct vote {
   uint64_t number, other; /* the decision; who gave reason for it */
+  uint64_t count;         /* how many did */
 } vote;
 
 typedef void decide(vote *so_far, const vote *its);
@@ -70,7 +71,7 @@ static void take_larger(vote *so_far, const vote *its) {
 
 uint64_t nu_comm_most(nu_comm *comm, uint64_t number) {
   if (comm->size == 1) return number;
-  return put_to_vote(comm, (vote){number, comm->rank}, take_larger).number;
+  return put_to_vote(comm, (vote){number, comm->rank, 1}, take_larger).number;
 }
 
 /* other: 0 as long as all are alike. */
@@ -80,20 +81,24 @@ static void compare(vote *so_far, const vote *its) {
 
 bool nu_comm_is_same(nu_comm *comm, uint64_t hash, size_t *other) {
   if (comm->size == 1) return true;
-  *other = (size_t)put_to_vote(comm, (vote){hash, comm->rank}, compare).other;
+  *other = (size_t)put_to_vote(comm, (vote){hash, comm->rank, 1}, compare).other;
   return *other == 0;
 }
 
 static void take_first_failure(vote *so_far, const vote *its) {
+  uint64_t count = so_far->count + its->count;
   if (so_far->number == NUMANN_OK) *so_far = *its;
+  so_far->count = count;
 }
 
 numann_status nu_comm_agree(nu_comm *comm, numann_status status, numann_error *err) {
   if (comm->size == 1) return status;
-  vote agreed = put_to_vote(comm, (vote){(uint64_t)status, comm->rank}, take_first_failure);
+  vote agreed = put_to_vote(comm, (vote){(uint64_t)status, comm->rank, status != NUMANN_OK},
+                            take_first_failure);
   numann_error told = {0};
   if (agreed.number == NUMANN_OK) return NUMANN_OK;
-  if (comm->rank == agreed.other && err)
+  if (err && comm->rank == agreed.other) told = *err;
+  if (err && comm->rank == agreed.other && agreed.count < comm->size)
     snprintf(told.message, sizeof told.message, "rank %zu: %.*s", comm->rank,
              (int)(sizeof told.message - 32), err->message);
   /* by way of rank 0, as nobody else need speak to everybody */
@@ -102,6 +107,7 @@ numann_status nu_comm_agree(nu_comm *comm, numann_status status, numann_error *e
   if (agreed.other != 0 && comm->rank == 0)
     nu_comm_exchange(comm, NULL, 0, &(nu_message){(size_t)agreed.other, &told, sizeof told}, 1);
   nu_comm_spread(comm, &told, sizeof told);
+  told.status = (numann_status)agreed.number;
   if (err) *err = told;
   return (numann_status)agreed.number;
 }

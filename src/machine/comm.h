@@ -37,8 +37,20 @@ struct nu_comm {
   void *self; /* of the kind */
 };
 
+/* Become a rank of the MPI job that this process was launched in, if it was; nothing else starts
+ * MPI. NUMANN_ERR_CONFIG where a launcher started several processes that cannot become one job. */
+numann_status nu_comm_start(numann_error *err);
+/* Before the process ends in order: every rank calls it. */
+void nu_comm_finish(void);
+/* Seconds to wait for a message before the job is ended (exit code 8); 0, as at the start: for
+ * ever. */
+void nu_comm_set_patience(double seconds);
 /* All ranks of this program: one, or those of the MPI job once nu_comm_start has found it. */
 nu_comm *nu_comm_world(void);
+/* One rank, whatever was launched. */
+nu_comm *nu_comm_alone(void);
+/* The name of the MPI library; NULL in a build without. */
+const char *nu_comm_library(void);
 
 /* Counts and carries out. Nothing to send and nothing to receive is no message. */
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
@@ -52,7 +64,8 @@ void nu_comm_spread(nu_comm *comm, void *at, size_t bytes);
 uint64_t nu_comm_most(nu_comm *comm, uint64_t number);
 
 /* An error on one rank is an error on all, so that none waits for another that has given up: the
- * status of the first rank that failed, its message in *err with the rank's number before it. */
+ * status of the first rank that failed, its message in *err, with the rank's number before it where
+ * not all have failed. */
 numann_status nu_comm_agree(nu_comm *comm, numann_status status, numann_error *err);
 
 /* Have all ranks the same number? A hash of what must be alike everywhere, such as the problem.

@@ -14,7 +14,7 @@ typedef struct search {
   const numann_network *network;
   const nu_machine *machine;
   const nu_rates *rates;
-  size_t grains; /* of a batch */
+  size_t grains; /* of a batch, on this rank */
   nu_plan_choice best;
   nu_plan_choice one;                                            /* one thread */
   nu_plan_choice quickest[NU_STRATEGIES], widest[NU_STRATEGIES]; /* threads 0: none */
@@ -24,6 +24,8 @@ typedef struct search {
 static nu_plan plan_of(const search *s, const nu_plan_choice *choice) {
   const nu_plan_request *request = s->request;
   nu_plan plan = {.problem = request->problem,
+                  .ranks = request->ranks,
+                  .rank = request->rank,
                   .threads = choice->threads,
                   .strategy = choice->strategy,
                   .groups = choice->groups,
@@ -125,8 +127,9 @@ void nu_plan_choose(numann_plan *out, const nu_plan_request *request, const numa
   search s = {.request = request,
               .network = network,
               .machine = machine,
-              .rates = request->rates ? request->rates : nu_rates_of(NULL),
-              .grains = nu_problem_grains(&request->problem, request->problem.batch)};
+              .rates = request->rates ? request->rates : nu_rates_of(NULL)};
+  nu_plan any = plan_of(&s, &(nu_plan_choice){.threads = 1, .groups = 1});
+  s.grains = nu_plan_own_grains(&any);
   choose(&s);
   *out = (numann_plan){.plan = plan_of(&s, &s.best),
                        .threads_limit = machine->threads_limit,

@@ -8,6 +8,7 @@
 /* Everything that a choice is made from; also usable with fake machines in tests. */
 typedef struct nu_plan_request {
   nu_problem problem;
+  size_t ranks, rank;   /* processes that train together, and which one plans */
   size_t threads;       /* 0 = auto */
   nu_strategy strategy; /* NU_STRATEGIES = auto */
   size_t groups;        /* 0 = auto */

@@ -205,14 +205,15 @@ static double layers_seconds(const nu_work *w, nu_layer_cost *each) {
 
 nu_step_cost nu_plan_cost(const nu_plan *plan, const numann_network *network,
                           const nu_machine *machine, const nu_rates *rates, nu_layer_cost *each) {
-  nu_range grains = nu_plan_group_grains(plan, plan->problem.batch, 0);
+  nu_range grains = nu_plan_group_grains(plan, plan->problem.batch, 0),
+           rows = nu_plan_grain_rows(plan, plan->problem.batch, grains);
   nu_work w = {.plan = plan,
                .network = network,
                .machine = machine,
                .rates = rates,
                .members = plan->threads / plan->groups,
-               .rows = (double)nu_plan_grain_rows(plan, plan->problem.batch, grains).end,
-               .grains = (double)grains.end,
+               .rows = (double)(rows.end - rows.begin),
+               .grains = (double)(grains.end - grains.begin),
                .chunks = (double)nu_plan_chunks(plan, plan->problem.batch)};
   w.bytes_s = streaming_rate(&w);
   nu_step_cost cost = {

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "data/data.h"
+#include "machine/comm.h"
 #include "machine/team.h"
 #include "network/methods.h"
 #include "plan/placement.h"
@@ -47,6 +48,8 @@ numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *
   const nu_kernels *kernels = nu_kernels_select();
   bool whole = method->whole || nu_config_real(config, "train.clip_norm") > 0.0;
   *request = (nu_plan_request){.problem = problem,
+                               .ranks = nu_comm_world()->size,
+                               .rank = nu_comm_world()->rank,
                                .threads = nu_config_count(config, "parallel.threads"),
                                .strategy = (nu_strategy)strategy,
                                .groups = nu_config_count(config, "parallel.groups"),

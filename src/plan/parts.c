@@ -38,6 +38,11 @@ nu_range nu_plan_rank_grains(const nu_plan *plan, size_t rows, size_t rank) {
   return nu_share(nu_problem_grains(&plan->problem, rows), nu_plan_ranks(plan), rank);
 }
 
+size_t nu_plan_own_grains(const nu_plan *plan) {
+  nu_range own = nu_plan_rank_grains(plan, plan->problem.batch, plan->rank);
+  return own.end - own.begin;
+}
+
 /* The inverse of nu_plan_members: the first groups have one thread more. */
 size_t nu_plan_group(const nu_plan *plan, size_t thread) {
   if (plan->groups == plan->threads) return thread;

@@ -27,6 +27,8 @@ nu_range nu_plan_grain_rows(const nu_plan *plan, size_t rows, nu_range grains);
 /* Ranks of the job, and the grains of one: none where a batch has fewer. */
 size_t nu_plan_ranks(const nu_plan *plan);
 nu_range nu_plan_rank_grains(const nu_plan *plan, size_t rows, size_t rank);
+/* How many of a whole batch are this rank's. */
+size_t nu_plan_own_grains(const nu_plan *plan);
 
 /* The group of a thread, the threads of a group, and the grains of a group. */
 size_t nu_plan_group(const nu_plan *plan, size_t thread);

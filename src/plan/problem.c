@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/problem.h"
 
+#include "base/hash.h"
+
 #include "base/memory.h"
 
 static const char *const names[NU_PRECISIONS] = {[NU_FP32] = "fp32", [NU_BF16] = "bf16"};
@@ -22,15 +24,11 @@ nu_problem nu_problem_of(size_t rows, size_t batch, size_t grain, nu_precision p
                       .seed = seed};
 }
 
-/* FNV-1a (Fowler, Noll, Vo) over the fields' values, eight bytes each, lowest first. */
 uint64_t nu_problem_hash(const nu_problem *p) {
   const uint64_t fields[] = {p->batch, p->last_batch, p->grain, (uint64_t)p->precision, p->seed};
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-      hash = (hash ^ (fields[i] >> shift & 0xff)) * 0x100000001b3u;
-    }
-  }
+  uint64_t hash = NU_HASH_START;
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    hash = nu_hash_number(hash, fields[i]);
   return hash;
 }
 

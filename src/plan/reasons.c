@@ -10,7 +10,7 @@ static const char *plural(size_t n) { return n == 1 ? "" : "s"; }
 
 /* Threads whose group has rows. */
 static size_t sharing_threads(const nu_plan *plan) {
-  size_t grains = nu_problem_grains(&plan->problem, plan->problem.batch);
+  size_t grains = nu_plan_own_grains(plan);
   return grains < plan->groups ? nu_plan_members(plan, grains).begin : plan->threads;
 }
 
@@ -51,7 +51,7 @@ __attribute__((format(printf, 2, 3))) static void add_note(numann_plan *plan, co
 /* Groups beyond the grains have no rows: a warning where they are an order. What the search chooses
  * is the best that can be done. */
 static void note_idle_groups(numann_plan *plan, const nu_plan_request *request) {
-  size_t grains = nu_problem_grains(&plan->plan.problem, plan->plan.problem.batch);
+  size_t grains = nu_plan_own_grains(&plan->plan);
   bool ordered = request->groups || request->strategy == NU_SAMPLES;
   if (!ordered || plan->plan.groups <= grains) return;
   add_note(plan,

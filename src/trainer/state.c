@@ -61,6 +61,17 @@ static void copy_block(float *to, const float *from, size_t n) {
   if (to && to != from) memcpy(to, from, n * sizeof *to);
 }
 
+void nu_state_take_counts(nu_state *to, const nu_state *from) {
+  nu_state blocks = *to;
+  *to = *from;
+  to->n_parameters = blocks.n_parameters;
+  to->method = blocks.method;
+  to->weights = blocks.weights;
+  to->borrowed = blocks.borrowed;
+  to->best = blocks.best;
+  memcpy(to->arrays, blocks.arrays, sizeof to->arrays);
+}
+
 numann_status nu_state_copy(nu_state *to, const nu_state *from, numann_error *err) {
   size_t n = to->n_parameters;
   if (from->n_parameters != n || !same_arrays(from->method, to->method) || !from->best != !to->best)
@@ -68,13 +79,7 @@ numann_status nu_state_copy(nu_state *to, const nu_state *from, numann_error *er
                    "the checkpoint has %zu parameters and another set of optimiser tensors, this "
                    "network has %zu; resume with the config that it was made with",
                    from->n_parameters, n);
-  nu_state blocks = *to;
-  *to = *from;
-  to->method = blocks.method;
-  to->weights = blocks.weights;
-  to->borrowed = blocks.borrowed;
-  to->best = blocks.best;
-  memcpy(to->arrays, blocks.arrays, sizeof to->arrays);
+  nu_state_take_counts(to, from);
   copy_block(to->weights, from->weights, n);
   copy_block(to->best, from->best, n);
   for (size_t i = 0; i < to->method->n_arrays; i++) copy_block(to->arrays[i], from->arrays[i], n);

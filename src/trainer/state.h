@@ -40,6 +40,8 @@ bool nu_state_counts_agree(const nu_state *state, uint64_t batches);
 /* The same, with NUMANN_ERR_MODEL where they do not. */
 numann_status nu_state_check_counts(const nu_state *state, uint64_t batches, numann_error *err);
 
+/* The numbers of `from` alone. */
+void nu_state_take_counts(nu_state *to, const nu_state *from);
 /* The numbers of `from`, and its blocks' contents. NUMANN_ERR_MODEL: it is not of the same shape.
  * */
 numann_status nu_state_copy(nu_state *to, const nu_state *from, numann_error *err);

@@ -22,6 +22,10 @@ const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 /* Continue from a saved state (copied): same shapes and blocks, else NUMANN_ERR_MODEL. */
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err);
 
+/* Every rank of the trainer goes on from rank 0's state and learning rate; only rank 0 need have
+ * restored one. Collective. */
+numann_status nu_trainer_share_start(numann_trainer *trainer, numann_error *err);
+
 /* Take the learning rate that stands in the config by now (nu_settle_rate). */
 void nu_trainer_take_rate(numann_trainer *trainer, const numann_config *config);
 

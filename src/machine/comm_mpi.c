@@ -1,0 +1,142 @@
+/* The ranks of an MPI job: the only file that calls MPI. SPDX-License-Identifier: MIT
+ *
+ * MPI is started by nu_comm_start alone, and only under a launcher of several processes, so that a
+ * command without one costs nothing and runs where MPI cannot. Thread 0 of a team is the thread
+ * that started it (MPI_THREAD_FUNNELED).
+ *
+ * Nothing goes on without a lost rank: an error of MPI ends the job, and so does a message that
+ * does not come within the patience, which is this program's watchdog. */
+#include <mpi.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "machine/comm.h"
+#include "machine/comm_launch.h"
+
+/* MPI counts bytes in an int: longer messages go in pieces. */
+#define PIECE ((size_t)1 << 30)
+
+static struct {
+  nu_comm comm;
+  MPI_Comm own;          /* a duplicate of the world: no library's messages mix with ours */
+  MPI_Request *requests; /* [2 ranks]: receives, then sends */
+  double patience;       /* seconds; 0: for ever */
+  bool started;
+} job;
+
+/* ---- waiting */
+
+/* Messages that have not come, by the lowest rank. */
+static size_t find_silent(const nu_message *receives, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    int done = 0;
+    if (job.requests[i] == MPI_REQUEST_NULL) continue;
+    MPI_Request_get_status(job.requests[i], &done, MPI_STATUS_IGNORE);
+    if (!done) return receives[i].peer;
+  }
+  return job.comm.rank;
+}
+
+static void give_up(const nu_message *receives, size_t n) {
+  fprintf(stderr,
+          "numann: error: ranks: rank %zu has waited %.0f s for rank %zu, which is lost or hangs; "
+          "the job ends; start it again with --resume, without that node if it fails again "
+          "(parallel.patience says how long to wait)\n",
+          job.comm.rank, job.patience, find_silent(receives, n));
+  fflush(stderr);
+  MPI_Abort(job.own, NUMANN_ERR_PEER);
+}
+
+/* Polls, and lets others run in between: ranks may be more than cores. */
+static void wait_for_all(size_t n, const nu_message *receives, size_t n_receives) {
+  int done = 0;
+  double end = job.patience > 0.0 ? nu_clock_seconds() + job.patience : 0.0;
+  for (size_t polls = 1; !done; polls++) {
+    MPI_Testall((int)n, job.requests, &done, MPI_STATUSES_IGNORE);
+    if (done || polls % 64) continue;
+    sched_yield();
+    if (end > 0.0 && nu_clock_seconds() > end) give_up(receives, n_receives);
+  }
+}
+
+/* ---- messages */
+
+static int piece_of(const nu_message *message, size_t begin) {
+  size_t left = message->bytes - begin;
+  return (int)(left < PIECE ? left : PIECE);
+}
+
+static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
+                     const nu_message *receives, size_t n_receives) {
+  (void)comm;
+  size_t n = 1;
+  for (size_t begin = 0; n > 0; begin += PIECE) {
+    n = 0;
+    for (size_t i = 0; i < n_receives; i++) {
+      const nu_message *m = &receives[i];
+      if (begin < m->bytes)
+        MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, 0, job.own,
+                  &job.requests[n++]);
+    }
+    size_t posted = n;
+    for (size_t i = 0; i < n_sends; i++) {
+      const nu_message *m = &sends[i];
+      if (begin < m->bytes)
+        MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, 0, job.own,
+                  &job.requests[n++]);
+    }
+    if (n > 0) wait_for_all(n, receives, posted);
+  }
+}
+
+/* ---- start and end */
+
+static numann_status check_size(const nu_comm_launch *launch, int size, numann_error *err) {
+  if (size == (int)launch->size) return NUMANN_OK;
+  return nu_comm_refuse_launch(
+      launch, err,
+      "MPI joined %d of them: the launcher and the MPI library that numann was built with (%s) do "
+      "not understand each other, and each process would train on its own",
+      size, nu_comm_library());
+}
+
+numann_status nu_comm_start(numann_error *err) {
+  int given = 0, rank = 0, size = 1;
+  nu_comm_launch launch = nu_comm_read_launch();
+  if (launch.size < 2 || job.started) return NUMANN_OK;
+  if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
+    return nu_comm_refuse_launch(&launch, err, "MPI does not start");
+  job.started = true;
+  MPI_Comm_dup(MPI_COMM_WORLD, &job.own);
+  MPI_Comm_rank(job.own, &rank);
+  MPI_Comm_size(job.own, &size);
+  NU_TRY(check_size(&launch, size, err));
+  job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
+  if (!job.requests) return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Request), "requests");
+  job.comm = (nu_comm){.rank = (size_t)rank, .size = (size_t)size, .exchange = exchange};
+  return NUMANN_OK;
+}
+
+void nu_comm_finish(void) {
+  if (!job.started) return;
+  free(job.requests);
+  MPI_Comm_free(&job.own);
+  MPI_Finalize();
+  job.started = false;
+}
+
+void nu_comm_set_patience(double seconds) { job.patience = seconds; }
+
+nu_comm *nu_comm_world(void) { return job.comm.size > 1 ? &job.comm : nu_comm_alone(); }
+
+const char *nu_comm_library(void) {
+  static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  if (text[0] == '\0') MPI_Get_library_version(text, &length);
+  for (char *c = text; *c != '\0'; c++) /* the first line, up to a comma, says which */
+    if (*c == '\n' || *c == ',' || *c == '\t') *c = *c == '\t' ? ' ' : '\0';
+  return text;
+}
