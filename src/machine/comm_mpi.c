@@ -23,6 +23,7 @@ static struct {
   nu_comm comm;
   MPI_Comm own;          /* a duplicate of the world: no library's messages mix with ours */
   MPI_Request *requests; /* [2 ranks]: receives, then sends */
+  MPI_Status *statuses;  /* [2 ranks]: nobody reads them; gcc 12 warns of MPICH's way to say so */
   double patience;       /* seconds; 0: for ever */
   bool started;
 } job;
@@ -55,7 +56,7 @@ static void wait_for_all(size_t n, const nu_message *receives, size_t n_receives
   int done = 0;
   double end = job.patience > 0.0 ? nu_clock_seconds() + job.patience : 0.0;
   for (size_t polls = 1; !done; polls++) {
-    MPI_Testall((int)n, job.requests, &done, MPI_STATUSES_IGNORE);
+    MPI_Testall((int)n, job.requests, &done, job.statuses);
     if (done || polls % 64) continue;
     sched_yield();
     if (end > 0.0 && nu_clock_seconds() > end) give_up(receives, n_receives);
@@ -115,7 +116,9 @@ numann_status nu_comm_start(numann_error *err) {
   MPI_Comm_size(job.own, &size);
   NU_TRY(check_size(&launch, size, err));
   job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
-  if (!job.requests) return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Request), "requests");
+  job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
+  if (!job.requests || !job.statuses)
+    return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Status), "the messages' states");
   job.comm = (nu_comm){.rank = (size_t)rank, .size = (size_t)size, .exchange = exchange};
   return NUMANN_OK;
 }
@@ -123,6 +126,7 @@ numann_status nu_comm_start(numann_error *err) {
 void nu_comm_finish(void) {
   if (!job.started) return;
   free(job.requests);
+  free(job.statuses);
   MPI_Comm_free(&job.own);
   MPI_Finalize();
   job.started = false;
