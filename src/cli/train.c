@@ -52,10 +52,18 @@ typedef struct run {
 
 static bool leads(const run *r) { return r->comm->rank == 0; }
 
+static void tell_lost(size_t rank, size_t silent, double seconds) {
+  fprintf(stderr,
+          "numann: error: ranks: rank %zu has waited %.0f s for rank %zu, which is lost or hangs; "
+          "the job ends; start it again with --resume, without that host if it fails again "
+          "(parallel.patience says how long to wait)\n",
+          rank, seconds, silent);
+}
+
 /* What each rank does by itself. */
 static numann_status prepare(run *r, numann_error *err) {
   NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
-  nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"));
+  nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"), tell_lost);
   if (leads(r)) NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
   NU_TRY(numann_data_load(&r->data, r->config, err));
   NU_TRY(numann_network_create(&r->network, r->config, r->data, err));

@@ -42,9 +42,10 @@ struct nu_comm {
 numann_status nu_comm_start(numann_error *err);
 /* Before the process ends in order: every rank calls it. */
 void nu_comm_finish(void);
-/* Seconds to wait for a message before the job is ended (exit code 8); 0, as at the start: for
- * ever. */
-void nu_comm_set_patience(double seconds);
+/* Seconds to wait for a message before the job is ended with exit code 8; 0, as at the start: for
+ * ever. `lost` is told who waited for whom, and how long, right before. */
+typedef void nu_comm_lost_fn(size_t rank, size_t silent, double seconds);
+void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost);
 /* All ranks of this program: one, or those of the MPI job once nu_comm_start has found it. */
 nu_comm *nu_comm_world(void);
 /* One rank, whatever was launched. */

@@ -8,7 +8,6 @@
  * does not come within the patience, which is this program's watchdog. */
 #include <mpi.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -25,6 +24,7 @@ static struct {
   MPI_Request *requests; /* [2 ranks]: receives, then sends */
   MPI_Status *statuses;  /* [2 ranks]: nobody reads them; gcc 12 warns of MPICH's way to say so */
   double patience;       /* seconds; 0: for ever */
+  nu_comm_lost_fn *lost; /* told before the end; NULL: nobody */
   bool started;
 } job;
 
@@ -42,12 +42,7 @@ static size_t find_silent(const nu_message *receives, size_t n) {
 }
 
 static void give_up(const nu_message *receives, size_t n) {
-  fprintf(stderr,
-          "numann: error: ranks: rank %zu has waited %.0f s for rank %zu, which is lost or hangs; "
-          "the job ends; start it again with --resume, without that node if it fails again "
-          "(parallel.patience says how long to wait)\n",
-          job.comm.rank, job.patience, find_silent(receives, n));
-  fflush(stderr);
+  if (job.lost) job.lost(job.comm.rank, find_silent(receives, n), job.patience);
   MPI_Abort(job.own, NUMANN_ERR_PEER);
 }
 
@@ -132,7 +127,10 @@ void nu_comm_finish(void) {
   job.started = false;
 }
 
-void nu_comm_set_patience(double seconds) { job.patience = seconds; }
+void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost) {
+  job.patience = seconds;
+  job.lost = lost;
+}
 
 nu_comm *nu_comm_world(void) { return job.comm.size > 1 ? &job.comm : nu_comm_alone(); }
 

@@ -15,7 +15,10 @@ numann_status nu_comm_start(numann_error *err) {
 
 void nu_comm_finish(void) {}
 
-void nu_comm_set_patience(double seconds) { (void)seconds; }
+void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost) {
+  (void)seconds;
+  (void)lost;
+}
 
 nu_comm *nu_comm_world(void) { return nu_comm_alone(); }
 

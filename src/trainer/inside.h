@@ -1,5 +1,5 @@
-/* The trainer's inside, for its two files: trainer.c makes it and keeps its state, epochs.c runs it.
- * SPDX-License-Identifier: MIT */
+/* The trainer's inside, for its two files: trainer.c makes it and keeps its state, epochs.c runs
+ * it. SPDX-License-Identifier: MIT */
 #ifndef NU_TRAINER_INSIDE_H
 #define NU_TRAINER_INSIDE_H
 
@@ -42,7 +42,7 @@ struct numann_trainer {
 /* What the state stands at. */
 nu_mark nu_mark_of(const nu_state *state);
 
-/* The optimiser's arrays whole on every rank, each of which has updated its own part. Collective. */
+/* The optimiser's arrays whole on every rank, each of which has updated its part. Collective. */
 void nu_trainer_collect(numann_trainer *trainer);
 /* Engine form to the state's logical blocks, and back. */
 void nu_trainer_store(numann_trainer *trainer);
