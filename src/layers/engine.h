@@ -62,10 +62,13 @@ typedef struct nu_engine_group {
 /* The other ranks of the job (trainer/ranks.h). */
 typedef struct nu_engine_ranks {
   struct nu_comm *comm;    /* borrowed; NULL: this process is alone */
-  float *sent, *received;  /* NU_BUFFER_SENT, NU_BUFFER_RECEIVED */
+  void **areas;            /* [ranks]: NU_BUFFER_SENT of each on this host; else NULL */
+  float *received;         /* NU_BUFFER_RECEIVED: from other hosts */
+  void **from;             /* [ranks]: what each has sent here in the last exchange */
+  uint64_t posts;          /* exchanges so far */
+  nu_rank_area *spots;     /* [ranks]: where their messages stand in their areas */
   size_t *offsets;         /* [ranks][layers + 1]: where a layer begins in a rank's part; its end */
-  size_t *begins;          /* [ranks]: where a rank's roots begin in what was received */
-  struct nu_message *list; /* [2 ranks]: to send, to receive; these three are owned */
+  struct nu_message *list; /* [2 ranks]: to send, to receive; these lists are owned */
   unsigned wanted, agreed; /* action of this rank; of all, by the last step */
   bool not_finite;         /* another rank's update gave a weight that is not finite */
 } nu_engine_ranks;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 /* Messages of a collective at a time: more ranks go through in rounds. */
 enum { ROUND = 64 };
 
@@ -18,6 +20,29 @@ void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
   comm->messages += n_sends;
   if (n_sends + n_receives > 0) comm->exchange(comm, sends, n_sends, receives, n_receives);
 }
+
+/* ---- memory of a host */
+
+bool nu_comm_share(nu_comm *comm, size_t bytes, void **areas) {
+  for (size_t r = 0; r < comm->size; r++) areas[r] = NULL;
+  bool shared = comm->share && comm->share(comm, bytes, areas);
+  if (!shared) areas[comm->rank] = nu_alloc(1, bytes);
+  return !nu_comm_most(comm, areas[comm->rank] == NULL);
+}
+
+void nu_comm_unshare(nu_comm *comm, void **areas) {
+  bool shared = false;
+  for (size_t r = 0; r < comm->size; r++) shared |= areas[r] && r != comm->rank;
+  if (comm->share && shared) comm->unshare(comm, areas);
+  else free(areas[comm->rank]);
+}
+
+void nu_comm_await(nu_comm *comm, size_t peer, atomic_uint_fast64_t *counter, uint64_t value) {
+  for (size_t polls = 1; atomic_load_explicit(counter, memory_order_acquire) < value; polls++)
+    comm->wait(comm, peer, polls);
+}
+
+/* ---- collectives */
 
 /* Round by round the ranks at a distance of so many, so that all of them send and receive alike. */
 void nu_comm_gather(nu_comm *comm, const void *from, void *to, size_t bytes) {

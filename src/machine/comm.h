@@ -11,6 +11,7 @@
 #ifndef NU_MACHINE_COMM_H
 #define NU_MACHINE_COMM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,11 @@ struct nu_comm {
    * NULL for one rank. */
   void (*exchange)(nu_comm *comm, const nu_message *sends, size_t n_sends,
                    const nu_message *receives, size_t n_receives);
+  /* Memory that ranks of one host read from each other (nu_comm_share); NULL: none do. */
+  bool (*share)(nu_comm *comm, size_t bytes, void **areas);
+  void (*unshare)(nu_comm *comm, void **areas);
+  /* A poll of something in such memory has failed so often; waiting for `peer`. */
+  void (*wait)(nu_comm *comm, size_t peer, size_t polls);
   void *self; /* of the kind */
 };
 
@@ -56,6 +62,14 @@ const char *nu_comm_library(void);
 /* Counts and carries out. Nothing to send and nothing to receive is no message. */
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives);
+
+/* Memory of `bytes` bytes or more for this rank, zeroed, that the ranks on its host can read:
+ * areas[rank] is where this process sees it, NULL for ranks of other hosts; its own is writable.
+ * False where memory is refused to any of them. Collective, as is giving it back. */
+bool nu_comm_share(nu_comm *comm, size_t bytes, void **areas);
+void nu_comm_unshare(nu_comm *comm, void **areas);
+/* Until *counter, in the area of `peer`, is `value` or more. */
+void nu_comm_await(nu_comm *comm, size_t peer, atomic_uint_fast64_t *counter, uint64_t value);
 
 /* Every rank's `bytes` bytes to every other: to[rank * bytes], its own included. */
 void nu_comm_gather(nu_comm *comm, const void *from, void *to, size_t bytes);

@@ -9,6 +9,7 @@
 #include <mpi.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -25,6 +26,8 @@ static struct {
   MPI_Status *statuses;  /* [2 ranks]: nobody reads them; gcc 12 warns of MPICH's way to say so */
   double patience;       /* seconds; 0: for ever */
   nu_comm_lost_fn *lost; /* told before the end; NULL: nobody */
+  double waiting_since;
+  MPI_Win window; /* of the memory that is shared; MPI_WIN_NULL: none is */
   bool started;
 } job;
 
@@ -41,21 +44,31 @@ static size_t find_silent(const nu_message *receives, size_t n) {
   return job.comm.rank;
 }
 
-static void give_up(const nu_message *receives, size_t n) {
-  if (job.lost) job.lost(job.comm.rank, find_silent(receives, n), job.patience);
+static void give_up(size_t silent) {
+  if (job.lost) job.lost(job.comm.rank, silent, job.patience);
   MPI_Abort(job.own, NUMANN_ERR_PEER);
 }
 
-/* Polls, and lets others run in between: ranks may be more than cores. */
+/* Ranks may be more than cores: others run in between. True: patience is at its end. */
+static bool pause_after(size_t polls) {
+  if (polls % 64) return false;
+  double now = nu_clock_seconds();
+  if (polls == 64) job.waiting_since = now;
+  sched_yield();
+  return job.patience > 0.0 && now - job.waiting_since > job.patience;
+}
+
 static void wait_for_all(size_t n, const nu_message *receives, size_t n_receives) {
   int done = 0;
-  double end = job.patience > 0.0 ? nu_clock_seconds() + job.patience : 0.0;
   for (size_t polls = 1; !done; polls++) {
     MPI_Testall((int)n, job.requests, &done, job.statuses);
-    if (done || polls % 64) continue;
-    sched_yield();
-    if (end > 0.0 && nu_clock_seconds() > end) give_up(receives, n_receives);
+    if (!done && pause_after(polls)) give_up(find_silent(receives, n_receives));
   }
+}
+
+static void wait_for(nu_comm *comm, size_t peer, size_t polls) {
+  (void)comm;
+  if (pause_after(polls)) give_up(peer);
 }
 
 /* ---- messages */
@@ -88,6 +101,63 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
   }
 }
 
+/* ---- memory of a host */
+
+/* The ranks on this host, more than one; errors come back. MPI_COMM_NULL: this one is alone. */
+static MPI_Comm find_neighbours(int *size) {
+  MPI_Comm here;
+  MPI_Comm_split_type(job.own, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
+  MPI_Comm_size(here, size);
+  if (*size == 1) MPI_Comm_free(&here);
+  else MPI_Comm_set_errhandler(here, MPI_ERRORS_RETURN);
+  return here;
+}
+
+/* Where this process sees the memory of each rank here. */
+static void list_areas(MPI_Comm here, int size, void **areas) {
+  MPI_Group mine, all;
+  MPI_Comm_group(here, &mine);
+  MPI_Comm_group(job.own, &all);
+  for (int r = 0; r < size; r++) {
+    MPI_Aint bytes;
+    int unit, rank;
+    void *at = NULL;
+    MPI_Group_translate_ranks(mine, 1, &r, all, &rank);
+    MPI_Win_shared_query(job.window, r, &bytes, &unit, &at);
+    areas[rank] = at;
+  }
+  MPI_Group_free(&mine);
+  MPI_Group_free(&all);
+}
+
+/* One window at a time: a second trainer's messages are sent. */
+static bool share(nu_comm *comm, size_t bytes, void **areas) {
+  int size = 1;
+  void *own = NULL;
+  if (job.window != MPI_WIN_NULL) return false;
+  MPI_Comm here = find_neighbours(&size);
+  if (size == 1) return false;
+  bool refused = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own,
+                                         &job.window) != MPI_SUCCESS;
+  if (refused) job.window = MPI_WIN_NULL;
+  if (!refused) {
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, job.window);
+    memset(own, 0, bytes);
+    list_areas(here, size, areas);
+    MPI_Barrier(here); /* nobody looks before it is zero */
+  }
+  MPI_Comm_free(&here);
+  (void)comm;
+  return !refused;
+}
+
+static void unshare(nu_comm *comm, void **areas) {
+  (void)comm;
+  (void)areas;
+  MPI_Win_unlock_all(job.window);
+  MPI_Win_free(&job.window);
+}
+
 /* ---- start and end */
 
 static numann_status check_size(const nu_comm_launch *launch, int size, numann_error *err) {
@@ -114,7 +184,13 @@ numann_status nu_comm_start(numann_error *err) {
   job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
   if (!job.requests || !job.statuses)
     return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Status), "the messages' states");
-  job.comm = (nu_comm){.rank = (size_t)rank, .size = (size_t)size, .exchange = exchange};
+  job.comm = (nu_comm){.rank = (size_t)rank,
+                       .size = (size_t)size,
+                       .exchange = exchange,
+                       .share = share,
+                       .unshare = unshare,
+                       .wait = wait_for};
+  job.window = MPI_WIN_NULL;
   return NUMANN_OK;
 }
 

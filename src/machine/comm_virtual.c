@@ -2,8 +2,10 @@
 #include "machine/comm_virtual.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/least.h"
 #include "base/memory.h"
@@ -59,6 +61,34 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
   pthread_mutex_unlock(&h->mutex);
 }
 
+/* ---- memory: all ranks are here */
+
+static bool share(nu_comm *comm, size_t bytes, void **areas) {
+  void *own = nu_alloc(1, bytes);
+  bool refused = false;
+  nu_comm_gather(comm, &own, areas, sizeof own);
+  for (size_t r = 0; r < comm->size; r++) refused |= !areas[r];
+  for (size_t r = 0; refused && r < comm->size; r++) areas[r] = NULL;
+  if (refused) free(own);
+  return !refused;
+}
+
+/* When nobody reads it any more. */
+static void unshare(nu_comm *comm, void **areas) {
+  nu_comm_most(comm, 0);
+  free(areas[comm->rank]);
+}
+
+/* Far more ranks than cores are usual: after a while they sleep. */
+static void wait_for(nu_comm *comm, size_t peer, size_t polls) {
+  (void)comm;
+  (void)peer;
+  if (polls % 64 == 0) sched_yield();
+  if (polls % 4096 == 0) nanosleep(&(struct timespec){0, 50000}, NULL);
+}
+
+/* ---- the list */
+
 static void clear(hall *h) {
   for (size_t r = 0; h->outboxes && r < h->size; r++) free(h->outboxes[r].taken);
   free(h->outboxes);
@@ -85,7 +115,13 @@ nu_comm *nu_comm_virtual_create(size_t size) {
   nu_comm *ranks = nu_alloc(size, sizeof *ranks);
   hall *h = ranks ? create_hall(size) : NULL;
   for (size_t r = 0; h && r < size; r++)
-    ranks[r] = (nu_comm){.rank = r, .size = size, .exchange = exchange, .self = h};
+    ranks[r] = (nu_comm){.rank = r,
+                         .size = size,
+                         .exchange = exchange,
+                         .share = share,
+                         .unshare = unshare,
+                         .wait = wait_for,
+                         .self = h};
   if (h) return ranks;
   free(ranks);
   return NULL;

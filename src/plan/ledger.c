@@ -9,6 +9,7 @@
 
 #define P NU_PANEL
 #define PAGE_FLOATS (NU_PAGE / sizeof(float))
+#define LINE (64 / sizeof(float)) /* floats of a cache line */
 
 nu_use nu_plan_use(const nu_plan *plan) { return plan->fuse ? NU_USE_FUSED : NU_USE_GRADIENT; }
 
@@ -172,25 +173,43 @@ static void book_threads(const nu_books *b) {
   }
 }
 
-/* The largest of the three exchanges of a step (trainer/ranks.h): losses, roots, results. */
+static size_t most_rank_roots(const nu_plan *plan, size_t rank) {
+  return nu_larger(nu_plan_rank_roots(plan, plan->problem.batch, rank),
+                   nu_plan_rank_roots(plan, plan->problem.last_batch, rank));
+}
+
+/* Parameters without the gaps between panels. */
+static size_t all_rank_floats(const nu_plan *plan, const numann_network *network) {
+  size_t floats = 0;
+  for (size_t rank = 0; rank < nu_plan_ranks(plan); rank++)
+    floats += nu_plan_rank_floats(plan, network, rank);
+  return floats;
+}
+
+nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *network, size_t rank) {
+  size_t its = nu_plan_rank_floats(plan, network, rank),
+         others = all_rank_floats(plan, network) - its;
+  nu_rank_area area = {.losses = LINE};
+  area.roots = area.losses + nu_round_up(2 * (1 + plan->problem.batch), LINE);
+  area.results = area.roots + nu_round_up(most_rank_roots(plan, rank) * others, LINE);
+  area.end = area.results + nu_round_up(NU_RANK_HEADER + its, LINE);
+  return area;
+}
+
+/* What is received is the largest of the three exchanges (trainer/ranks.h), from all other hosts. */
 static void book_ranks(const nu_books *b) {
   const nu_plan *plan = b->plan;
-  const nu_problem *problem = &plan->problem;
-  size_t ranks = nu_plan_ranks(plan), me = plan->rank, roots = 0, all = 0, others = 0;
+  size_t ranks = nu_plan_ranks(plan), me = plan->rank, roots = 0;
   if (ranks == 1) return;
-  size_t mine = nu_plan_rank_floats(plan, b->network, me);
-  for (size_t rank = 0; rank < ranks; rank++) {
-    size_t most = nu_larger(nu_plan_rank_roots(plan, problem->batch, rank),
-                            nu_plan_rank_roots(plan, problem->last_batch, rank));
-    size_t its = nu_plan_rank_floats(plan, b->network, rank);
-    if (rank == me) roots = most;
-    else others += its, all += most * mine;
-  }
-  size_t losses = 2 * (ranks + problem->batch);
-  nu_book(b, NU_BUFFER_SENT, 0, 0,
-          nu_larger(losses, nu_larger(roots * others, mine + NU_RANK_HEADER)), sizeof(float));
+  size_t mine = nu_plan_rank_floats(plan, b->network, me),
+         others = all_rank_floats(plan, b->network) - mine,
+         losses = 2 * (ranks + plan->problem.batch);
+  for (size_t rank = 0; rank < ranks; rank++)
+    if (rank != me) roots += most_rank_roots(plan, rank) * mine;
+  nu_book(b, NU_BUFFER_SENT, 0, 0, nu_plan_rank_area(plan, b->network, me).end, sizeof(float));
   nu_book(b, NU_BUFFER_RECEIVED, 0, 0,
-          nu_larger(losses, nu_larger(all, others + (ranks - 1) * NU_RANK_HEADER)), sizeof(float));
+          nu_larger(losses, nu_larger(roots, others + (ranks - 1) * NU_RANK_HEADER)),
+          sizeof(float));
 }
 
 /* ---- the walk */

@@ -96,6 +96,13 @@ size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank);
 size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank);
 /* Floats before what a rank says of itself with its results: a cache line. */
 enum { NU_RANK_HEADER = 16 };
+/* Where a rank's three messages of a step stand in its NU_BUFFER_SENT, in floats, and their end;
+ * before them a cache line for a counter. They do not overlap: others may still read the last one
+ * when the next is written. */
+typedef struct nu_rank_area {
+  size_t losses, roots, results, end;
+} nu_rank_area;
+nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *network, size_t rank);
 /* Inputs of the largest region of the gradient. */
 size_t nu_plan_region_inputs(const nu_plan *plan);
 /* Links of equal blocks of a chain of so many, multiples of P. */

@@ -79,9 +79,9 @@ static float **field_of(nu_engine *engine, const nu_buffer *what) {
     case NU_BUFFER_DELTA_PAIRS: return &layer->delta_pairs;
     case NU_BUFFER_SCRATCH: return &engine->threads[what->of].scratch;
     case NU_BUFFER_PACKED: return &engine->threads[what->of].packed;
-    case NU_BUFFER_SENT: return &engine->ranks.sent;
     case NU_BUFFER_RECEIVED: return &engine->ranks.received;
     case NU_BUFFER_SAMPLES:
+    case NU_BUFFER_SENT:
     case NU_BUFFER_LOSSES:
     case NU_BUFFER_NORMS:
     case NU_BUFFER_DATA:
@@ -98,6 +98,7 @@ typedef struct creation {
 static void create_buffer(const nu_buffer *what, void *arg) {
   creation *c = arg;
   nu_engine *engine = c->engine;
+  if (what->kind == NU_BUFFER_SENT) return; /* neighbours read it: nu_ranks_join */
   void *at = c->refused ? NULL : nu_engine_alloc(engine, what);
   c->refused |= !at;
   if (!at) return;

@@ -43,10 +43,13 @@ static void for_my_share(const nu_engine *engine, size_t rank, size_t thread, nu
 static bool create(nu_engine *engine, size_t ranks) {
   nu_engine_ranks *r = &engine->ranks;
   r->offsets = nu_alloc(ranks * (engine->n_layers + 1), sizeof *r->offsets);
-  r->begins = nu_alloc(ranks, sizeof *r->begins);
   r->list = nu_alloc(2 * ranks, sizeof *r->list);
-  if (!r->offsets || !r->begins || !r->list) return false;
+  r->areas = nu_alloc(ranks, sizeof *r->areas);
+  r->from = nu_alloc(ranks, sizeof *r->from);
+  r->spots = nu_alloc(ranks, sizeof *r->spots);
+  if (!r->offsets || !r->list || !r->areas || !r->from || !r->spots) return false;
   for (size_t rank = 0; rank < ranks; rank++) {
+    r->spots[rank] = nu_plan_rank_area(engine->plan, engine->network, rank);
     size_t *at = r->offsets + rank * (engine->n_layers + 1);
     for (size_t l = 0; l < engine->n_layers; l++) {
       const nu_layer *shape = engine->layers[l].shape;
@@ -56,38 +59,77 @@ static bool create(nu_engine *engine, size_t ranks) {
   return true;
 }
 
+/* A rank that fails before it has shared its memory says so before others wait for it. */
 numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err) {
   if (comm->size == 1) return NUMANN_OK;
   engine->ranks.comm = comm;
-  if (create(engine, comm->size)) return NUMANN_OK;
-  return nu_fail_memory(err, comm->size * engine->n_layers * sizeof(size_t), "the ranks' parts");
+  size_t bytes = nu_plan_rank_area(engine->plan, engine->network, comm->rank).end * sizeof(float);
+  bool refused = !create(engine, comm->size);
+  if (nu_comm_most(comm, refused) == 0 && nu_comm_share(comm, bytes, engine->ranks.areas))
+    return NUMANN_OK;
+  return nu_fail_memory(err, bytes, "the messages of the ranks");
 }
 
 void nu_ranks_leave(nu_engine *engine) {
-  free(engine->ranks.offsets);
-  free(engine->ranks.begins);
-  free(engine->ranks.list);
-  engine->ranks = (nu_engine_ranks){0};
+  nu_engine_ranks *r = &engine->ranks;
+  if (r->comm && r->areas && r->areas[r->comm->rank]) nu_comm_unshare(r->comm, r->areas);
+  free(r->offsets);
+  free(r->list);
+  free(r->areas);
+  free(r->from);
+  free(r->spots);
+  *r = (nu_engine_ranks){0};
 }
 
-/* ---- exchanges: a message to each other rank, one from each; those without bytes are none */
+/* ---- exchanges: a message to each other rank, one from each; those without bytes are none
+ *
+ * A neighbour on the host reads where this rank has written, and counts as a message all the same:
+ * a schedule has its numbers wherever its ranks run. Each rank's counter says how many exchanges it
+ * has posted. What it posted is read before its next message of that kind is written: nobody posts
+ * the kind after it before having read. */
+
+static float *area_of(const nu_engine *engine, size_t rank) { return engine->ranks.areas[rank]; }
+static atomic_uint_fast64_t *counter_of(const nu_engine *engine, size_t rank) {
+  return engine->ranks.areas[rank];
+}
 
 typedef struct mail {
-  nu_message *sends, *receives;
+  nu_engine_ranks *ranks;
+  float *next; /* where the next message from another host goes */
   size_t n_sends, n_receives;
 } mail;
 
-static mail mail_of(const nu_engine *engine) {
-  return (mail){engine->ranks.list, engine->ranks.list + engine->ranks.comm->size, 0, 0};
+static mail mail_of(nu_engine *engine) {
+  return (mail){&engine->ranks, engine->ranks.received, 0, 0};
 }
-static void to(mail *m, size_t peer, void *at, size_t bytes) {
-  if (bytes) m->sends[m->n_sends++] = (nu_message){peer, at, bytes};
+
+/* To and from one rank. `at`: the message for it; `there`: the one from it, in its own area. */
+static void add_peer(mail *m, size_t peer, float *at, size_t bytes, size_t there,
+                     size_t its_bytes) {
+  nu_engine_ranks *r = m->ranks;
+  nu_message *sends = r->list, *receives = r->list + r->comm->size;
+  if (r->areas[peer]) {
+    r->from[peer] = (float *)r->areas[peer] + there;
+    r->comm->messages += bytes > 0;
+    r->comm->bytes += bytes;
+    return;
+  }
+  if (bytes) sends[m->n_sends++] = (nu_message){peer, at, bytes};
+  if (its_bytes) receives[m->n_receives++] = (nu_message){peer, m->next, its_bytes};
+  r->from[peer] = m->next;
+  m->next += its_bytes / sizeof(float);
 }
-static void from(mail *m, size_t peer, void *at, size_t bytes) {
-  if (bytes) m->receives[m->n_receives++] = (nu_message){peer, at, bytes};
-}
+
 static void deliver(nu_engine *engine, const mail *m) {
-  nu_comm_exchange(engine->ranks.comm, m->sends, m->n_sends, m->receives, m->n_receives);
+  nu_engine_ranks *r = &engine->ranks;
+  nu_comm *comm = r->comm;
+  r->posts++;
+  atomic_store_explicit(counter_of(engine, comm->rank), r->posts, memory_order_release);
+  nu_comm_exchange(comm, r->list, m->n_sends, r->list + comm->size, m->n_receives);
+  for (size_t d = 1; d < comm->size; d++) {
+    size_t peer = (comm->rank + d) % comm->size;
+    if (r->areas[peer]) nu_comm_await(comm, peer, counter_of(engine, peer), r->posts);
+  }
 }
 
 /* ---- losses */
@@ -101,31 +143,30 @@ static void exchange_losses(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
   size_t me = r->comm->rank;
   nu_range mine = rows_of(engine, rows, me);
-  size_t n = 1 + mine.end - mine.begin;
-  double *sent = (double *)(void *)r->sent, *at = (double *)(void *)r->received;
+  size_t n = mine.end - mine.begin;
+  float *at = area_of(engine, me) + r->spots[me].losses;
+  double *sent = (double *)(void *)at;
   sent[0] = r->wanted;
-  memcpy(sent + 1, engine->row_loss + mine.begin, (n - 1) * sizeof *sent);
+  memcpy(sent + 1, engine->row_loss + mine.begin, n * sizeof *sent);
   mail m = mail_of(engine);
   for (size_t rank = 0; rank < r->comm->size; rank++) {
     nu_range its = rows_of(engine, rows, rank);
-    if (rank == me) continue;
-    to(&m, rank, sent, n * sizeof *sent);
-    from(&m, rank, at, (1 + its.end - its.begin) * sizeof *at);
-    at += 1 + its.end - its.begin;
+    if (rank != me)
+      add_peer(&m, rank, at, (1 + n) * sizeof *sent, r->spots[rank].losses,
+               (1 + its.end - its.begin) * sizeof *sent);
   }
   deliver(engine, &m);
 }
 
 static void unpack_losses(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
-  const double *at = (const double *)(const void *)r->received;
   r->agreed = r->wanted;
   for (size_t rank = 0; rank < r->comm->size; rank++) {
     nu_range its = rows_of(engine, rows, rank);
+    const double *at = r->from[rank];
     if (rank == r->comm->rank) continue;
     r->agreed = (unsigned)nu_larger(r->agreed, (size_t)at[0]);
     memcpy(engine->row_loss + its.begin, at + 1, (its.end - its.begin) * sizeof *at);
-    at += 1 + its.end - its.begin;
   }
 }
 
@@ -159,19 +200,25 @@ static void pack_roots(const nu_engine *engine, size_t thread, const nu_region *
     memcpy(place, own_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
 }
 
+/* Where the roots for a rank begin among those that another sends: behind those for the ranks before
+ * it. */
+static size_t roots_begin(const nu_engine *engine, size_t rows, size_t from, size_t rank) {
+  size_t floats = 0, roots = nu_plan_rank_roots(engine->plan, rows, from);
+  for (size_t q = 0; q < rank; q++)
+    if (q != from) floats += floats_of(engine, q);
+  return engine->ranks.spots[from].roots + roots * floats;
+}
+
 static void exchange_roots(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
-  size_t me = r->comm->rank, roots = nu_plan_rank_roots(engine->plan, rows, me), begin = 0;
-  float *sent = r->sent;
+  size_t me = r->comm->rank, roots = nu_plan_rank_roots(engine->plan, rows, me);
   mail m = mail_of(engine);
   for (size_t rank = 0; rank < r->comm->size; rank++) {
-    size_t n = nu_plan_rank_roots(engine->plan, rows, rank) * floats_of(engine, me);
-    if (rank == me) continue;
-    to(&m, rank, sent, roots * floats_of(engine, rank) * sizeof(float));
-    from(&m, rank, r->received + begin, n * sizeof(float));
-    sent += roots * floats_of(engine, rank);
-    r->begins[rank] = begin;
-    begin += n;
+    size_t its = nu_plan_rank_roots(engine->plan, rows, rank);
+    if (rank != me)
+      add_peer(&m, rank, area_of(engine, me) + roots_begin(engine, rows, me, rank),
+               roots * floats_of(engine, rank) * sizeof(float), roots_begin(engine, rows, rank, me),
+               its * floats_of(engine, me) * sizeof(float));
   }
   deliver(engine, &m);
 }
@@ -179,11 +226,12 @@ static void exchange_roots(nu_engine *engine, size_t rows) {
 void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                           const size_t *slots) {
   nu_engine_ranks *r = &engine->ranks;
-  packing p = {slots, nu_plan_rank_roots(engine->plan, rows, r->comm->rank), 0, r->sent};
+  size_t me = r->comm->rank;
+  packing p = {.slots = slots, .roots = nu_plan_rank_roots(engine->plan, rows, me)};
   for (p.rank = 0; p.rank < r->comm->size; p.rank++) {
-    if (p.rank == r->comm->rank) continue;
+    if (p.rank == me) continue;
+    p.at = area_of(engine, me) + roots_begin(engine, rows, me, p.rank);
     for_my_share(engine, p.rank, thread, pack_roots, &p);
-    p.at += p.roots * floats_of(engine, p.rank);
   }
   nu_team_barrier(team);
   if (thread == 0) exchange_roots(engine, rows);
@@ -191,40 +239,36 @@ void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_
 }
 
 float *nu_ranks_root(const nu_engine *engine, const nu_region *at, size_t rank, size_t root) {
-  const nu_engine_ranks *r = &engine->ranks;
-  return r->received + r->begins[rank] + root * floats_of(engine, r->comm->rank) +
-         place_of(engine, r->comm->rank, at);
+  size_t me = engine->ranks.comm->rank;
+  float *roots = engine->ranks.from[rank];
+  return roots + root * floats_of(engine, me) + place_of(engine, me, at);
 }
 
 /* ---- results */
 
 void nu_ranks_pack(const nu_engine *engine, const nu_region *at, const float *result) {
-  const nu_engine_ranks *r = &engine->ranks;
-  memcpy(r->sent + NU_RANK_HEADER + place_of(engine, r->comm->rank, at), result,
-         nu_region_size(at) * sizeof(float));
+  size_t me = engine->ranks.comm->rank;
+  memcpy(area_of(engine, me) + engine->ranks.spots[me].results + NU_RANK_HEADER +
+             place_of(engine, me, at),
+         result, nu_region_size(at) * sizeof(float));
 }
 
 /* The header's first float: is a weight of the part not finite? */
 static void exchange_results(nu_engine *engine, bool not_finite) {
   nu_engine_ranks *r = &engine->ranks;
-  float *at = r->received;
-  memset(r->sent, 0, NU_RANK_HEADER * sizeof(float));
-  r->sent[0] = not_finite ? 1.0f : 0.0f;
+  size_t me = r->comm->rank;
+  float *at = area_of(engine, me) + r->spots[me].results;
+  memset(at, 0, NU_RANK_HEADER * sizeof(float));
+  at[0] = not_finite ? 1.0f : 0.0f;
   mail m = mail_of(engine);
   for (size_t rank = 0; rank < r->comm->size; rank++) {
-    if (rank == r->comm->rank) continue;
-    size_t bytes = (NU_RANK_HEADER + floats_of(engine, rank)) * sizeof(float);
-    to(&m, rank, r->sent, (NU_RANK_HEADER + floats_of(engine, r->comm->rank)) * sizeof(float));
-    from(&m, rank, at, bytes);
-    at += NU_RANK_HEADER + floats_of(engine, rank);
+    if (rank != me)
+      add_peer(&m, rank, at, (NU_RANK_HEADER + floats_of(engine, me)) * sizeof(float),
+               r->spots[rank].results, (NU_RANK_HEADER + floats_of(engine, rank)) * sizeof(float));
   }
   deliver(engine, &m);
-  at = r->received;
-  for (size_t rank = 0; rank < r->comm->size; rank++) {
-    if (rank == r->comm->rank) continue;
-    r->not_finite |= at[0] != 0.0f;
-    at += NU_RANK_HEADER + floats_of(engine, rank);
-  }
+  for (size_t rank = 0; rank < r->comm->size; rank++)
+    if (rank != me) r->not_finite |= *(const float *)r->from[rank] != 0.0f;
 }
 
 typedef struct unpacking {
@@ -243,11 +287,11 @@ static void unpack_result(const nu_engine *engine, size_t thread, const nu_regio
 
 static void unpack_results(const nu_engine *engine, size_t thread, size_t array) {
   const nu_engine_ranks *r = &engine->ranks;
-  unpacking u = {0, array, r->received + NU_RANK_HEADER};
+  unpacking u = {.array = array};
   for (u.rank = 0; u.rank < r->comm->size; u.rank++) {
     if (u.rank == r->comm->rank) continue;
+    u.at = (const float *)r->from[u.rank] + NU_RANK_HEADER;
     for_my_share(engine, u.rank, thread, unpack_result, &u);
-    u.at += NU_RANK_HEADER + floats_of(engine, u.rank);
   }
 }
 
@@ -267,6 +311,7 @@ static void pack_array(const nu_engine *engine, size_t thread, const nu_region *
 
 void nu_ranks_collect(nu_engine *engine, size_t array) {
   if (!engine->ranks.comm) return;
+  nu_comm_most(engine->ranks.comm, 0); /* all have read the results before */
   size_t threads = engine->plan->threads;
   for (size_t t = 0; t < threads; t++)
     for_my_share(engine, engine->ranks.comm->rank, t, pack_array, &array);

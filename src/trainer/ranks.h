@@ -29,7 +29,8 @@ void nu_ranks_share_losses(nu_engine *engine, nu_team *team, size_t thread, size
  * theirs of this rank's part come back. A barrier is last. */
 void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                           const size_t *slots);
-/* Root `root` of another rank at a region of this rank's part. */
+/* Root `root` of another rank at a region of this rank's part: of the message to this rank, which
+ * may write to it. */
 float *nu_ranks_root(const nu_engine *engine, const nu_region *at, size_t rank, size_t root);
 
 /* The same region's result into the message for all. */
