@@ -196,7 +196,7 @@ nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *networ
   return area;
 }
 
-/* What is received is the largest of the three exchanges (trainer/ranks.h), from all other hosts. */
+/* What is received is the largest of a step's three exchanges (trainer/ranks.h). */
 static void book_ranks(const nu_books *b) {
   const nu_plan *plan = b->plan;
   size_t ranks = nu_plan_ranks(plan), me = plan->rank, roots = 0;

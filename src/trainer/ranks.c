@@ -200,8 +200,7 @@ static void pack_roots(const nu_engine *engine, size_t thread, const nu_region *
     memcpy(place, own_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
 }
 
-/* Where the roots for a rank begin among those that another sends: behind those for the ranks before
- * it. */
+/* Where the roots for a rank begin in another's area: behind those for the ranks before it. */
 static size_t roots_begin(const nu_engine *engine, size_t rows, size_t from, size_t rank) {
   size_t floats = 0, roots = nu_plan_rank_roots(engine->plan, rows, from);
   for (size_t q = 0; q < rank; q++)
