@@ -30,6 +30,7 @@ static struct {
   int error;
   unsigned when; /* the call counted from 1 that fails */
   bool for_ever; /* and all after it */
+  bool lost;     /* a rename that fails was made all the same */
   bool slow;     /* one byte at a time, every second call interrupted */
   unsigned calls[CALLS];
   bool fired;
@@ -116,7 +117,10 @@ int renameat(int from, const char *old, int to, const char *name) {
   int (*real)(int, const char *, int, const char *);
   find_real(&real, RENAMEAT);
   note('R');
-  return fails(RENAMEAT) ? -1 : real(from, old, to, name);
+  bool failed = fails(RENAMEAT);
+  int error = errno, made = failed && !fault.lost ? -1 : real(from, old, to, name);
+  errno = error;
+  return failed ? -1 : made;
 }
 
 int unlink(const char *name) {
@@ -326,6 +330,21 @@ START_TEST(harmless_errors_are_passed_over) {
 }
 END_TEST
 
+/* Of a file server that answered twice: the file is what counts. */
+START_TEST(a_lost_answer_to_a_rename_is_no_failure) {
+  numann_error err;
+  fault.which = RENAMEAT;
+  fault.error = ENOENT;
+  fault.when = 1;
+  fault.lost = _i == 0;
+  ck_assert_int_eq(save(&after, &err), fault.lost ? NUMANN_OK : NUMANN_ERR_IO);
+  ck_assert(fault.fired);
+  calm();
+  if (_i == 0) expect_file(new_bytes, new_size, "lost");
+  else expect_file(old_bytes, old_size, "not made");
+}
+END_TEST
+
 START_TEST(bytewise_and_interrupted_transfer_changes_nothing) {
   nu_saved again;
   numann_error err;
@@ -395,6 +414,7 @@ int main(void) {
   tcase_add_test(cases, calls_stand_in_the_durable_order);
   tcase_add_test(cases, failing_removal_keeps_the_new_checkpoint);
   tcase_add_loop_test(cases, harmless_errors_are_passed_over, 0, ROWS(harmless));
+  tcase_add_loop_test(cases, a_lost_answer_to_a_rename_is_no_failure, 0, 2);
   tcase_add_test(cases, bytewise_and_interrupted_transfer_changes_nothing);
   tcase_add_test(cases, read_errors_are_not_rejections);
   tcase_add_test(cases, a_real_limit_is_an_io_error);

@@ -140,15 +140,26 @@ numann_status nu_durable_add(nu_durable *file, const void *bytes, size_t n, numa
   return NUMANN_OK;
 }
 
+/* The answer of a file server may get lost. The system then asks again, and hears of the second
+ * time: that the temporary file is not there. It is, under its final name. */
+static bool was_renamed(const nu_durable *file, const struct stat *mine, int error) {
+  struct stat there;
+  return error == ENOENT && fstatat(file->folder, file->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         mine->st_dev == there.st_dev && mine->st_ino == there.st_ino;
+}
+
 numann_status nu_durable_end(nu_durable *file, numann_error *err) {
+  struct stat mine;
   assert(file->written == file->size);
-  if (fsync(file->fd) != 0) return give_up(file, "synchronise", errno, err);
+  if (fsync(file->fd) != 0 || fstat(file->fd, &mine) != 0)
+    return give_up(file, "synchronise", errno, err);
   int closed = close(file->fd);
   file->fd = -1;
   if (closed != 0 && errno != EINTR) return give_up(file, "close", errno, err);
-  if (renameat(file->folder, file->temporary, file->folder, file->name) != 0) {
-    return give_up(file, "rename the temporary file", errno, err);
-  }
+  int renamed = renameat(file->folder, file->temporary, file->folder, file->name);
+  int refused = renamed != 0 ? errno : 0;
+  if (refused && !was_renamed(file, &mine, refused))
+    return give_up(file, "rename the temporary file", refused, err);
   const char *path = file->path;
   int error = sync_folder(file->folder);
   forget(file);
