@@ -96,6 +96,7 @@ START_TEST(lock_of_somebody_else_is_refused) {
     sample_write(file, texts[i], n);
     ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_ERR_CONFIG);
     ck_assert_msg(strstr(err.message, "not the lock of a run") != NULL, "%s", err.message);
+    ck_assert(!lock.busy);
     unsigned char *bytes = sample_read(file, &size);
     ck_assert_msg(size == n && memcmp(bytes, texts[i], n) == 0, "%s", texts[i]);
     free(bytes);
@@ -157,6 +158,28 @@ START_TEST(a_folder_that_went_is_noticed) {
 }
 END_TEST
 
+/* Who has left the folder without giving the lock back is told where another host's. */
+START_TEST(a_holder_of_another_host_is_remembered) {
+  char host[64] = "", mine[128];
+  gethostname(host, sizeof host - 1);
+  snprintf(mine, sizeof mine, "process 12 on host %s\n", host);
+  const char *const texts[] = {"process 12 on host elsewhere\n", mine, ""};
+  const char *const told[] = {"process 12 on host elsewhere", "", ""};
+  char *file = sample_path(folder, "lock");
+  for (size_t i = 0; i < 3; i++) {
+    nu_run_lock lock, second;
+    sample_write(file, texts[i], strlen(texts[i]));
+    ck_assert_int_eq(nu_run_lock_take(&lock, folder, &err), NUMANN_OK);
+    ck_assert(!lock.busy);
+    ck_assert_str_eq(lock.before, told[i]);
+    ck_assert_int_eq(nu_run_lock_take(&second, folder, &err), NUMANN_ERR_CONFIG);
+    ck_assert(second.busy);
+    nu_run_lock_release(&lock);
+  }
+  free(file);
+}
+END_TEST
+
 /* One racer: how often did it hold the lock while another one did? */
 static int race(int *holders) {
   int mixed = 0;
@@ -198,6 +221,7 @@ int main(void) {
   tcase_add_test(tests, lock_with_a_second_name_serves_and_stays_as_it_is);
   tcase_add_test(tests, a_pipe_is_no_lock);
   tcase_add_test(tests, a_folder_that_went_is_noticed);
+  tcase_add_test(tests, a_holder_of_another_host_is_remembered);
   tcase_add_test(tests, lock_has_one_holder_under_a_race);
   suite_add_tcase(suite, tests);
   SRunner *runner = srunner_create(suite);

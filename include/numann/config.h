@@ -12,13 +12,14 @@
 
 typedef struct numann_config numann_config;
 
-/* Read a YAML file of at most 1 MiB. Paths inside it are relative to its folder.
+/* Read a YAML file of at most 1 MiB. Paths inside it are relative to its folder; ${NAME} in a value
+ * is a variable of the environment, here and in numann_config_set (docs/config.md).
  * NUMANN_ERR_CONFIG with file:line:column for anything wrong; *out is NULL on failure. */
 NUMANN_API numann_status numann_config_load(numann_config **out, const char *path,
                                             numann_error *err);
 
-/* The same from a text; `name` stands for the file in messages, paths are relative to the current
- * folder. */
+/* The same from a text, without variables; `name` stands for the file in messages, paths are
+ * relative to the current folder. */
 NUMANN_API numann_status numann_config_parse(numann_config **out, const char *text,
                                              const char *name, numann_error *err);
 

@@ -80,11 +80,15 @@ char *nu_diverged_read(const char *run);
  * or a file `lock` that no run has written. The lock ends with the process, however it ends; the
  * file stays, empty. Makes the folder when missing, and removes temporary files of killed writers
  * in it and in checkpoints/. */
+#define NU_LOCK_HOLDER 200 /* bytes, more than a holder's name has */
 typedef struct nu_run_lock {
   int fd;       /* -1: not taken */
   int folder;   /* descriptor of the folder */
   bool guarded; /* false: this file system has no locks, two runs would not see each other */
   bool named;   /* the file names us; false where it is a hard link that others have too */
+  bool busy;    /* not taken, as another process has it */
+  char before[NU_LOCK_HOLDER]; /* "process 7 on host b": who had it on another host, and did not
+                                  give it back; "": nobody */
 } nu_run_lock;
 numann_status nu_run_lock_take(nu_run_lock *lock, const char *folder, numann_error *err);
 void nu_run_lock_release(nu_run_lock *lock);

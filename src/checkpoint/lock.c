@@ -35,16 +35,14 @@ static numann_status open_lock(int *fd, const char *folder, numann_error *err) {
                  nu_errno_advice(error));
 }
 
-#define HOLDER 200 /* bytes, more than name_holder writes */
-
 /* Who holds it, or "": the text of the file, which is none of ours if it fills the room. */
-static void read_holder(int fd, char holder[HOLDER]) {
-  ssize_t n = pread(fd, holder, HOLDER - 1, 0);
+static void read_holder(int fd, char holder[NU_LOCK_HOLDER]) {
+  ssize_t n = pread(fd, holder, NU_LOCK_HOLDER - 1, 0);
   holder[n > 0 ? n : 0] = '\0';
 }
 
 static numann_status busy(int fd, const char *folder, numann_error *err) {
-  char holder[HOLDER];
+  char holder[NU_LOCK_HOLDER];
   read_holder(fd, holder);
   holder[strcspn(holder, "\n")] = '\0';
   return nu_fail(err, NUMANN_ERR_CONFIG,
@@ -74,13 +72,13 @@ static bool is_holder(const char *text) {
   const char *pid = text + sizeof before - 1;
   size_t digits = strspn(pid, "0123456789");
   bool goes_on = digits > 0 && strncmp(pid + digits, after, sizeof after - 1) == 0;
-  return goes_on && n < HOLDER - 1 && strchr(text, '\n') == text + n - 1;
+  return goes_on && n < NU_LOCK_HOLDER - 1 && strchr(text, '\n') == text + n - 1;
 }
 
 /* A file of that name may be the user's own. */
 static numann_status check_ours(int fd, const char *folder, numann_error *err) {
   struct stat info;
-  char holder[HOLDER];
+  char holder[NU_LOCK_HOLDER];
   bool ours = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
   if (ours) read_holder(fd, holder);
   if (ours && is_holder(holder)) return NUMANN_OK;
@@ -122,16 +120,29 @@ static void remove_temporaries(const char *path) {
   closedir(folder);
 }
 
+/* Of this host's processes the lock itself tells; of another's, not on every file system. */
+static void note_before(nu_run_lock *lock) {
+  static const char on[] = " on host ";
+  char host[64] = "";
+  gethostname(host, sizeof host - 1);
+  read_holder(lock->fd, lock->before);
+  lock->before[strcspn(lock->before, "\n")] = '\0';
+  const char *there = strstr(lock->before, on);
+  if (!there || strcmp(there + sizeof on - 1, host) == 0) lock->before[0] = '\0';
+}
+
 static numann_status take(nu_run_lock *lock, const char *folder, numann_error *err) {
   struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   int result;
   do {
     result = fcntl(lock->fd, SET_LOCK, &whole);
   } while (result != 0 && errno == EINTR);
-  if (result != 0 && (errno == EAGAIN || errno == EACCES)) return busy(lock->fd, folder, err);
+  lock->busy = result != 0 && (errno == EAGAIN || errno == EACCES);
+  if (lock->busy) return busy(lock->fd, folder, err);
   /* Some cluster file systems are mounted without locks: training there must still be possible. */
   lock->guarded = result == 0;
   NU_TRY(check_ours(lock->fd, folder, err));
+  note_before(lock);
   lock->named = lock->guarded && !is_shared(lock->fd);
   if (lock->named) name_holder(lock->fd);
   return NUMANN_OK;
@@ -153,7 +164,9 @@ numann_status nu_run_lock_take(nu_run_lock *lock, const char *folder, numann_err
   numann_status status = take(lock, folder, err);
   if (status == NUMANN_OK) status = open_folder(lock, folder, err);
   if (status != NUMANN_OK) {
+    bool is_busy = lock->busy;
     nu_run_lock_release(lock);
+    lock->busy = is_busy;
     return status;
   }
   if (!lock->guarded) return NUMANN_OK;
@@ -174,7 +187,7 @@ void nu_run_lock_release(nu_run_lock *lock) {
 
 bool nu_run_lock_stands(const nu_run_lock *lock, const char *folder) {
   struct stat mine, there;
-  if (fstat(lock->folder, &mine) != 0) return true;
+  if (fstat(lock->folder, &mine) != 0) return errno != ESTALE; /* removed, by another host */
   if (stat(folder, &there) != 0) return errno != ENOENT && errno != ENOTDIR;
   return mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
 }

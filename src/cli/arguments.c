@@ -14,10 +14,14 @@ static const nu_command commands[NU_COMMANDS] = {
          "Reads the config and its data, trains, and writes a run folder with the effective\n"
          "config, metrics, checkpoints, the model and a report. SIGINT, SIGTERM and SIGUSR1 stop\n"
          "at the next step, save a checkpoint and exit with code 75; --resume goes on from there.\n"
+         "So does the end of train.max_time. --resume=auto begins, goes on, or leaves a finished\n"
+         "run as it is: the one line of every job of a chain. ${NAME} in --out and --set is a\n"
+         "variable of the environment, as in the config.\n"
          "The weights do not depend on threads, strategy or interruptions.\n",
          "numann train configs/digits.yaml\n"
          "numann train configs/digits.yaml --set train.epochs=5 --threads 2 --out runs/short\n"
          "numann train configs/digits.yaml --resume\n"
+         "numann train configs/digits.yaml --set train.max_time=slurm --resume=auto\n"
          "numann train configs/digits.yaml --overwrite --json > result.json\n"},
     [NU_COMMAND_EVAL] =
         {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3,
@@ -121,7 +125,9 @@ static const nu_option options[NU_OPTIONS] = {
                            WITH_CONFIG},
     [NU_OPTION_OUT] = {"out", 'o', "DIR", "run folder (default: runs/<name of the config>)",
                        BIT(TRAIN)},
-    [NU_OPTION_RESUME] = {"resume", 0, NULL, "go on from the newest valid checkpoint of the run",
+    [NU_OPTION_RESUME] = {"resume", 0, "[=auto]",
+                          "go on from the newest valid checkpoint of the run; auto: and do nothing "
+                          "where it is finished",
                           BIT(TRAIN)},
     [NU_OPTION_OVERWRITE] = {"overwrite", 0, NULL, "replace the run that the folder holds",
                              BIT(TRAIN)},
@@ -251,10 +257,22 @@ static numann_status check_place(nu_option_id option, nu_command_id command, num
                  commands[command].name, options[option].name, commands[command].name);
 }
 
+/* "[=auto]": a flag, or that very word behind it. */
+static numann_status take_choice(const nu_option *row, const char *equals, const char **value,
+                                 numann_error *err) {
+  const char *word = row->argument + 1;
+  size_t n = strcspn(word, "]");
+  *value = equals ? equals + 1 : "";
+  if (!equals || (strlen(equals) == n && memcmp(equals, word, n) == 0)) return NUMANN_OK;
+  return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s%s: expected --%s or --%s%.*s",
+                 row->name, equals, row->name, row->name, (int)n, word);
+}
+
 static numann_status take_value(parser *p, const char *word, nu_option_id option,
                                 const char **value, numann_error *err) {
   const nu_option *row = &options[option];
   const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
+  if (nu_option_is_choice(row)) return take_choice(row, equals, value, err);
   if (!row->argument && equals)
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --%s takes no value, found '%s'",
                    row->name, equals + 1);
@@ -283,6 +301,10 @@ static numann_status parse_operand(nu_arguments *args, const char *word, numann_
     return args->command == NU_COMMANDS ? nu_fail_command(word, err) : NUMANN_OK;
   }
   const nu_command *command = &commands[args->command];
+  if (args->n_operands >= command->most && strcmp(word, "auto") == 0 &&
+      nu_given(args, NU_OPTION_RESUME))
+    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: '%s' is too much; write --resume=%s",
+                   word, word);
   if (args->n_operands >= command->most)
     return nu_fail(err, NUMANN_ERR_CONFIG, "command line: '%s' is too much; usage: numann %s %s",
                    word, command->name, command->operands);

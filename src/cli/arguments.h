@@ -71,7 +71,7 @@ typedef struct nu_command {
 typedef struct nu_option {
   const char *name;     /* without the dashes */
   char letter;          /* 0 = none */
-  const char *argument; /* "N|auto", NULL for a flag */
+  const char *argument; /* "N|auto"; NULL for a flag; "[=auto]" for one that this may follow */
   const char *help;
   unsigned commands; /* bit 1 << nu_command_id for each command that has it */
 } nu_option;
@@ -80,6 +80,10 @@ const nu_command *nu_command_row(nu_command_id command);
 const nu_option *nu_option_row(nu_option_id option);
 /* NU_COMMANDS when no command has this name. */
 nu_command_id nu_command_named(const char *name);
+/* Is it a flag that one word may follow, as in --resume=auto? */
+static inline bool nu_option_is_choice(const nu_option *option) {
+  return option->argument && option->argument[0] == '[';
+}
 bool nu_command_takes(nu_command_id command, nu_option_id option);
 
 /* NUMANN_ERR_CONFIG for anything that the tables do not have, naming what is nearest. */
@@ -92,6 +96,11 @@ numann_status nu_fail_command(const char *name, numann_error *err);
 
 static inline bool nu_given(const nu_arguments *args, nu_option_id option) {
   return args->value[option];
+}
+
+/* --resume=auto: a run that is finished or not yet begun is fine, too. */
+static inline bool nu_resumes_automatically(const nu_arguments *args) {
+  return args->value[NU_OPTION_RESUME] && args->value[NU_OPTION_RESUME][0] != '\0';
 }
 
 #endif

@@ -23,7 +23,8 @@ static void add_option(nu_text *out, const nu_option *option) {
   char left[64];
   char letter[5] = "    ";
   if (option->letter != 0) snprintf(letter, sizeof letter, "-%c, ", option->letter);
-  snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
+  bool apart = option->argument && !nu_option_is_choice(option);
+  snprintf(left, sizeof left, "%s--%s%s%s", letter, option->name, apart ? " " : "",
            option->argument ? option->argument : "");
   nu_text_addf(out, "  %-24s %s\n", left, option->help);
 }
@@ -109,6 +110,13 @@ numann_status nu_print_version(const nu_arguments *args, numann_error *err) {
 
 /* ---- completion: `numann help completion [COMMAND]` gives the words that may follow */
 
+static void add_option_words(nu_text *out, const nu_option *option) {
+  nu_text_addf(out, "--%s\n", option->name);
+  if (!nu_option_is_choice(option)) return;
+  const char *word = option->argument + 1;
+  nu_text_addf(out, "--%s%.*s\n", option->name, (int)strcspn(word, "]"), word);
+}
+
 static numann_status add_completion(nu_text *out, const char *name, numann_error *err) {
   nu_command_id command = name ? nu_command_named(name) : NU_COMMANDS;
   if (name && command == NU_COMMANDS) return nu_fail_command(name, err);
@@ -116,7 +124,7 @@ static numann_status add_completion(nu_text *out, const char *name, numann_error
     nu_text_addf(out, "%s\n", nu_command_row((nu_command_id)i)->name);
   for (size_t i = 0; i < NU_OPTIONS; i++)
     if (nu_command_takes(command, (nu_option_id)i))
-      nu_text_addf(out, "--%s\n", nu_option_row((nu_option_id)i)->name);
+      add_option_words(out, nu_option_row((nu_option_id)i));
   return NUMANN_OK;
 }
 
@@ -161,7 +169,8 @@ static void add_man_options(nu_text *out) {
     if (option->letter != 0) nu_text_addf(out, "\\-%c, ", option->letter);
     nu_text_add(out, "\\-\\-");
     add_troff(out, option->name);
-    nu_text_addf(out, " %s\n", option->argument ? option->argument : "");
+    nu_text_addf(out, "%s%s\n", nu_option_is_choice(option) ? "" : " ",
+                 option->argument ? option->argument : "");
     add_troff(out, option->help);
     nu_text_add(out, ".\n");
     add_man_scope(out, option);
@@ -185,6 +194,9 @@ static const char man_end[] =
     "An upper limit of the threads that are chosen by themselves.\n"
     ".TP\n.B NUMANN_ISA\nThe instruction set to use: base, avx2, avx512 or avx512bf16;\n"
     "on Arm base or neon. It changes no weight.\n"
+    ".TP\n.BR SLURM_JOB_ID \", \" SLURM_JOB_START_TIME \", \" SLURM_JOB_END_TIME\n"
+    "Slurm's own, for train.max_time: slurm. Where the last is not set, squeue or scontrol\n"
+    "are asked.\n"
     ".TP\n.B NO_COLOR\nNo colours on the terminal.\n"
     ".SH EXIT STATUS\n"
     ".TP\n.B 0\nDone.\n"

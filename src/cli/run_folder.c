@@ -15,6 +15,9 @@
 #include "checkpoint/durable.h"
 #include "cli/command.h"
 #include "config/config.h"
+#include "config/expand.h"
+
+#define MOST_WAITS 120 /* seconds that --resume=auto waits for the lock */
 
 char *nu_run_folder_file(const nu_run_folder *folder, const char *name) {
   return nu_path_join(folder->path, name);
@@ -82,22 +85,52 @@ static numann_status refuse_run(const nu_run_folder *folder, const nu_arguments 
       folder->path);
 }
 
+/* The folder that --out names. */
+static numann_status expand_out(char **path, const char *out, numann_error *err) {
+  nu_text text = {0};
+  numann_status status = nu_expand("command line: --out", out, strlen(out), &text, err);
+  if (status == NUMANN_OK && text.length == 0)
+    status = nu_fail(err, NUMANN_ERR_CONFIG, "command line: --out is empty; give a folder");
+  if (status == NUMANN_OK) *path = nu_copy_text(text.data, text.length);
+  nu_text_clear(&text);
+  return status;
+}
+
 numann_status nu_run_folder_choose(nu_run_folder *folder, const nu_arguments *args,
                                    const numann_config *config, numann_error *err) {
   const char *out = args->value[NU_OPTION_OUT];
-  if (out && out[0] == '\0')
-    return nu_fail(err, NUMANN_ERR_CONFIG, "command line: --out is empty; give a folder");
-  folder->path = out ? nu_copy_text(out, strlen(out)) : default_path(nu_config_name(config));
+  if (out) NU_TRY(expand_out(&folder->path, out, err));
+  else folder->path = default_path(nu_config_name(config));
   if (folder->path) folder->checkpoints = nu_path_join(folder->path, "checkpoints");
   if (!folder->checkpoints) return nu_fail_memory(err, 256, "the run folder's name");
   return refuse_run(folder, args, err);
 }
 
+/* The job before this one of a chain may still be writing, or its host is gone and the file server
+ * has not noticed yet, which takes it a minute or two. */
+static numann_status take_lock(nu_run_folder *folder, const nu_arguments *args, numann_error *err) {
+  unsigned waits = nu_resumes_automatically(args) ? MOST_WAITS : 0;
+  numann_status status = nu_run_lock_take(&folder->lock, folder->path, err);
+  if (folder->lock.busy && waits > 0)
+    nu_note(args, "%s: another process has this folder; waiting for it, %d s at most", folder->path,
+            MOST_WAITS);
+  for (; folder->lock.busy && waits > 0; waits--) {
+    sleep(1);
+    status = nu_run_lock_take(&folder->lock, folder->path, err);
+  }
+  return status;
+}
+
 numann_status nu_run_folder_claim(nu_run_folder *folder, const nu_arguments *args,
                                   numann_error *err) {
   NU_TRY(nu_durable_folder(folder->path, err));
-  NU_TRY(nu_run_lock_take(&folder->lock, folder->path, err));
+  NU_TRY(take_lock(folder, args, err));
   folder->locked = true;
+  if (folder->lock.before[0] != '\0')
+    nu_note(args,
+            "%s: %s was here and did not come to its end; where file systems keep locks to one "
+            "host, make sure that it runs no longer",
+            folder->path, folder->lock.before);
   if (!folder->lock.guarded)
     nu_warn("%s: this file system has no locks; do not start a second run in this folder",
             folder->path);

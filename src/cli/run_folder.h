@@ -25,7 +25,8 @@ typedef struct nu_run_folder {
 numann_status nu_run_folder_choose(nu_run_folder *folder, const nu_arguments *args,
                                    const numann_config *config, numann_error *err);
 
-/* Make the folder, take its lock, and look again. */
+/* Make the folder, take its lock, and look again. With --resume=auto a lock that another has is
+ * waited for. */
 numann_status nu_run_folder_claim(nu_run_folder *folder, const nu_arguments *args,
                                   numann_error *err);
 

@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cli/command.h"
+#include "cli/finished.h"
+#include "cli/go_on.h"
 #include "cli/json.h"
 #include "cli/placement_json.h"
 #include "cli/result.h"
@@ -19,12 +21,14 @@
 #include "cli/run_folder.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
+#include "config/expand.h"
 #include "kernels/kernels.h"
 #include "machine/comm.h"
 #include "network/doubts.h"
 #include "numann/model.h"
 #include "numann/version.h"
 #include "plan/plan.h"
+#include "report/format.h"
 #include "trainer/optimizer.h"
 
 /* One training, from the config to the files that it leaves. Owns everything. */
@@ -44,7 +48,7 @@ typedef struct run {
   nu_parts parts;
   nu_place_report placed; /* what was found of the placement when training ended */
   char sha256[65];        /* "" until the training has ended */
-  const char *stop;       /* the signal that stopped the run, or NULL */
+  const char *stop;       /* the signal or key that stopped the run, or NULL */
   uint64_t epochs, steps; /* done, once the training has ended */
 } run;
 
@@ -60,11 +64,23 @@ static void tell_lost(size_t rank, size_t silent, double seconds) {
           rank, seconds, silent);
 }
 
-/* What each rank does by itself. */
+/* The folder's state as it is found. */
+static numann_status look_at_folder(run *r, numann_error *err) {
+  NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
+  if (nu_resumes_automatically(r->args))
+    NU_TRY(nu_finished_find(r->sha256, &r->folder, r->args, err));
+  nu_time_limit_read(&r->watch.limit, r->config, r->started);
+  return NUMANN_OK;
+}
+
+/* What each rank does by itself, before data is read. */
 static numann_status prepare(run *r, numann_error *err) {
   NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
   nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"), tell_lost);
-  if (leads(r)) NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
+  return leads(r) ? look_at_folder(r, err) : NUMANN_OK;
+}
+
+static numann_status load(run *r, numann_error *err) {
   NU_TRY(numann_data_load(&r->data, r->config, err));
   NU_TRY(numann_network_create(&r->network, r->config, r->data, err));
   return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
@@ -92,7 +108,7 @@ static numann_status check_alike(const run *r, numann_error *err) {
 
 /* All ranks build the same trainer, or fail with one error. */
 static numann_status build(run *r, numann_error *err) {
-  NU_TRY(nu_comm_agree(r->comm, prepare(r, err), err));
+  NU_TRY(nu_comm_agree(r->comm, load(r, err), err));
   NU_TRY(check_alike(r, err));
   return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
 }
@@ -158,10 +174,13 @@ static numann_status resume(run *r, numann_error *err) {
 }
 
 static numann_status save_config(const run *r, numann_error *err) {
-  nu_text text = {0};
+  nu_text text = {0}, file = {0};
   nu_config_write(r->config, NU_CONFIG_RUN, &text);
-  numann_status status = nu_run_folder_write(&r->folder, "config.yaml", &text, err);
+  nu_expand_protect(nu_text_view(&text), &file);
+  file.failed |= text.failed;
+  numann_status status = nu_run_folder_write(&r->folder, "config.yaml", &file, err);
   nu_text_clear(&text);
+  nu_text_clear(&file);
   return status;
 }
 
@@ -192,6 +211,15 @@ static void warn_of_data(const run *r) {
   nu_text_clear(&doubts);
 }
 
+static void announce_limit(const run *r) {
+  char left[NU_REAL_TEXT];
+  const nu_time_limit *limit = &r->watch.limit;
+  if (limit->length == 0.0) return;
+  nu_note(r->args,
+          "train.max_time is over in %s: the training stops before that, with a checkpoint",
+          nu_format_clock(fmax(limit->end - nu_clock_seconds(), 0.0), left));
+}
+
 static numann_status announce(const run *r, numann_error *err) {
   nu_text network = {0};
   nu_network_describe(r->network, &network);
@@ -205,6 +233,7 @@ static numann_status announce(const run *r, numann_error *err) {
   nu_note(r->args, "%zu thread%s, %s (%s); files in %s", r->plan->plan.threads,
           r->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why,
           r->folder.path);
+  announce_limit(r);
   if (r->data->rows_dropped > 0)
     nu_note(r->args, "%zu rows with blanks dropped (data.blank)", r->data->rows_dropped);
   warn_of_data(r);
@@ -286,6 +315,7 @@ static numann_status follow(run *r, numann_error *err) {
 
 static numann_status train(run *r, numann_error *err) {
   nu_signals_defer();
+  nu_time_limit_begin(&r->watch.limit, r->data, r->resumed.state.step);
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
@@ -296,7 +326,7 @@ static numann_status train(run *r, numann_error *err) {
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_OK) status = complete_files(r, err);
   if (status == NUMANN_STOPPED) {
-    r->stop = nu_signals_received();
+    r->stop = r->watch.stop;
     if (complete_files(r, err) != NUMANN_OK) nu_warn("%s", err->message);
   }
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
@@ -377,6 +407,7 @@ static nu_result collect(const run *r, const texts *t) {
 static void write_json(const run *r, nu_text *out) {
   const nu_kernels *kernels = nu_kernels_select();
   bool classes = r->data->schema.classes > 0;
+  uint64_t jobs = r->stop ? nu_time_limit_jobs(&r->watch.limit) : 0;
   nu_json json = {0};
   nu_json_open(&json, NULL, '{');
   nu_json_count(&json, "epochs", r->epochs);
@@ -402,6 +433,9 @@ static void write_json(const run *r, nu_text *out) {
   json.text.failed |= !model;
   free(model);
   nu_json_flag(&json, "stopped", r->stop);
+  nu_json_string(&json, "stopped_by", r->stop);
+  nu_json_real(&json, "done", r->stop ? nu_time_limit_done(&r->watch.limit) : 1.0);
+  nu_json_real(&json, "jobs_left", jobs ? (double)jobs : NAN);
   nu_json_close(&json, '}');
   nu_text_add(&json.text, "\n");
   *out = json.text;
@@ -467,6 +501,10 @@ static numann_status begin(run *r, numann_error *err) {
 static numann_status run_all(run *r, numann_error *err) {
   NU_TRY(nu_comm_start(err));
   r->comm = nu_comm_world();
+  NU_TRY(nu_comm_agree(r->comm, prepare(r, err), err));
+  bool finished = nu_comm_most(r->comm, r->sha256[0] != '\0');
+  if (finished)
+    return leads(r) ? nu_finished_tell(r->sha256, &r->folder, r->args, err) : NUMANN_OK;
   NU_TRY(build(r, err));
   NU_TRY(nu_comm_agree(r->comm, leads(r) ? begin(r, err) : NUMANN_OK, err));
   NU_TRY(nu_trainer_share_start(r->trainer, err));
@@ -475,52 +513,21 @@ static numann_status run_all(run *r, numann_error *err) {
   return finish(r, err);
 }
 
-/* A word as a shell takes it: in single quotes where it holds anything special. */
-static void add_word(nu_text *out, const char *word) {
-  static const char plain[] =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+@%";
-  bool quoted = word[0] == '\0' || word[strspn(word, plain)] != '\0';
-  nu_text_add(out, quoted ? " '" : " ");
-  for (const char *c = word; *c != '\0'; c++) {
-    if (*c == '\'') nu_text_add(out, "'\\''");
-    else nu_text_append(out, c, 1);
-  }
-  if (quoted) nu_text_add(out, "'");
-}
-
-/* The command line that goes on with this run. */
-static void add_resume_command(const run *r, nu_text *out) {
-  nu_text_add(out, "numann train");
-  add_word(out, r->args->operands[0]);
-  for (size_t i = 0; i < r->args->n_sets; i++) {
-    nu_text_add(out, " --set");
-    add_word(out, r->args->sets[i]);
-  }
-  nu_text_add(out, " --out");
-  add_word(out, r->folder.path);
-  nu_text_add(out, " --resume");
-}
-
 /* What a stopped run says: how to go on. Its checkpoint is durable by now. */
 static numann_status tell_stop(const run *r, numann_error *err) {
   nu_text out = {0};
-  add_resume_command(r, &out);
+  nu_add_resume_command(r->args, r->folder.path, &out);
   nu_note(r->args, "stopped by %s at step %llu, the checkpoint is safe; go on with: %s", r->stop,
           (unsigned long long)r->steps,
           out.failed ? "the same command and --resume" : nu_text_view(&out));
+  nu_text_clear(&out);
+  nu_time_limit_describe(&r->watch.limit, &out);
+  nu_note(r->args, "%s", nu_text_view(&out));
   nu_text_clear(&out);
   if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
   write_json(r, &out);
   if (nu_print_text(&out, err) != NUMANN_OK) nu_warn("%s", err->message);
   return NUMANN_STOPPED;
-}
-
-/* Of a run that was stopped before its first step. With --overwrite the folder may still hold the
- * earlier run, which --resume would continue. */
-static const char *early_advice(const nu_arguments *args) {
-  if (nu_given(args, NU_OPTION_QUIET)) return NULL;
-  return nu_given(args, NU_OPTION_OVERWRITE) ? "run the same command again"
-                                             : "run again with --resume";
 }
 
 static void close_run(run *r) {
@@ -537,7 +544,7 @@ static void close_run(run *r) {
 }
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
-  nu_signals_catch(early_advice(args));
+  nu_signals_catch(nu_early_advice(args));
   run r = {.args = args, .comm = nu_comm_alone(), .started = nu_clock_seconds()};
   numann_status status = run_all(&r, err);
   if (status == NUMANN_STOPPED && leads(&r)) status = tell_stop(&r, err);

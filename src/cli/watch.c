@@ -91,6 +91,7 @@ numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_err
   numann_error own = {0};
   numann_status status = write_checkpoint(watch, &own);
   watch->last_save = nu_clock_seconds();
+  nu_time_limit_saved(&watch->limit);
   if (status == NUMANN_OK) {
     watch->failures = 0;
     note_sound_step(watch);
@@ -120,17 +121,20 @@ static bool is_time(const nu_watch *watch) {
   return watch->every_seconds > 0 && nu_clock_seconds() - watch->last_save >= watch->every_seconds;
 }
 
-static numann_action choose_action(nu_watch *watch, bool due) {
-  watch->stopping = nu_signals_received();
+static numann_action choose_action(nu_watch *watch, bool due, numann_action limit) {
+  watch->stop = nu_signals_received();
+  if (!watch->stop && limit == NUMANN_STOP) watch->stop = "train.max_time";
+  watch->stopping = watch->stop;
   if (watch->stopping) return NUMANN_STOP;
-  return due ? NUMANN_SAVE : NUMANN_CONTINUE;
+  return due ? NUMANN_SAVE : limit;
 }
 
 static numann_action on_step(void *arg, const numann_progress *at) {
   nu_watch *watch = arg;
   watch->loss = at->train_loss;
   nu_progress_step(watch->progress, at);
-  return choose_action(watch, is_time(watch) || is_due(at->step, watch->every_steps));
+  return choose_action(watch, is_time(watch) || is_due(at->step, watch->every_steps),
+                       nu_time_limit_step(&watch->limit, at));
 }
 
 static void add_metrics(nu_watch *watch, const numann_epoch *epoch) {
@@ -154,7 +158,8 @@ static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
   count_time(watch, epoch);
   add_metrics(watch, epoch);
   nu_progress_epoch(watch->progress, epoch);
-  return choose_action(watch, is_due(epoch->epoch, watch->every_epochs));
+  return choose_action(watch, is_due(epoch->epoch, watch->every_epochs),
+                       nu_time_limit_epoch(&watch->limit, epoch));
 }
 
 static numann_status on_save(void *arg, numann_trainer *trainer, numann_error *err) {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/run_folder.h"
+#include "cli/time_limit.h"
 #include "config/config.h"
 #include "data/data.h"
 #include "numann/trainer.h"
@@ -30,7 +31,9 @@ typedef struct nu_watch {
   double first_loss;   /* of the first epoch that this process trained; NaN before its end */
   uint64_t sound_step; /* of the last checkpoint after which losses were no higher; 0: none */
   unsigned failures;   /* checkpoints that failed in a row */
-  bool stopping;       /* a signal has come: the next checkpoint is the last */
+  nu_time_limit limit; /* set before the training begins */
+  const char *stop;    /* what ends the training: "SIGTERM", "train.max_time"; NULL: nothing yet */
+  bool stopping;       /* the next checkpoint is the last */
   bool metrics_failed; /* warned of once */
   double rows;         /* training rows of an epoch */
   double rows_trained; /* in this process */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -60,16 +61,16 @@ static bool set_names(nu_store *store, const char *name, const char *folder) {
   return store->name && store->folder;
 }
 
-static numann_status parse(numann_config **out, const char *text, size_t length, const char *name,
-                           const char *folder, numann_error *err) {
+static numann_status parse(numann_config **out, const nu_source_text *source, const char *folder,
+                           numann_error *err) {
+  const char *name = source->place;
   *out = NULL;
   nu_store *store = nu_alloc(1, sizeof *store);
   if (!store || !set_names(store, name, folder)) {
     numann_config_destroy(store);
     return nu_fail_memory(err, sizeof *store, "the config");
   }
-  nu_source_text source = {.text = text, .length = length, .prefix = "", .place = name};
-  numann_status status = nu_parse_yaml(store, &source, err);
+  numann_status status = nu_parse_yaml(store, source, err);
   if (status == NUMANN_OK) status = check_layers(store, NULL, name, err);
   if (status == NUMANN_OK) *out = store;
   else numann_config_destroy(store);
@@ -78,7 +79,8 @@ static numann_status parse(numann_config **out, const char *text, size_t length,
 
 numann_status numann_config_parse(numann_config **out, const char *text, const char *name,
                                   numann_error *err) {
-  return parse(out, text, strlen(text), name, "", err);
+  nu_source_text source = {.text = text, .length = strlen(text), .prefix = "", .place = name};
+  return parse(out, &source, "", err);
 }
 
 numann_status numann_config_load(numann_config **out, const char *path, numann_error *err) {
@@ -87,8 +89,10 @@ numann_status numann_config_load(numann_config **out, const char *path, numann_e
   *out = NULL;
   NU_TRY(nu_file_read(path, MAX_FILE, NUMANN_ERR_CONFIG, &text, &length, err));
   char *folder = nu_path_folder(path);
-  numann_status status = folder ? parse(out, text, length, path, folder, err)
-                                : nu_fail_memory(err, strlen(path), "a path");
+  nu_source_text source = {
+      .text = text, .length = length, .prefix = "", .place = path, .expands = true};
+  numann_status status =
+      folder ? parse(out, &source, folder, err) : nu_fail_memory(err, strlen(path), "a path");
   free(folder);
   free(text);
   return status;
@@ -124,7 +128,7 @@ static numann_status set(nu_store *store, const char *key, const char *value, co
   if (!nu_key_find(key) && !nu_key_is_mapping(key)) return nu_fail_unknown_key(place, key, err);
   NU_TRY(check_layer_index(store, key, place, err));
   nu_store fresh = {0};
-  nu_source_text source = {value, strlen(value), key, place, true};
+  nu_source_text source = {value, strlen(value), key, place, true, true};
   bool whole_list = strlen(key) <= strlen(LAYERS);
   numann_status status = nu_parse_yaml(&fresh, &source, err);
   if (status == NUMANN_OK) status = check_fresh(store, &fresh, whole_list, place, err);
@@ -187,6 +191,12 @@ size_t nu_config_count(const numann_config *config, const char *key) {
 bool nu_config_flag(const numann_config *config, const char *key) {
   const char *text = nu_config_string(config, key);
   return text && strcmp(text, "true") == 0;
+}
+
+double nu_config_seconds(const numann_config *config, const char *key) {
+  double seconds;
+  nu_parse_duration(nu_config_string(config, key), false, &seconds);
+  return seconds;
 }
 
 void nu_config_every(const numann_config *config, double *seconds, uint64_t *epochs,

@@ -54,6 +54,9 @@ const char *nu_config_name(const numann_config *config);
 numann_status nu_config_fail(const numann_config *config, const char *key, numann_error *err,
                              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* A duration; 0 for a word. */
+double nu_config_seconds(const numann_config *config, const char *key);
+
 /* checkpoint.every: exactly one of the three is not zero. */
 void nu_config_every(const numann_config *config, double *seconds, uint64_t *epochs,
                      uint64_t *steps);
@@ -68,7 +71,7 @@ numann_status nu_config_choice(const numann_config *config, const char *key,
 typedef enum nu_config_form {
   NU_CONFIG_RUN,  /* for the run folder: complete, paths absolute, so that it runs from anywhere */
   NU_CONFIG_MODEL /* for models and checkpoints: without parallel.* and checkpoint.*, with paths as
-                     written: the same on every machine */
+                     written and without train.max_time: the same on every machine */
 } nu_config_form;
 void nu_config_write(const numann_config *config, nu_config_form form, nu_text *out);
 

@@ -102,6 +102,10 @@ static const nu_key keys[] = {
     {"train.batch", NU_KEY_COUNT, "32", 1, MANY, "full", false,
      "Rows in a batch; full for all rows at once, 1 for online descent."},
     {"train.epochs", NU_KEY_COUNT, "10", 1, MANY, NULL, true, "Passes over the training rows."},
+    {"train.max_time", NU_KEY_TIME, "none", 0, 0, "none|slurm", true,
+     "Time from the start of the process, or slurm: to the end of the Slurm job. Training stops at "
+     "the last "
+     "step after which a checkpoint still fits, with exit code 75. Never changes a result."},
     {"train.seed", NU_KEY_COUNT, "1", 0, NU_COUNT_ANY, NULL, false,
      "Seed of initial weights, splits and shuffling."},
     {"train.grain", NU_KEY_COUNT, "auto", 1, MANY, "auto", false,

@@ -24,7 +24,8 @@ typedef enum nu_key_kind {
   NU_KEY_COUNT, /* a whole number in [min, max]; or one of `words`, which the getter gives as 0 */
   NU_KEY_FLAG,  /* true or false */
   NU_KEY_LIST,  /* a list of scalars; one scalar is a list of one */
-  NU_KEY_EVERY  /* "60 s", "2 epochs", "500 steps" */
+  NU_KEY_EVERY, /* "60 s", "2 epochs", "500 steps" */
+  NU_KEY_TIME   /* "90 s", "12:00:00" (base/duration.h); or one of `words` */
 } nu_key_kind;
 
 typedef struct nu_key {

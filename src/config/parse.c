@@ -6,10 +6,12 @@
 #include <yaml.h>
 
 #include "base/text.h"
+#include "config/expand.h"
 #include "config/store.h"
 
 #define MAX_DEPTH 32
 #define PLACE 512
+#define IN_QUOTES "within {} and [] a variable stands in quotes: \"${NAME}\""
 
 typedef struct reader {
   yaml_parser_t parser;
@@ -57,10 +59,21 @@ static yaml_mark_t problem_mark(const reader *r) {
   return mark;
 }
 
-/* Does the line, counted from 0, begin with white space that holds a tab? */
-static bool has_tab_in_front(const nu_source_text *source, size_t line) {
+static const char *find_line(const nu_source_text *source, size_t line) {
   const char *c = source->text, *end = source->text + source->length;
   for (; line && c < end; c++) line -= *c == '\n';
+  return c;
+}
+
+static bool has_variable(const nu_source_text *source, size_t line) {
+  const char *c = find_line(source, line), *end = source->text + source->length;
+  const char *after = memchr(c, '\n', (size_t)(end - c));
+  return source->expands && nu_has_variable(c, (size_t)((after ? after : end) - c));
+}
+
+/* Does the line, counted from 0, begin with white space that holds a tab? */
+static bool has_tab_in_front(const nu_source_text *source, size_t line) {
+  const char *c = find_line(source, line), *end = source->text + source->length;
   for (; c < end && (*c == ' ' || *c == '\t'); c++) {
     if (*c == '\t') return true;
   }
@@ -72,6 +85,7 @@ static const char *advice(const reader *r, yaml_mark_t mark) {
     return "save the file as UTF-8 text, without control characters";
   if (has_tab_in_front(r->source, mark.line))
     return "the line begins with a tab: indent with spaces";
+  if (has_variable(r->source, mark.line)) return IN_QUOTES;
   return "check indentation, colons, brackets and quotes";
 }
 
@@ -151,16 +165,48 @@ static numann_status next(reader *r, yaml_event_t *event) {
 
 /* ---- values */
 
+/* A value as it is checked and kept. */
+typedef struct scalar {
+  const char *text;
+  size_t length;
+  bool plain;  /* may it be a number? */
+  bool quoted; /* as it was written */
+} scalar;
+
+static numann_status keep_value(reader *r, const nu_key *key, nu_entry *entry, const char *place,
+                                const scalar *value) {
+  NU_TRY(nu_check_value(key, place, entry->path, value->text, value->length, value->plain, r->err));
+  return nu_entry_add(entry, value->text, value->length, value->quoted)
+             ? NUMANN_OK
+             : nu_fail_memory(r->err, value->length, "the config");
+}
+
+/* Within {} and [] YAML wants a variable in quotes: they do not make a name of a number then. */
+static numann_status keep_expanded(reader *r, const nu_key *key, nu_entry *entry, const char *place,
+                                   const scalar *written) {
+  char where[PLACE + NU_PATH_TEXT];
+  nu_text text = {0};
+  snprintf(where, sizeof where, "%s: %s", place, entry->path);
+  numann_status status = nu_expand(where, written->text, written->length, &text, r->err);
+  scalar value = {nu_text_view(&text), text.length, true, written->quoted};
+  if (status == NUMANN_OK) status = keep_value(r, key, entry, place, &value);
+  nu_text_clear(&text);
+  return status;
+}
+
 static numann_status add_value(reader *r, const nu_key *key, nu_entry *entry,
                                const yaml_event_t *event) {
   char place[PLACE];
-  const char *value = (const char *)event->data.scalar.value;
-  size_t length = event->data.scalar.length;
   bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-  NU_TRY(nu_check_value(key, place_of(r, event->start_mark, place), entry->path, value, length,
-                        plain, r->err));
-  return nu_entry_add(entry, value, length, !plain) ? NUMANN_OK
-                                                    : nu_fail_memory(r->err, length, "the config");
+  scalar value = {(const char *)event->data.scalar.value, event->data.scalar.length, plain, !plain};
+  place_of(r, event->start_mark, place);
+  /* YAML ends a plain value within {} and [] before a brace. */
+  if (plain && value.length > 0 && value.text[value.length - 1] == '$' &&
+      has_variable(r->source, event->start_mark.line))
+    return fail_at(r, event->start_mark, "%s: " IN_QUOTES, entry->path);
+  return r->source->expands && nu_has_variable(value.text, value.length)
+             ? keep_expanded(r, key, entry, place, &value)
+             : keep_value(r, key, entry, place, &value);
 }
 
 static numann_status new_entry(reader *r, yaml_mark_t mark, const char *path, nu_entry **entry) {

@@ -52,6 +52,7 @@ typedef struct nu_source_text {
   const char *prefix;
   const char *place;
   bool fixed_place;
+  bool expands; /* a user's, with variables; not a text that numann itself has written */
 } nu_source_text;
 numann_status nu_parse_yaml(nu_store *store, const nu_source_text *source, numann_error *err);
 

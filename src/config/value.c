@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "base/duration.h"
 #include "base/number.h"
 #include "base/text.h"
 #include "config/store.h"
@@ -54,12 +55,13 @@ void nu_key_describe(const nu_key *key, nu_text *out) {
     case NU_KEY_FLAG: nu_text_add(out, "true or false"); break;
     case NU_KEY_PATH: nu_text_add(out, "the name of a file"); break;
     case NU_KEY_LIST: nu_text_add(out, "a value or a list of values"); break;
+    case NU_KEY_TIME: nu_text_add(out, "N s, MM:SS, HH:MM:SS or D-HH:MM:SS"); break;
     case NU_KEY_EVERY: nu_text_add(out, "N s, N epochs or N steps, as in 60 s"); break;
     case NU_KEY_TEXT:
       if (!key->words) nu_text_add(out, "a word");
       break;
   }
-  if (key->words && is_number_kind(key)) nu_text_add(out, ", or ");
+  if (key->words && (is_number_kind(key) || key->kind == NU_KEY_TIME)) nu_text_add(out, ", or ");
   if (key->words) describe_words(key->words, out);
 }
 
@@ -100,6 +102,8 @@ static bool fits(const nu_key *key, const char *value, size_t length, bool plain
       return plain && (is_word(key->words, value, length) || is_number(key, value, length));
     case NU_KEY_FLAG: return plain && is_word("true|false", value, length);
     case NU_KEY_EVERY: return nu_parse_every(value, &seconds, &epochs, &steps);
+    case NU_KEY_TIME:
+      return is_word(key->words, value, length) || nu_parse_duration(value, false, &seconds);
     case NU_KEY_TEXT:
     case NU_KEY_PATH:
     case NU_KEY_LIST: break;

@@ -115,10 +115,16 @@ static void open_mappings(const char *path, const char *previous, nu_text *out) 
   }
 }
 
+/* How a training runs, not what is trained. */
+static bool is_of_machine(const char *path) {
+  static const char *const beginnings[] = {"parallel.", "checkpoint.", "train.max_time"};
+  size_t i = 0, n = sizeof beginnings / sizeof *beginnings;
+  while (i < n && strncmp(path, beginnings[i], strlen(beginnings[i])) != 0) i++;
+  return i < n;
+}
+
 static bool left_out(const numann_config *config, const nu_key *key, nu_config_form form) {
-  bool machine =
-      strncmp(key->path, "parallel.", 9) == 0 || strncmp(key->path, "checkpoint.", 11) == 0;
-  if (machine && form == NU_CONFIG_MODEL) return true;
+  if (is_of_machine(key->path) && form == NU_CONFIG_MODEL) return true;
   if (!nu_config_counts(config, key->path)) return true;
   return !key->fallback && !nu_store_find(config, key->path);
 }
@@ -254,6 +260,11 @@ static const char markdown_head[] =
     "command\n"
     "line; the value is YAML too: `--set data.drop='[a, b]'`. Paths are relative to the config's "
     "folder.\n"
+    "`${NAME}` in a value is a variable of the environment, such as `${SLURM_ARRAY_TASK_ID}`; one "
+    "that is not\n"
+    "set is an error, `${NAME:-word}` is the word then. `$${` stands for `${`. Within `{}` and "
+    "`[]` YAML wants\n"
+    "it in quotes. What a run records is the value ([cluster.md](cluster.md)).\n"
     "Numbers are decimal, flags are `true` or `false`, every key stands at most once, and unknown "
     "keys\n"
     "are refused, as are anchors, aliases and tags. A number \"above 0\" is at least 1e-30.\n\n"
