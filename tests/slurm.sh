@@ -243,6 +243,7 @@ echo "${NUMANN_LINKS-}" >"spool/$id.links"
 for word; do printf '%s\n' "$word"; done >"queue/$id"
 echo "$id;cluster"
 END2
+echo 'case $* in *%l) echo 1:00:00 ;; *) exit 1 ;; esac' | fake squeue
 echo 'rm -f "queue/$1"; echo "$1" >>cancelled' | fake scancel
 echo '[ "$1" != requeue ] || echo "$2" >>requeued' | fake scontrol
 scripts=$srcdir/configs/slurm
@@ -277,7 +278,7 @@ job 100 "$scripts/chain.sbatch" "$digits" $steps --out chain.run
 first=$?
 check "the first link of a chain" exited 75 "$first" "chain.sbatch"
 check "the next one waits for it, as long, on the same processors" has sbatch.words \
-  "^--parsable --dependency=afternotok:100 --kill-on-invalid-dep=yes --cpus-per-task=3 --partition=short --time=60 .*chain.sbatch "
+  "^--parsable --dependency=afternotok:100 --kill-on-invalid-dep=yes --cpus-per-task=3 --partition=short --time=1:00:00 .*chain.sbatch "
 follow 100 "$first"
 check "the chain ends" exited 0 "$code" "chain.sbatch"
 check "after a job for each step, and one for the end" same "$id" 105

@@ -11,7 +11,7 @@ typedef struct nu_job_time {
   double length; /* of the whole job */
 } nu_job_time;
 
-/* What Slurm says: the environment (SLURM_JOB_END_TIME, from 22.05 on), else squeue, else scontrol,
+/* What Slurm says: the environment (SLURM_JOB_END_TIME, of newer ones), else squeue, else scontrol,
  * each for some seconds at most. False: there is no job, it has no end, or nobody tells; `why` is a
  * line about that. */
 bool nu_job_time_read(nu_job_time *out, nu_text *why);
