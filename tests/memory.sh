@@ -48,7 +48,10 @@ settled() {
 
 fresh() {
   rm -rf out.d
-  if [ "$resumes" = yes ]; then cp -R stopped out.d; fi
+  case $resumes in
+    yes) cp -R stopped out.d ;;
+    finished) cp -Rp whole out.d ;;
+  esac
 }
 
 # once N ALL ARGUMENT...: the command, with the N-th request refused; its exit code in $code
@@ -115,4 +118,5 @@ refusals predict no 29 predict whole new.csv
 refusals gradcheck no 29 gradcheck run.yaml
 refusals train no 47 train run.yaml --out out.d --json --quiet
 refusals "train --resume" yes 47 train run.yaml --out out.d --resume --json --quiet
+refusals "train --resume=auto" finished 7 train run.yaml --out '${NOWHERE:-out.d}' --resume=auto --json --quiet
 finish

@@ -17,14 +17,16 @@ user=$(id -un)
 host=$(hostname -s)
 port=$((20000 + $$ % 20000))
 daemons=
+controller=
 export NUMANN
 
 # ---- up and down
 down() {
-  if [ -n "${SLURM_CONF-}" ]; then
+  if [ -n "$controller" ] && kill -0 "$controller"; then
     scancel --user="$user"
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-      jobs=$(squeue -h -o %A -t R,CG) && [ -n "$jobs" ] || break
+      jobs=$(squeue -h -o %A -t R,CG) || break
+      [ -n "$jobs" ] || break
       sleep 1
     done
   fi >down.log 2>&1
@@ -79,7 +81,7 @@ MinJobAge=3600
 KillWait=5
 MessageTimeout=5
 NodeName=node[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=2 State=UNKNOWN
-PartitionName=short Nodes=ALL Default=YES MaxTime=10 State=UP
+PartitionName=short Nodes=ALL Default=YES MaxTime=120 State=UP
 END2
 start munged munged --foreground --force --key-file="$work/munge/key" --socket="$work/munge/socket" \
   --pid-file="$work/munge/pid" --log-file="$work/munge/log" --seed-file="$work/munge/seed"
@@ -87,6 +89,7 @@ within 20 test -S munge/socket || { cat munged.log; skip "munged does not start 
 SLURM_CONF=$work/slurm.conf
 export SLURM_CONF
 start slurmctld slurmctld -D
+controller=$!
 start slurmd1 slurmd -D -N node1
 start slurmd2 slurmd -D -N node2
 two_idle() { [ "$(sinfo -h -t idle -o %D)" = 2 ]; }
