@@ -36,7 +36,7 @@ flags() {
 }
 
 for file in bin/numann include/numann.h include/numann/trainer.h share/numann/configs/digits.yaml \
-  share/numann/configs/data/digits.csv.gz share/doc/numann/README.md; do
+  share/numann/configs/data/digits.csv.gz share/numann/configs/slurm/chain.sbatch share/doc/numann/README.md; do
   check "$file is installed" test -s "$installed/$file"
 done
 check "pkg-config knows numann" flags --exists
@@ -95,6 +95,12 @@ check "and is accurate" awk -v a="$(json test_accuracy)" 'BEGIN { exit !(a > 0.8
 check "from the installed folder as well" run 0 train "$configs/iris.yaml" --out iris --json
 check "and evaluates" run 0 eval runs/digits --json
 check "and knows itself" run 0 info runs/digits
+if command -v bash >found; then
+  mkdir job
+  # shellcheck disable=SC2016 # of the shell that is started
+  check "a shipped sbatch script finds it, and its digits" sh -c 'cd job && PATH=$1/bin:$PATH NUMANN= \
+    bash "$2/slurm/one.sbatch" >out 2>&1 && test -s runs/digits/model.safetensors' sh "$installed" "$configs"
+fi
 
 # answer.c and the command say the same of the same raw rows.
 ask() { ./answer "$1" <rows >answers 2>notes; } # MODEL
