@@ -97,7 +97,7 @@ END_TEST
 
 START_TEST(the_reserve_is_two_saves_and_an_ending) {
   nu_pace pace = {.step = 7, .validation = 9, .save = 3};
-  ck_assert_double_eq_tol(nu_deadline_reserve(&pace, 100), 7, 1e-9);
+  ck_assert_double_eq_tol(nu_deadline_reserve(&pace, 100), 8, 1e-9);
   ck_assert_double_eq_tol(nu_deadline_reserve(&pace, 1000), 16, 1e-9);
   ck_assert_double_eq_tol(nu_deadline_reserve(&pace, 86400), 16, 1e-9);
 }

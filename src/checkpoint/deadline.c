@@ -6,7 +6,7 @@
 /* A shared disk is not always as fast as it was, nor a step on a shared machine. */
 #define SLOWER 2.0
 /* Of the whole time, for ending the process and the script around it. */
-#define ENDING_SHARE 0.01
+#define ENDING_SHARE 0.02
 #define MOST_ENDING 10.0
 
 double nu_deadline_reserve(const nu_pace *pace, double length) {

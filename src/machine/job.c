@@ -47,14 +47,22 @@ static bool from_environment(nu_job_time *out) {
 
 /* ---- commands */
 
+/* In a group of its own, with what it starts: a site's squeue may be a script around another. */
 static bool spawn(pid_t *child, char *const argv[], const int ends[2]) {
   posix_spawn_file_actions_t files;
+  posix_spawnattr_t group;
   if (posix_spawn_file_actions_init(&files) != 0) return false;
+  if (posix_spawnattr_init(&group) != 0) {
+    posix_spawn_file_actions_destroy(&files);
+    return false;
+  }
   bool ready =
       posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
       posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO) == 0 &&
       posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0) == 0;
-  bool started = ready && posix_spawnp(child, argv[0], &files, NULL, argv, environ) == 0;
+  ready = ready && posix_spawnattr_setflags(&group, POSIX_SPAWN_SETPGROUP) == 0;
+  bool started = ready && posix_spawnp(child, argv[0], &files, &group, argv, environ) == 0;
+  posix_spawnattr_destroy(&group);
   posix_spawn_file_actions_destroy(&files);
   return started;
 }
@@ -74,7 +82,7 @@ static void read_answer(int pipe, char answer[ANSWER]) {
   answer[n] = '\0';
 }
 
-/* The command itself, without a shell; what it started beside itself is not waited for. */
+/* The command itself, without a shell. */
 static void ask(char *const argv[], char answer[ANSWER]) {
   int ends[2];
   pid_t child;
@@ -84,7 +92,7 @@ static void ask(char *const argv[], char answer[ANSWER]) {
   close(ends[1]);
   if (started) {
     read_answer(ends[0], answer);
-    kill(child, SIGKILL);
+    kill(-child, SIGKILL);
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
   }
   close(ends[0]);
