@@ -3,7 +3,6 @@
 #include "build_config.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,47 +13,17 @@
 #include "cli/command.h"
 #include "cli/finished.h"
 #include "cli/go_on.h"
-#include "cli/json.h"
 #include "cli/placement_json.h"
-#include "cli/result.h"
-#include "cli/rescue.h"
-#include "cli/run_folder.h"
+#include "cli/run.h"
 #include "cli/signals.h"
-#include "cli/watch.h"
 #include "config/expand.h"
-#include "kernels/kernels.h"
-#include "machine/comm.h"
 #include "network/doubts.h"
-#include "numann/model.h"
 #include "numann/version.h"
 #include "plan/plan.h"
 #include "report/format.h"
 #include "trainer/optimizer.h"
 
-/* One training, from the config to the files that it leaves. Owns everything. */
-typedef struct run {
-  const nu_arguments *args; /* borrowed */
-  nu_comm *comm;            /* borrowed; rank 0 leads: it alone has a folder, and speaks */
-  double started;
-  numann_config *config;
-  numann_data *data;
-  numann_network *network;
-  numann_plan *plan;
-  numann_trainer *trainer;
-  nu_run_folder folder;
-  char *diverged;   /* what an earlier training of the folder has diverged with; NULL: none has */
-  nu_saved resumed; /* the checkpoint that the run goes on from; all zero for a new run */
-  nu_watch watch;
-  nu_parts parts;
-  nu_place_report placed; /* what was found of the placement when training ended */
-  char sha256[65];        /* "" until the training has ended */
-  const char *stop;       /* the signal or key that stopped the run, or NULL */
-  uint64_t epochs, steps; /* done, once the training has ended */
-} run;
-
 /* ---- before */
-
-static bool leads(const run *r) { return r->comm->rank == 0; }
 
 static void tell_lost(size_t rank, size_t silent, double seconds) {
   fprintf(stderr,
@@ -65,7 +34,7 @@ static void tell_lost(size_t rank, size_t silent, double seconds) {
 }
 
 /* The folder's state as it is found. */
-static numann_status look_at_folder(run *r, numann_error *err) {
+static numann_status look_at_folder(nu_run *r, numann_error *err) {
   NU_TRY(nu_run_folder_choose(&r->folder, r->args, r->config, err));
   if (nu_resumes_automatically(r->args))
     NU_TRY(nu_finished_find(r->sha256, &r->folder, r->args, err));
@@ -74,13 +43,13 @@ static numann_status look_at_folder(run *r, numann_error *err) {
 }
 
 /* What each rank does by itself, before data is read. */
-static numann_status prepare(run *r, numann_error *err) {
+static numann_status prepare(nu_run *r, numann_error *err) {
   NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
   nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"), tell_lost);
-  return leads(r) ? look_at_folder(r, err) : NUMANN_OK;
+  return nu_run_leads(r) ? look_at_folder(r, err) : NUMANN_OK;
 }
 
-static numann_status load(run *r, numann_error *err) {
+static numann_status load(nu_run *r, numann_error *err) {
   NU_TRY(numann_data_load(&r->data, r->config, err));
   NU_TRY(numann_network_create(&r->network, r->config, r->data, err));
   return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
@@ -88,7 +57,7 @@ static numann_status load(run *r, numann_error *err) {
 
 /* Of all that must be alike on all ranks: the config but for threads and files, the training rows,
  * the program. */
-static uint64_t hash_of(const run *r) {
+static uint64_t hash_of(const nu_run *r) {
   nu_text text = {0};
   nu_config_write(r->config, NU_CONFIG_MODEL, &text);
   nu_text_addf(&text, "%s %d", numann_version(), NUMANN_NUMERICS_VERSION);
@@ -97,7 +66,7 @@ static uint64_t hash_of(const run *r) {
   return nu_hash_number(hash, nu_data_sum(r->data));
 }
 
-static numann_status check_alike(const run *r, numann_error *err) {
+static numann_status check_alike(const nu_run *r, numann_error *err) {
   size_t other = 0;
   if (nu_comm_is_same(r->comm, hash_of(r), &other)) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG,
@@ -107,14 +76,14 @@ static numann_status check_alike(const run *r, numann_error *err) {
 }
 
 /* All ranks build the same trainer, or fail with one error. */
-static numann_status build(run *r, numann_error *err) {
+static numann_status build(nu_run *r, numann_error *err) {
   NU_TRY(nu_comm_agree(r->comm, load(r, err), err));
   NU_TRY(check_alike(r, err));
   return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
 }
 
 /* The config against the checkpoint's; of it comes a learning rate that is given nowhere else. */
-static numann_status match_config(const run *r, numann_error *err) {
+static numann_status match_config(const nu_run *r, numann_error *err) {
   static const char rate[] = "train.optimizer.learning_rate";
   numann_config *saved = NULL;
   bool left_open = !nu_config_given(r->config, rate);
@@ -131,7 +100,7 @@ static numann_status match_config(const run *r, numann_error *err) {
 }
 
 /* A run's record would else tell of fewer epochs than are in its weights. */
-static numann_status check_epochs(const run *r, numann_error *err) {
+static numann_status check_epochs(const nu_run *r, numann_error *err) {
   const nu_state *state = &r->resumed.state;
   unsigned long long begun = state->epoch + (state->batch > 0);
   size_t epochs = nu_config_count(r->config, "train.epochs");
@@ -143,7 +112,7 @@ static numann_status check_epochs(const run *r, numann_error *err) {
 }
 
 /* A checkpoint fits when config and training rows are those that it was made with. */
-static numann_status check_resumed(const run *r, numann_error *err) {
+static numann_status check_resumed(const nu_run *r, numann_error *err) {
   NU_TRY(match_config(r, err));
   NU_TRY(check_epochs(r, err));
   if (r->resumed.data_sum != 0 && r->resumed.data_sum != nu_data_sum(r->data))
@@ -154,7 +123,7 @@ static numann_status check_resumed(const run *r, numann_error *err) {
   return NUMANN_OK;
 }
 
-static numann_status resume(run *r, numann_error *err) {
+static numann_status resume(nu_run *r, numann_error *err) {
   bool found = false;
   r->diverged = nu_diverged_read(r->folder.path);
   if (r->diverged)
@@ -173,7 +142,7 @@ static numann_status resume(run *r, numann_error *err) {
   return NUMANN_OK;
 }
 
-static numann_status save_config(const run *r, numann_error *err) {
+static numann_status save_config(const nu_run *r, numann_error *err) {
   nu_text text = {0}, file = {0};
   nu_config_write(r->config, NU_CONFIG_RUN, &text);
   nu_expand_protect(nu_text_view(&text), &file);
@@ -185,14 +154,14 @@ static numann_status save_config(const run *r, numann_error *err) {
 }
 
 /* The checkpoint gets the config that may differ now: from here on this is a run as any. */
-static numann_status take_mark_off(run *r, numann_error *err) {
+static numann_status take_mark_off(nu_run *r, numann_error *err) {
   if (r->resumed.has_state) NU_TRY(nu_watch_save(&r->watch, r->trainer, err));
   return r->watch.failures ? NUMANN_OK : nu_diverged_remove(r->folder.path, err);
 }
 
 /* The first change on the disk: until here a wrong config or data file has harmed no earlier run.
  */
-static numann_status open_folder(run *r, numann_error *err) {
+static numann_status open_folder(nu_run *r, numann_error *err) {
   NU_TRY(nu_run_folder_claim(&r->folder, r->args, err));
   if (nu_given(r->args, NU_OPTION_OVERWRITE)) NU_TRY(nu_run_folder_empty(&r->folder, err));
   if (nu_given(r->args, NU_OPTION_RESUME)) NU_TRY(resume(r, err));
@@ -203,7 +172,7 @@ static numann_status open_folder(run *r, numann_error *err) {
   return r->diverged ? take_mark_off(r, err) : NUMANN_OK;
 }
 
-static void warn_of_data(const run *r) {
+static void warn_of_data(const nu_run *r) {
   nu_text doubts = {0};
   nu_network_doubts(r->network, r->data, &doubts);
   nu_warn_lines("", &r->data->notes);
@@ -211,7 +180,7 @@ static void warn_of_data(const run *r) {
   nu_text_clear(&doubts);
 }
 
-static void announce_limit(const run *r) {
+static void announce_limit(const nu_run *r) {
   char left[NU_REAL_TEXT];
   const nu_time_limit *limit = &r->watch.limit;
   if (limit->length == 0.0) return;
@@ -220,7 +189,7 @@ static void announce_limit(const run *r) {
           nu_format_clock(fmax(limit->end - nu_clock_seconds(), 0.0), left));
 }
 
-static numann_status announce(const run *r, numann_error *err) {
+static numann_status announce(const nu_run *r, numann_error *err) {
   nu_text network = {0};
   nu_network_describe(r->network, &network);
   if (network.failed) {
@@ -243,27 +212,17 @@ static numann_status announce(const run *r, numann_error *err) {
   return NUMANN_OK;
 }
 
-/* Of the training rows: inputs and targets. */
-static size_t training_bytes(const numann_data *data) {
-  size_t inputs = data->schema.features * (data->train.bytes ? 1 : sizeof *data->train.inputs);
-  size_t targets = data->train.labels ? sizeof *data->train.labels
-                                      : data->schema.targets * sizeof *data->train.targets;
-  return data->train.rows * (inputs + targets);
-}
-
-static bool explains(const run *r) { return nu_given(r->args, NU_OPTION_EXPLAIN_PLACEMENT); }
-
 /* Before the first step: refused bindings are told once, and the whole placement where it is asked
  * for. */
-static numann_status announce_placement(run *r, numann_error *err) {
+static numann_status announce_placement(nu_run *r, numann_error *err) {
   nu_text text = {0};
-  NU_TRY(nu_trainer_report_placement(r->trainer, explains(r), &r->placed, err));
+  NU_TRY(nu_trainer_report_placement(r->trainer, nu_run_explains(r), &r->placed, err));
   if (nu_add_refusal(&text, &r->placed)) nu_warn("%s", nu_text_view(&text));
   bool refused = text.failed;
   nu_text_clear(&text);
   if (refused) return nu_fail_memory(err, 256, "a warning");
-  if (!explains(r) || !r->plan->placement) return NUMANN_OK;
-  nu_placement_draw(&r->plan->plan, r->network, training_bytes(r->data), &text);
+  if (!nu_run_explains(r) || !r->plan->placement) return NUMANN_OK;
+  nu_placement_draw(&r->plan->plan, r->network, nu_run_training_bytes(r), &text);
   nu_text_add(&text, "\nfound        ");
   nu_add_place_report(&text, &r->placed);
   nu_note(r->args, "the placement:");
@@ -275,14 +234,14 @@ static numann_status announce_placement(run *r, numann_error *err) {
 
 /* ---- training */
 
-static void count(run *r) {
+static void count(nu_run *r) {
   const nu_state *state = nu_trainer_state_view(r->trainer);
   r->epochs = state->epoch;
   r->steps = state->step;
 }
 
 /* config.yaml was written at the start, and someone may have removed it since. */
-static numann_status complete_config(const run *r, numann_error *err) {
+static numann_status complete_config(const nu_run *r, numann_error *err) {
   char *path = nu_run_folder_file(&r->folder, "config.yaml");
   if (!path) return nu_fail_memory(err, 256, "a file name");
   bool there = nu_is_there(path);
@@ -291,13 +250,9 @@ static numann_status complete_config(const run *r, numann_error *err) {
 }
 
 /* Files that were removed during the training are written again. */
-static numann_status complete_files(const run *r, numann_error *err) {
+static numann_status complete_files(const nu_run *r, numann_error *err) {
   NU_TRY(complete_config(r, err));
   return nu_metrics_complete(r->watch.metrics, err);
-}
-
-static nu_rescue rescue_of(const run *r) {
-  return (nu_rescue){&r->folder, r->config, r->data, r->plan->plan.threads};
 }
 
 /* The others only watch for signals, which a launcher may send to any of them. */
@@ -307,20 +262,20 @@ static numann_action look_for_signal(void *arg, const numann_progress *at) {
   return nu_signals_received() ? NUMANN_STOP : NUMANN_CONTINUE;
 }
 
-static numann_status follow(run *r, numann_error *err) {
+static numann_status follow(nu_run *r, numann_error *err) {
   nu_signals_defer();
   numann_observer observer = {.on_step = look_for_signal};
   return numann_trainer_run(r->trainer, &observer, err);
 }
 
-static numann_status train(run *r, numann_error *err) {
+static numann_status train(nu_run *r, numann_error *err) {
   nu_signals_defer();
   nu_time_limit_begin(&r->watch.limit, r->data, r->resumed.state.step);
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = numann_trainer_run(r->trainer, &observer, err);
   nu_progress_end(r->watch.progress);
   if (status == NUMANN_ERR_DIVERGED) {
-    nu_rescue rescue = rescue_of(r);
+    nu_rescue rescue = nu_run_rescue(r);
     nu_rescue_run(&rescue, &r->watch, r->trainer, r->network, err);
   }
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
@@ -330,191 +285,36 @@ static numann_status train(run *r, numann_error *err) {
     if (complete_files(r, err) != NUMANN_OK) nu_warn("%s", err->message);
   }
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);
-  if (status == NUMANN_OK && explains(r))
+  if (status == NUMANN_OK && nu_run_explains(r))
     status = nu_trainer_report_placement(r->trainer, true, &r->placed, err);
   return status;
 }
 
-/* ---- after */
-
-static numann_status save_model(const run *r, numann_error *err) {
-  char *path = nu_run_folder_file(&r->folder, "model.safetensors");
-  if (!path) return nu_fail_memory(err, 256, "a file name");
-  numann_model *model = NULL;
-  numann_status status = numann_model_create(&model, r->network, r->data, r->config, err);
-  if (status == NUMANN_OK) status = numann_model_save(model, path, err);
-  numann_model_destroy(model);
-  free(path);
-  return status;
-}
-
-static numann_status evaluate(run *r, numann_error *err) {
-  nu_network_sha256(r->network, r->sha256);
-  return nu_parts_evaluate(&r->parts, r->network, r->data, r->plan->plan.threads, err);
-}
-
-/* Of all epochs of the run. */
-static double lowest_loss(const run *r) {
-  size_t n;
-  const numann_epoch *epochs = nu_metrics_view(r->watch.metrics, &n);
-  double lowest = INFINITY;
-  for (size_t i = 0; i < n; i++) lowest = fmin(lowest, epochs[i].train_loss);
-  return lowest;
-}
-
-/* Texts that a result borrows. */
-typedef struct texts {
-  nu_text config, machine, network, placement;
-} texts;
-
-static void write_texts(const run *r, texts *t) {
-  nu_config_write(r->config, NU_CONFIG_RUN, &t->config);
-  nu_network_describe(r->network, &t->network);
-  nu_describe_machine(&r->plan->machine, &t->machine);
-  nu_text_addf(&t->machine, "run: %zu thread%s, %s, %s\n", r->plan->plan.threads,
-               r->plan->plan.threads == 1 ? "" : "s", numann_plan_strategy(r->plan), r->plan->why);
-  if (r->placed.threads || r->placed.pages) nu_add_place_report(&t->placement, &r->placed);
-}
-
-static const char *last_part(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash && slash[1] != '\0' ? slash + 1 : path;
-}
-
-static const nu_evaluation *if_any(const nu_evaluation *evaluation) {
-  return evaluation->rows > 0 ? evaluation : NULL;
-}
-
-static nu_result collect(const run *r, const texts *t) {
-  nu_result result = {.title = last_part(r->folder.path),
-                      .config_text = nu_text_view(&t->config),
-                      .machine_text = nu_text_view(&t->machine),
-                      .network_text = nu_text_view(&t->network),
-                      .weights_sha256 = r->sha256,
-                      .schema = &r->data->schema,
-                      .train = if_any(&r->parts.train),
-                      .validation = if_any(&r->parts.validation),
-                      .test = if_any(&r->parts.test),
-                      .seconds = nu_clock_seconds() - r->started,
-                      .network = r->network,
-                      .plan = &r->plan->plan,
-                      .data_bytes = training_bytes(r->data),
-                      .placement_text = nu_text_view(&t->placement)};
-  result.epochs = nu_metrics_view(r->watch.metrics, &result.n_epochs);
-  return result;
-}
-
-static void write_json(const run *r, nu_text *out) {
-  const nu_kernels *kernels = nu_kernels_select();
-  bool classes = r->data->schema.classes > 0;
-  uint64_t jobs = r->stop ? nu_time_limit_jobs(&r->watch.limit) : 0;
-  nu_json json = {0};
-  nu_json_open(&json, NULL, '{');
-  nu_json_count(&json, "epochs", r->epochs);
-  nu_json_count(&json, "steps", r->steps);
-  nu_json_evaluation(&json, "train", &r->parts.train, classes);
-  nu_json_evaluation(&json, "validation", &r->parts.validation, classes);
-  nu_json_evaluation(&json, "test", &r->parts.test, classes);
-  nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
-  nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
-  nu_json_count(&json, "ranks", r->comm->size);
-  nu_json_count(&json, "threads", numann_plan_threads(r->plan));
-  nu_json_count(&json, "threads_working", r->plan->plan.threads);
-  nu_json_count(&json, "threads_limit", r->plan->threads_limit);
-  nu_json_string(&json, "strategy", numann_plan_strategy(r->plan));
-  nu_json_count(&json, "groups", r->plan->plan.groups);
-  nu_json_flag(&json, "fuse_update", r->plan->plan.fuse);
-  nu_json_string(&json, "isa", kernels ? kernels->isa : NULL);
-  if (explains(r))
-    nu_json_placement(&json, &r->plan->plan, r->network, training_bytes(r->data), &r->placed);
-  nu_json_real(&json, "seconds", nu_clock_seconds() - r->started);
-  char *model = nu_run_folder_file(&r->folder, "model.safetensors");
-  nu_json_string(&json, "model", r->stop ? NULL : model);
-  json.text.failed |= !model;
-  free(model);
-  nu_json_flag(&json, "stopped", r->stop);
-  nu_json_string(&json, "stopped_by", r->stop);
-  nu_json_real(&json, "done", r->stop ? nu_time_limit_done(&r->watch.limit) : 1.0);
-  nu_json_real(&json, "jobs_left", jobs ? (double)jobs : NAN);
-  nu_json_close(&json, '}');
-  nu_text_add(&json.text, "\n");
-  *out = json.text;
-}
-
-/* A table that nobody reads any more is no reason to call a finished training failed. */
-static numann_status print_result(const run *r, const nu_result *result, numann_error *err) {
-  nu_text out = {0};
-  if (nu_given(r->args, NU_OPTION_JSON)) write_json(r, &out);
-  else nu_result_table(result, nu_colour_wanted(), &out);
-  numann_status status = nu_print_text(&out, err);
-  if (status != NUMANN_ERR_IO || nu_given(r->args, NU_OPTION_JSON)) return status;
-  nu_warn("%s; it is in %s/report.html, too", err->message, r->folder.path);
-  return NUMANN_OK;
-}
-
-static numann_status write_report(const run *r, const nu_result *result, numann_error *err) {
-  char *path = nu_run_folder_file(&r->folder, "report.html");
-  if (!path) return nu_fail_memory(err, 256, "a file name");
-  numann_status status = nu_report_write(path, result, err);
-  free(path);
-  return status;
-}
-
-static numann_status show(run *r, numann_error *err) {
-  texts t = {0};
-  write_texts(r, &t);
-  bool whole = !t.config.failed && !t.machine.failed && !t.network.failed && !t.placement.failed;
-  nu_result result = collect(r, &t);
-  nu_warn_if_trivial(&result);
-  numann_status status =
-      whole ? write_report(r, &result, err) : nu_fail_memory(err, t.config.length, "the report");
-  if (status == NUMANN_OK) status = print_result(r, &result, err);
-  nu_text_clear(&t.config);
-  nu_text_clear(&t.machine);
-  nu_text_clear(&t.network);
-  nu_text_clear(&t.placement);
-  if (status == NUMANN_OK)
-    nu_note(r->args, "model, curves and report: %s/model.safetensors, metrics.csv, report.html",
-            r->folder.path);
-  return status;
-}
-
-/* The evaluation takes memory of its own, as the trainer needs no more. */
-static numann_status finish(run *r, numann_error *err) {
-  numann_trainer_destroy(r->trainer);
-  r->trainer = NULL;
-  NU_TRY(save_model(r, err));
-  NU_TRY(evaluate(r, err));
-  nu_rescue rescue = rescue_of(r);
-  nu_rescue_warn(&rescue, r->parts.train.loss, lowest_loss(r));
-  return show(r, err);
-}
-
 /* ---- the flow */
 
-static numann_status begin(run *r, numann_error *err) {
+static numann_status begin(nu_run *r, numann_error *err) {
   NU_TRY(open_folder(r, err));
   NU_TRY(announce(r, err));
   return announce_placement(r, err);
 }
 
-static numann_status run_all(run *r, numann_error *err) {
+static numann_status run_all(nu_run *r, numann_error *err) {
   NU_TRY(nu_comm_start(err));
   r->comm = nu_comm_world();
   NU_TRY(nu_comm_agree(r->comm, prepare(r, err), err));
   bool finished = nu_comm_most(r->comm, r->sha256[0] != '\0');
   if (finished)
-    return leads(r) ? nu_finished_tell(r->sha256, &r->folder, r->args, err) : NUMANN_OK;
+    return nu_run_leads(r) ? nu_finished_tell(r->sha256, &r->folder, r->args, err) : NUMANN_OK;
   NU_TRY(build(r, err));
-  NU_TRY(nu_comm_agree(r->comm, leads(r) ? begin(r, err) : NUMANN_OK, err));
+  NU_TRY(nu_comm_agree(r->comm, nu_run_leads(r) ? begin(r, err) : NUMANN_OK, err));
   NU_TRY(nu_trainer_share_start(r->trainer, err));
-  if (!leads(r)) return follow(r, err);
+  if (!nu_run_leads(r)) return follow(r, err);
   NU_TRY(train(r, err));
-  return finish(r, err);
+  return nu_run_finish(r, err);
 }
 
 /* What a stopped run says: how to go on. Its checkpoint is durable by now. */
-static numann_status tell_stop(const run *r, numann_error *err) {
+static numann_status tell_stop(const nu_run *r, numann_error *err) {
   nu_text out = {0};
   nu_add_resume_command(r->args, r->folder.path, &out);
   nu_note(r->args, "stopped by %s at step %llu, the checkpoint is safe; go on with: %s", r->stop,
@@ -525,12 +325,12 @@ static numann_status tell_stop(const run *r, numann_error *err) {
   nu_note(r->args, "%s", nu_text_view(&out));
   nu_text_clear(&out);
   if (!nu_given(r->args, NU_OPTION_JSON)) return NUMANN_STOPPED;
-  write_json(r, &out);
+  nu_run_write_json(r, &out);
   if (nu_print_text(&out, err) != NUMANN_OK) nu_warn("%s", err->message);
   return NUMANN_STOPPED;
 }
 
-static void close_run(run *r) {
+static void close_run(nu_run *r) {
   nu_parts_clear(&r->parts);
   nu_watch_close(&r->watch);
   numann_trainer_destroy(r->trainer);
@@ -545,9 +345,9 @@ static void close_run(run *r) {
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
   nu_signals_catch(nu_early_advice(args));
-  run r = {.args = args, .comm = nu_comm_alone(), .started = nu_clock_seconds()};
+  nu_run r = {.args = args, .comm = nu_comm_alone(), .started = nu_clock_seconds()};
   numann_status status = run_all(&r, err);
-  if (status == NUMANN_STOPPED && leads(&r)) status = tell_stop(&r, err);
+  if (status == NUMANN_STOPPED && nu_run_leads(&r)) status = tell_stop(&r, err);
   close_run(&r);
   return status;
 }

@@ -27,6 +27,8 @@
 #define EXPECTED                                                                                 \
   "expected hwloc's words, such as 'pack:2 numa:2 core:8 pu:2' (man 7 hwloc), or the path of a " \
   ".xml file that `lstopo FILE.xml` wrote"
+/* Said at the opening or at the loading: hwloc's readers of XML differ in when they look. */
+#define NO_MACHINE "hwloc finds no whole machine in it"
 
 /* ---- descriptions */
 
@@ -93,7 +95,7 @@ static numann_status set_file(hwloc_topology_t topology, const char *path, numan
   if (!S_ISREG(about.st_mode)) return fail_file(path, "is no regular file", err);
   if (access(path, R_OK) != 0) return fail_file(path, strerror(errno), err);
   if (hwloc_topology_set_xml(topology, path) == 0) return NUMANN_OK;
-  return fail_file(path, "is no topology that hwloc reads", err);
+  return fail_file(path, NO_MACHINE, err);
 }
 
 static numann_status set_source(hwloc_topology_t topology, const char *source, numann_error *err) {
@@ -166,7 +168,7 @@ static numann_status load_topology(hwloc_topology_t topology, const char *source
   hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
   bool loaded = hwloc_topology_load(topology) == 0;
   if (loaded) return source ? check_loaded(topology, source, err) : NUMANN_OK;
-  if (source) return fail_file(source, "hwloc finds no whole machine in it", err);
+  if (source) return fail_file(source, NO_MACHINE, err);
   return nu_fail(err, NUMANN_ERR_MEMORY,
                  "machine: hwloc cannot load the topology; run lstopo to see what it says");
 }
