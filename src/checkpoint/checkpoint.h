@@ -43,6 +43,8 @@ numann_status nu_saved_check_resume(const nu_saved *saved, const char *path, num
 
 /* CRC-32 of the training rows as trained on, for the resume check. */
 uint64_t nu_data_sum(const numann_data *data);
+/* The same of any rows; 0 where there are none. */
+uint64_t nu_rows_sum(const nu_schema *schema, const nu_rows *rows);
 
 /* Write <folder>/ck-<step>.safetensors durably (the folder is made when missing, that around it is
  * not: it has been removed then), then remove all but the newest `keep` >= 1 up to this step, and

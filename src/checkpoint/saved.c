@@ -115,9 +115,8 @@ static unsigned long add_inputs(unsigned long crc, const nu_rows *rows, size_t f
   return crc;
 }
 
-uint64_t nu_data_sum(const numann_data *data) {
-  const nu_schema *schema = &data->schema;
-  const nu_rows *rows = &data->train;
+uint64_t nu_rows_sum(const nu_schema *schema, const nu_rows *rows) {
+  if (rows->rows == 0) return 0;
   const uint64_t counts[] = {rows->rows, schema->features, schema->classes, schema->targets};
   unsigned long crc = add_crc(crc32(0, NULL, 0), counts, 4, sizeof *counts);
   crc = add_inputs(crc, rows, schema->features);
@@ -128,3 +127,5 @@ uint64_t nu_data_sum(const numann_data *data) {
   /* The row count above the checksum keeps the sum from being 0, which means unknown. */
   return (uint64_t)rows->rows << 32 | crc;
 }
+
+uint64_t nu_data_sum(const numann_data *data) { return nu_rows_sum(&data->schema, &data->train); }

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "config/expand.h"
+#include "machine/comm_launch.h"
 
 /* A word as a shell takes it: in single quotes where it holds anything special. */
 static void add_word(nu_text *out, const char *word) {
@@ -48,7 +49,7 @@ void nu_add_resume_command(const nu_arguments *args, const char *folder, nu_text
 
 /* With --overwrite the folder may still hold the earlier run, which --resume would continue. */
 const char *nu_early_advice(const nu_arguments *args) {
-  if (nu_given(args, NU_OPTION_QUIET)) return NULL;
+  if (nu_given(args, NU_OPTION_QUIET) || nu_comm_read_launch().rank > 0) return NULL;
   bool same = nu_given(args, NU_OPTION_OVERWRITE) || nu_resumes_automatically(args);
   return same ? "run the same command again" : "run again with --resume";
 }

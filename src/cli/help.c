@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "kernels/kernels.h"
+#include "machine/comm.h"
 #include "machine/machine.h"
 #include "machine/team.h"
 #include "numann/version.h"
@@ -99,6 +100,8 @@ static void add_build(nu_text *out) {
   nu_text_addf(out, " (used: %s)\n", chosen ? chosen->isa : "none, see NUMANN_ISA");
   nu_text_addf(out, "topology    %s\n", nu_machine_library());
   nu_text_addf(out, "threads     %s\n", nu_team_library());
+  const char *mpi = nu_comm_library();
+  nu_text_addf(out, "ranks       %s\n", mpi ? mpi : "one (built without MPI)");
 }
 
 numann_status nu_print_version(const nu_arguments *args, numann_error *err) {

@@ -32,14 +32,29 @@ static numann_status dispatch(const nu_arguments *args, numann_error *err) {
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: no command was given");
 }
 
-/* Of many processes with one error the first tells it. */
-static bool speaks(void) { return nu_comm_world()->rank == 0 && nu_comm_read_launch().rank == 0; }
+/* Of the ranks of a training, which have one error, the first tells it, or one that has its own;
+ * any other command is on its own in each process of a launch. */
+static bool speaks(const nu_arguments *args) {
+  const nu_comm *world = nu_comm_world();
+  return args->command != NU_COMMAND_TRAIN || world->broken ||
+         (world->rank == 0 && nu_comm_read_launch().rank == 0);
+}
+
+/* The command line of a rank may be wrong when those of the others are not, and they wait. */
+static numann_status agree_on_line(const nu_arguments *args, numann_status status,
+                                   numann_error *err) {
+  numann_error none;
+  if (args->command != NU_COMMAND_TRAIN || nu_comm_start(&none) != NUMANN_OK) return status;
+  return nu_comm_agree(nu_comm_world(), status, err);
+}
 
 /* A stop on request is no error: the command has said how to go on. */
-static void report(numann_status status, const numann_error *err) {
-  if (!speaks()) return;
+static void report(const nu_arguments *args, numann_status status, const numann_error *err) {
+  if (!speaks(args)) return;
+  char rank[32] = "";
+  if (nu_comm_world()->broken) snprintf(rank, sizeof rank, "rank %zu: ", nu_comm_world()->rank);
   if (status != NUMANN_OK && status != NUMANN_STOPPED)
-    fprintf(stderr, "numann: error: %s: %s\n", numann_status_name(status), err->message);
+    fprintf(stderr, "numann: error: %s: %s%s\n", numann_status_name(status), rank, err->message);
 }
 
 /* The next file that is opened would take the number of a stream that the caller has closed, and
@@ -57,8 +72,9 @@ int main(int argc, char **argv) {
   nu_team_expect_refusal();
   numann_status status = nu_arguments_parse(&args, argc, argv, &err);
   if (status == NUMANN_OK) status = dispatch(&args, &err);
+  else status = agree_on_line(&args, status, &err);
   nu_arguments_clear(&args);
-  report(status, &err);
-  nu_comm_finish();
+  report(&args, status, &err);
+  nu_comm_finish(status);
   exit((int)status);
 }

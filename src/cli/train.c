@@ -55,22 +55,23 @@ static numann_status load(nu_run *r, numann_error *err) {
   return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
 }
 
-/* Of all that must be alike on all ranks: the config but for threads and files, the training rows,
- * the program. */
+/* Of all that must be alike on all ranks: the config but for threads and files, the rows that train
+ * and those that judge, the program. */
 static uint64_t hash_of(const nu_run *r) {
   nu_text text = {0};
   nu_config_write(r->config, NU_CONFIG_MODEL, &text);
   nu_text_addf(&text, "%s %d", numann_version(), NUMANN_NUMERICS_VERSION);
   uint64_t hash = nu_hash_bytes(NU_HASH_START, nu_text_view(&text), text.length);
   nu_text_clear(&text);
+  hash = nu_hash_number(hash, nu_rows_sum(&r->data->schema, &r->data->validation));
   return nu_hash_number(hash, nu_data_sum(r->data));
 }
 
 static numann_status check_alike(const nu_run *r, numann_error *err) {
   size_t other = 0;
-  if (nu_comm_is_same(r->comm, hash_of(r), &other)) return NUMANN_OK;
+  if (r->comm->size == 1 || nu_comm_is_same(r->comm, hash_of(r), &other)) return NUMANN_OK;
   return nu_fail(err, NUMANN_ERR_CONFIG,
-                 "rank %zu has another config, other training rows or another numann than rank 0; "
+                 "rank %zu has another config, other rows or another numann than rank 0; "
                  "give all hosts the same files",
                  other);
 }
@@ -281,7 +282,7 @@ static numann_status train(nu_run *r, numann_error *err) {
   if (status == NUMANN_OK) status = nu_watch_finish(&r->watch, r->trainer, err);
   if (status == NUMANN_OK) status = complete_files(r, err);
   if (status == NUMANN_STOPPED) {
-    r->stop = r->watch.stop;
+    r->stop = r->watch.stop ? r->watch.stop : "a signal to another rank";
     if (complete_files(r, err) != NUMANN_OK) nu_warn("%s", err->message);
   }
   if (status == NUMANN_OK || status == NUMANN_STOPPED) count(r);

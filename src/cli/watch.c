@@ -163,7 +163,9 @@ static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
 }
 
 static numann_status on_save(void *arg, numann_trainer *trainer, numann_error *err) {
-  return nu_watch_save(arg, trainer, err);
+  nu_watch *watch = arg;
+  watch->stopping |= nu_trainer_stops(trainer); /* another rank may have had the signal */
+  return nu_watch_save(watch, trainer, err);
 }
 
 numann_observer nu_watch_observer(nu_watch *watch) {

@@ -33,7 +33,7 @@ typedef struct nu_watch {
   unsigned failures;   /* checkpoints that failed in a row */
   nu_time_limit limit; /* set before the training begins */
   const char *stop;    /* what ends the training: "SIGTERM", "train.max_time"; NULL: nothing yet */
-  bool stopping;       /* the next checkpoint is the last */
+  bool stopping;       /* this rank or another has had a signal: the next checkpoint is the last */
   bool metrics_failed; /* warned of once */
   double rows;         /* training rows of an epoch */
   double rows_trained; /* in this process */

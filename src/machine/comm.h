@@ -31,6 +31,7 @@ struct nu_comm {
   size_t rank, size; /* which of how many */
   uint64_t messages; /* sent so far by this rank, and their bytes */
   uint64_t bytes;
+  bool broken; /* this rank alone has failed, where the others do not ask: it must end them */
   /* All of these messages, in any order, at most `size` each way; returns when they have arrived.
    * NULL for one rank. */
   void (*exchange)(nu_comm *comm, const nu_message *sends, size_t n_sends,
@@ -46,8 +47,9 @@ struct nu_comm {
 /* Become a rank of the MPI job that this process was launched in, if it was; nothing else starts
  * MPI. NUMANN_ERR_CONFIG where a launcher started several processes that cannot become one job. */
 numann_status nu_comm_start(numann_error *err);
-/* Before the process ends in order: every rank calls it. */
-void nu_comm_finish(void);
+/* Before the process ends with this status: every rank calls it, or one that is broken, which ends
+ * the others. */
+void nu_comm_finish(numann_status status);
 /* Seconds to wait for a message before the job is ended with exit code 8; 0, as at the start: for
  * ever. `lost` is told who waited for whom, and how long, right before. */
 typedef void nu_comm_lost_fn(size_t rank, size_t silent, double seconds);

@@ -19,56 +19,110 @@
 /* MPI counts bytes in an int: longer messages go in pieces. */
 #define PIECE ((size_t)1 << 30)
 
+/* Messages; a rank's word that it is there (the watchdog). */
+enum { TAG_MESSAGE, TAG_HERE };
+
 static struct {
   nu_comm comm;
   MPI_Comm own;          /* a duplicate of the world: no library's messages mix with ours */
   MPI_Request *requests; /* [2 ranks]: receives, then sends */
+  size_t *peers;         /* [2 ranks]: of each request */
   MPI_Status *statuses;  /* [2 ranks]: nobody reads them; gcc 12 warns of MPICH's way to say so */
+  bool *here;            /* [ranks]: who has called, of rank 0 */
   double patience;       /* seconds; 0: for ever */
   nu_comm_lost_fn *lost; /* told before the end; NULL: nobody */
-  double waiting_since;
+  double since;          /* of a wait for a counter, and the quarters that it has told of */
+  size_t quarters;
   MPI_Win window; /* of the memory that is shared; MPI_WIN_NULL: none is */
   bool started;
 } job;
 
-/* ---- waiting */
+/* ---- the watchdog
+ *
+ * Who waits for a lost rank keeps others waiting in turn. So a rank that has waited for a quarter of
+ * the patience, and again each quarter, tells rank 0 that it is there. Rank 0 gives up before the
+ * others do: it names a rank that it waits for and that did not tell. Where the others come to
+ * give up, it is rank 0 that is lost. */
 
-/* Messages that have not come, by the lowest rank. */
-static size_t find_silent(const nu_message *receives, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    int done = 0;
-    if (job.requests[i] == MPI_REQUEST_NULL) continue;
-    MPI_Request_get_status(job.requests[i], &done, MPI_STATUS_IGNORE);
-    if (!done) return receives[i].peer;
+#define QUARTER (0.25 * job.patience)
+
+/* What has come so far. */
+static void hear_calls(void) {
+  int came = 1;
+  MPI_Status call;
+  while (came) {
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, job.own, &came, &call);
+    if (!came) break;
+    MPI_Recv(NULL, 0, MPI_BYTE, call.MPI_SOURCE, TAG_HERE, job.own, &call);
+    job.here[call.MPI_SOURCE] = true;
   }
-  return job.comm.rank;
 }
 
-static void give_up(size_t silent) {
-  if (job.lost) job.lost(job.comm.rank, silent, job.patience);
-  MPI_Abort(job.own, NUMANN_ERR_PEER);
+/* Calls from before the first quarter are of an earlier wait. */
+static void call(size_t quarters) {
+  MPI_Request sent;
+  if (job.comm.rank > 0) {
+    MPI_Isend(NULL, 0, MPI_BYTE, 0, TAG_HERE, job.own, &sent);
+    MPI_Request_free(&sent);
+    return;
+  }
+  hear_calls();
+  if (quarters == 1) memset(job.here, 0, job.comm.size * sizeof *job.here);
 }
 
-/* Ranks may be more than cores: others run in between. True: patience is at its end. */
-static bool pause_after(size_t polls) {
-  if (polls % 64) return false;
-  double now = nu_clock_seconds();
-  if (polls == 64) job.waiting_since = now;
-  sched_yield();
-  return job.patience > 0.0 && now - job.waiting_since > job.patience;
+/* Whose message has not come, or has not been taken. Of a counter (n is 0) only one rank is known:
+ * where that one is there, it waits for another that is not. */
+static size_t find_lost(size_t n) {
+  size_t lost = 0, first = n ? 0 : job.peers[0];
+  if (job.comm.rank > 0) return 0;
+  hear_calls();
+  for (size_t i = 0; i < n && !lost; i++) {
+    int done = 0;
+    MPI_Request_get_status(job.requests[i], &done, MPI_STATUS_IGNORE);
+    if (!done && !first) first = job.peers[i];
+    if (!done && !job.here[job.peers[i]]) lost = job.peers[i];
+  }
+  for (size_t r = 1; n == 0 && job.here[first] && !lost && r < job.comm.size; r++)
+    if (!job.here[r]) lost = r;
+  return lost ? lost : first;
 }
 
-static void wait_for_all(size_t n, const nu_message *receives, size_t n_receives) {
+/* Tells of each quarter that has passed, and ends the job after the last. */
+static void look_at_clock(size_t n, double waited, size_t *quarters) {
+  double more = job.comm.rank > 0 ? 1.0 + 0.1 * job.patience : 0.0;
+  if (job.patience <= 0.0) return;
+  if (waited > job.patience + more) {
+    if (job.lost) job.lost(job.comm.rank, find_lost(n), waited);
+    MPI_Abort(job.own, NUMANN_ERR_PEER);
+  }
+  if (waited > QUARTER * (double)(*quarters + 1)) call(++*quarters);
+}
+
+/* Polls, and lets others run in between: ranks may be more than cores. */
+static void wait_for_all(size_t n) {
   int done = 0;
+  size_t quarters = 0;
+  double since = nu_clock_seconds();
   for (size_t polls = 1; !done; polls++) {
     MPI_Testall((int)n, job.requests, &done, job.statuses);
-    if (!done && pause_after(polls)) give_up(find_silent(receives, n_receives));
+    if (done || polls % 64) continue;
+    sched_yield();
+    look_at_clock(n, nu_clock_seconds() - since, &quarters);
   }
 }
 
+/* For a counter in shared memory. */
 static void wait_for(nu_comm *comm, size_t peer, size_t polls) {
   (void)comm;
-  if (pause_after(polls)) give_up(peer);
+  if (polls % 64) return;
+  double now = nu_clock_seconds();
+  if (polls == 64) {
+    job.since = now;
+    job.quarters = 0;
+  }
+  sched_yield();
+  job.peers[0] = peer;
+  look_at_clock(0, now - job.since, &job.quarters);
 }
 
 /* ---- messages */
@@ -76,6 +130,12 @@ static void wait_for(nu_comm *comm, size_t peer, size_t polls) {
 static int piece_of(const nu_message *message, size_t begin) {
   size_t left = message->bytes - begin;
   return (int)(left < PIECE ? left : PIECE);
+}
+
+/* The next request, of a message with this peer. */
+static MPI_Request *request(size_t *n, size_t peer) {
+  job.peers[*n] = peer;
+  return &job.requests[(*n)++];
 }
 
 static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
@@ -87,17 +147,16 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
     for (size_t i = 0; i < n_receives; i++) {
       const nu_message *m = &receives[i];
       if (begin < m->bytes)
-        MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, 0, job.own,
-                  &job.requests[n++]);
+        MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
+                  job.own, request(&n, m->peer));
     }
-    size_t posted = n;
     for (size_t i = 0; i < n_sends; i++) {
       const nu_message *m = &sends[i];
       if (begin < m->bytes)
-        MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, 0, job.own,
-                  &job.requests[n++]);
+        MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
+                  job.own, request(&n, m->peer));
     }
-    if (n > 0) wait_for_all(n, receives, posted);
+    if (n > 0) wait_for_all(n);
   }
 }
 
@@ -181,8 +240,10 @@ numann_status nu_comm_start(numann_error *err) {
   MPI_Comm_size(job.own, &size);
   NU_TRY(check_size(&launch, size, err));
   job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
+  job.peers = nu_alloc(2 * (size_t)size, sizeof *job.peers);
   job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
-  if (!job.requests || !job.statuses)
+  job.here = nu_alloc((size_t)size, sizeof *job.here);
+  if (!job.requests || !job.peers || !job.statuses || !job.here)
     return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Status), "the messages' states");
   job.comm = (nu_comm){.rank = (size_t)rank,
                        .size = (size_t)size,
@@ -194,9 +255,12 @@ numann_status nu_comm_start(numann_error *err) {
   return NUMANN_OK;
 }
 
-void nu_comm_finish(void) {
+void nu_comm_finish(numann_status status) {
   if (!job.started) return;
+  if (job.comm.broken) MPI_Abort(job.own, (int)status);
   free(job.requests);
+  free(job.peers);
+  free(job.here);
   free(job.statuses);
   MPI_Comm_free(&job.own);
   MPI_Finalize();

@@ -13,7 +13,7 @@ numann_status nu_comm_start(numann_error *err) {
       "on its own");
 }
 
-void nu_comm_finish(void) {}
+void nu_comm_finish(numann_status status) { (void)status; }
 
 void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost) {
   (void)seconds;

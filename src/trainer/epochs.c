@@ -141,9 +141,12 @@ static numann_status save(numann_trainer *trainer, numann_error *err) {
   return nu_comm_agree(trainer->comm, status, err);
 }
 
+bool nu_trainer_stops(const numann_trainer *trainer) { return trainer->action == NUMANN_STOP; }
+
 /* Do what the observer asked for at a boundary. */
 static numann_status act(numann_trainer *trainer, numann_action action, numann_error *err) {
   if (action == NUMANN_CONTINUE) return NUMANN_OK;
+  trainer->action = action;
   NU_TRY(save(trainer, err));
   if (action == NUMANN_SAVE) return NUMANN_OK;
   return nu_fail(err, NUMANN_STOPPED, "stopped after step %llu",
@@ -171,7 +174,11 @@ static void judge(numann_trainer *trainer, numann_epoch *epoch) {
 static numann_status validate(numann_trainer *trainer, numann_epoch *epoch, numann_error *err) {
   if (trainer->data->validation.rows == 0) return NUMANN_OK;
   nu_evaluation evaluation;
-  NU_TRY(nu_evaluator_run(&evaluation, &trainer->validation, err));
+  numann_status status = nu_evaluator_run(&evaluation, &trainer->validation, err);
+  if ((status = nu_comm_agree(trainer->comm, status, err)) != NUMANN_OK) {
+    nu_evaluation_clear(&evaluation);
+    return status;
+  }
   epoch->validated = true;
   epoch->validation_loss = evaluation.loss;
   epoch->validation_accuracy = evaluation.accuracy;
@@ -237,6 +244,14 @@ static numann_status close_epoch(numann_trainer *trainer, double started, double
   return act(trainer, (numann_action)nu_comm_most(trainer->comm, own), err);
 }
 
+/* A rank whose threads do not start leaves the others in the midst of a step. */
+static numann_status run_region(numann_trainer *trainer, numann_error *err) {
+  trainer->action = NUMANN_CONTINUE;
+  numann_status status = nu_engine_run(&trainer->training.engine, epoch_worker, trainer, err);
+  if (trainer->comm->size > 1) trainer->comm->broken = status != NUMANN_OK;
+  return status;
+}
+
 /* The rest of the running epoch, with as many pauses as the observer asks for. */
 static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   nu_state *state = &trainer->state;
@@ -246,8 +261,7 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
                 state->epoch, trainer->shuffle);
   while (state->batch < trainer->batches) {
     double region = nu_clock_seconds();
-    trainer->action = NUMANN_CONTINUE;
-    NU_TRY(nu_engine_run(&trainer->training.engine, epoch_worker, trainer, err));
+    NU_TRY(run_region(trainer, err));
     trained += nu_clock_seconds() - region;
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));

@@ -34,7 +34,7 @@ struct numann_trainer {
   uint64_t patience; /* early stopping: 0 = off */
   double min_improvement;
   const numann_observer *observer; /* of the running numann_trainer_run */
-  numann_action action;            /* what the observer asked for at the last step */
+  numann_action action;            /* what the observer asked for at the last boundary */
   bool diverged;
   numann_error divergence; /* what was said of it */
 };

@@ -62,7 +62,11 @@ numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const nu
   size_t other = 0;
   *out = NULL;
   numann_trainer *trainer = nu_alloc(1, sizeof *trainer);
-  if (!trainer) return nu_fail_memory(err, sizeof *trainer, "the trainer");
+  numann_status status = trainer ? NUMANN_OK : nu_fail_memory(err, sizeof *trainer, "the trainer");
+  if ((status = nu_comm_agree(comm, status, err)) != NUMANN_OK) {
+    free(trainer);
+    return status;
+  }
   trainer->network = network;
   trainer->plan = plan->plan;
   trainer->plan.ranks = comm->size;
@@ -71,7 +75,7 @@ numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const nu
   trainer->lowest = INFINITY;
   trainer->first = NAN;
   trainer->comm = comm;
-  numann_status status = nu_comm_agree(comm, create(trainer, config, err), err);
+  status = nu_comm_agree(comm, create(trainer, config, err), err);
   if (status == NUMANN_OK &&
       !nu_comm_is_same(comm, nu_problem_hash(&trainer->plan.problem), &other))
     status = nu_fail(err, NUMANN_ERR_CONFIG,

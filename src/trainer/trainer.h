@@ -19,6 +19,9 @@ numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const nu
  * become the current ones. */
 const nu_state *nu_trainer_state_view(numann_trainer *trainer);
 
+/* Is this on_save the last, because a rank's observer has asked to stop? */
+bool nu_trainer_stops(const numann_trainer *trainer);
+
 /* Continue from a saved state (copied): same shapes and blocks, else NUMANN_ERR_MODEL. */
 numann_status nu_trainer_restore(numann_trainer *trainer, const nu_state *state, numann_error *err);
 
