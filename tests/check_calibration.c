@@ -233,8 +233,8 @@ static nu_calibration used(numann_plan *plan, const char *mode, const char *epoc
   training_must(numann_config_set(job.config, "parallel.strategy=auto", &training_error));
   snprintf(text, sizeof text, threads ? "parallel.threads=%zu" : "parallel.threads=auto", threads);
   training_must(numann_config_set(job.config, text, &training_error));
-  training_must(nu_plan_from(plan, &calibration, job.config, job.network, &machine, TRAINING_ROWS,
-                             NULL, &training_error));
+  training_must(nu_plan_from(plan, &calibration, nu_comm_alone(), job.config, job.network, &machine,
+                             TRAINING_ROWS, NULL, &training_error));
   training_end(&job);
   return calibration;
 }

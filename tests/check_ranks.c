@@ -2,47 +2,19 @@
  * of the work; all of them stop, fail and diverge together. Threads stand in for processes
  * (machine/comm_virtual.h). SPDX-License-Identifier: MIT */
 #include <check.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "machine/comm_virtual.h"
+#include "meeting.h"
 #include "network/network.h"
 #include "numann.h"
 #include "plan/plan.h"
 #include "trainer/trainer.h"
 #include "training.h"
 
-enum { MOST_RANKS = 64 };
-
 /* ---- communicators */
-
-typedef struct meeting {
-  nu_comm *comm;
-  void (*fn)(nu_comm *comm, void *arg);
-  void *arg;
-} meeting;
-
-static void *attend(void *arg) {
-  meeting *m = arg;
-  m->fn(m->comm, m->arg);
-  return NULL;
-}
-
-static void meet(size_t size, void (*fn)(nu_comm *comm, void *arg), void *arg) {
-  pthread_t threads[MOST_RANKS];
-  meeting meetings[MOST_RANKS];
-  nu_comm *ranks = nu_comm_virtual_create(size);
-  ck_assert_ptr_nonnull(ranks);
-  for (size_t r = 0; r < size; r++) {
-    meetings[r] = (meeting){&ranks[r], fn, arg};
-    ck_assert_int_eq(pthread_create(&threads[r], NULL, attend, &meetings[r]), 0);
-  }
-  for (size_t r = 0; r < size; r++) ck_assert_int_eq(pthread_join(threads[r], NULL), 0);
-  nu_comm_virtual_destroy(ranks);
-}
 
 static void gather_all(nu_comm *comm, void *arg) {
   (void)arg;
@@ -91,7 +63,7 @@ typedef struct job {
   uint64_t stop;  /* after this step, wished by rank stopper alone; 0: never */
   size_t stopper;
   char hashes[MOST_RANKS][65];
-  uint64_t steps[MOST_RANKS], bytes[MOST_RANKS], messages[MOST_RANKS];
+  uint64_t steps[MOST_RANKS];
   numann_status status[MOST_RANKS];
   char message[MOST_RANKS][sizeof(numann_error)];
 } job;
@@ -115,7 +87,7 @@ static void train(nu_comm *comm, void *arg) {
                             (nu_strategy)(j->threads % NU_STRATEGIES), 2, 1, 1);
   plan.chunk = j->threads % 2 ? 1 + r % 3 : SIZE_MAX / 2;
   plan.fuse = j->threads % 4 < 2;
-  training_job t = training_start_ranked(j->settings, &plan, comm, &err);
+  training_job t = training_start_ranked(NULL, j->settings, &plan, comm, &err);
   if (!t.trainer) {
     j->status[r] = NUMANN_ERR_CONFIG;
     snprintf(j->message[r], sizeof j->message[r], "%s", err.message);
@@ -129,8 +101,6 @@ static void train(nu_comm *comm, void *arg) {
   if (j->status[r] == NUMANN_STOPPED) j->status[r] = numann_trainer_run(t.trainer, NULL, &err);
   snprintf(j->message[r], sizeof j->message[r], "%s", err.message);
   nu_network_sha256(t.network, j->hashes[r]);
-  j->bytes[r] = comm->bytes;
-  j->messages[r] = comm->messages;
   training_end(&t);
 }
 
@@ -194,7 +164,7 @@ static void run_leg(nu_comm *comm, void *arg) {
   bool first = all->job.stop > 0;
   nu_plan plan = nu_plan_of(1 + comm->rank % 2, NU_NEURONS, 1, 1, 1);
   plan.fuse = true;
-  training_job t = training_start_ranked(all->job.settings, &plan, comm, &err);
+  training_job t = training_start_ranked(NULL, all->job.settings, &plan, comm, &err);
   ck_assert_msg(t.trainer != NULL, "%s", err.message);
   numann_observer observer = {.arg = all, .on_step = stop_relay};
   if (comm->rank == 0) observer.on_save = keep;
@@ -235,7 +205,7 @@ END_TEST
 static void be_too_many(nu_comm *comm, void *arg) {
   numann_error err = {0};
   nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
-  training_job t = training_start_ranked(arg, &plan, comm, &err);
+  training_job t = training_start_ranked(NULL, arg, &plan, comm, &err);
   ck_assert_ptr_null(t.trainer);
   ck_assert_ptr_nonnull(strstr(err.message,
                                "train.batch: 8 ranks, but a batch of 97 rows in grains "
@@ -254,8 +224,8 @@ static void differ(nu_comm *comm, void *arg) {
   const size_t *odd = arg;
   numann_error err = {0};
   nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
-  training_job t = training_start_ranked(comm->rank == *odd ? "train.seed=6" : "train.epochs=3",
-                                         &plan, comm, &err);
+  training_job t = training_start_ranked(
+      NULL, comm->rank == *odd ? "train.seed=6" : "train.epochs=3", &plan, comm, &err);
   char want[64];
   snprintf(want, sizeof want, "rank %zu has another batch", *odd);
   ck_assert_ptr_null(t.trainer);

@@ -105,7 +105,7 @@ END_TEST
 
 /* 100 steps in 10 s are 10 a second. */
 static const struct {
-  nu_link link;
+  nu_stint link;
   uint64_t links;
 } chains[] = {{{100, 200, 10, 10, 0}, 2}, {{100, 201, 10, 10, 0}, 3}, {{100, 100, 10, 10, 0}, 1},
               {{100, 1, 10, 10, 0}, 1},   {{100, 0, 10, 10, 0}, 1},   {{100, 200, 10, 12, 2}, 2},

@@ -46,7 +46,8 @@ support() {
     check_kernels | check_output | check_pairs | check_rows) echo tests/kernel_support.o ;;
     check_bytes) echo tests/data_support.o tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
-    check_trainer | check_schedule | check_kinds | check_random | check_ranks | check_place | check_calibration) echo tests/training.o ;;
+    check_trainer | check_schedule | check_kinds | check_random | check_place | check_calibration) echo tests/training.o ;;
+    check_ranks | check_exchange) echo tests/training.o tests/meeting.o ;;
     check_machine | check_topology | check_described | check_launch) echo tests/fake_root.o ;;
     check_placement | check_placement_limits) echo tests/fake_machine.o ;;
     check_picture) echo tests/fake_machine.o tests/well_formed.o ;;

@@ -121,9 +121,9 @@ training_job training_start_planned(const char *settings, const nu_plan *plan,
   return j;
 }
 
-training_job training_start_ranked(const char *settings, const nu_plan *plan, nu_comm *comm,
-                                   numann_error *err) {
-  training_job j = prepare(base_config, settings, plan->threads, plan->strategy);
+training_job training_start_ranked(const char *base, const char *settings, const nu_plan *plan,
+                                   nu_comm *comm, numann_error *err) {
+  training_job j = prepare(base ? base : base_config, settings, plan->threads, plan->strategy);
   nu_problem problem = j.plan->plan.problem;
   nu_plan_clear(j.plan);
   j.plan->plan = *plan;

@@ -42,9 +42,10 @@ void training_hash(const char *settings, size_t threads, nu_strategy strategy, c
  * becomes the job's. */
 training_job training_start_planned(const char *settings, const nu_plan *plan,
                                     nu_placement *placement);
-/* The same as one rank of a communicator; trainer NULL: it was refused. */
-training_job training_start_ranked(const char *settings, const nu_plan *plan, nu_comm *comm,
-                                   numann_error *err);
+/* The same as one rank of a communicator, on another config or (NULL) the usual one; trainer NULL: it
+ * was refused. */
+training_job training_start_ranked(const char *base, const char *settings, const nu_plan *plan,
+                                   nu_comm *comm, numann_error *err);
 void training_hash_planned(const char *settings, const nu_plan *plan, char hex[65]);
 
 #endif

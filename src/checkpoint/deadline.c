@@ -18,7 +18,7 @@ bool nu_deadline_stops(double left, double next, double reserve) {
   return left < SLOWER * next + reserve;
 }
 
-uint64_t nu_deadline_links(const nu_link *link) {
+uint64_t nu_deadline_links(const nu_stint *link) {
   if (link->steps == 0) return 0;
   double useful = link->length > link->idle ? link->length - link->idle : 0.0;
   double share = link->seconds > 0.0 ? useful / link->seconds : 1.0;

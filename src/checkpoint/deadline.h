@@ -23,17 +23,17 @@ double nu_deadline_reserve(const nu_pace *pace, double length);
 bool nu_deadline_stops(double left, double next, double reserve);
 
 /* How one time of a chain of equal ones was spent. */
-typedef struct nu_link {
+typedef struct nu_stint {
   uint64_t steps;      /* taken */
   uint64_t steps_left; /* of the whole training */
   double seconds;      /* from the first of them to the last, saves and validations included */
   double length;       /* of the whole time */
   double idle;         /* what of it no step has: before the first one, and the reserve */
-} nu_link;
+} nu_stint;
 
 /* Times like this one that the rest needs, at least 1; 0 where no step was taken. One that is too
  * short makes a step all the same, but the end of the run is then left to another. */
-uint64_t nu_deadline_links(const nu_link *link);
+uint64_t nu_deadline_links(const nu_stint *link);
 
 /* Whole per cent of the training that are done: 100 only at its end. */
 unsigned nu_deadline_percent(uint64_t steps, uint64_t steps_left);

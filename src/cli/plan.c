@@ -117,8 +117,8 @@ static numann_status make_plan(outlook *o, const nu_arguments *args, numann_erro
   NU_TRY(nu_kernels_choose(&kernels, err));
   NU_TRY(choose_isa(&isa, args, err));
   NU_TRY(see_machine(o, args, err));
-  NU_TRY(nu_plan_from(&o->plan, &o->calibration, o->config, o->network, &o->machine,
-                      o->rows.train_rows, isa, err));
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, nu_comm_alone(), o->config, o->network,
+                      &o->machine, o->rows.train_rows, isa, err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
   o->cost = nu_plan_cost(&o->plan.plan, o->network, &o->machine, &o->calibration.rates, o->layers);

@@ -109,7 +109,7 @@ double nu_time_limit_done(const nu_time_limit *limit) {
 uint64_t nu_time_limit_jobs(const nu_time_limit *limit) {
   if (limit->length == 0.0 || limit->steps == 0) return 0;
   double before = limit->length - (limit->end - limit->begun);
-  nu_link link = {.steps = limit->step - limit->first,
+  nu_stint link = {.steps = limit->step - limit->first,
                   .steps_left = steps_left(limit),
                   .seconds = limit->boundary - limit->begun,
                   .length = limit->length,

@@ -71,6 +71,7 @@ typedef struct nu_engine_ranks {
   struct nu_message *list; /* [2 ranks]: to send, to receive; these lists are owned */
   unsigned wanted, agreed; /* action of this rank; of all, by the last step */
   bool not_finite;         /* another rank's update gave a weight that is not finite */
+  uint64_t messages_before, bytes_before; /* sent before the running pass */
 } nu_engine_ranks;
 
 /* An allocation. */

@@ -14,10 +14,14 @@ static nu_comm alone = {.rank = 0, .size = 1};
 
 nu_comm *nu_comm_alone(void) { return &alone; }
 
+void nu_comm_count(nu_comm *comm, size_t bytes) {
+  comm->messages += bytes > 0;
+  comm->bytes += bytes;
+}
+
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives) {
-  for (size_t i = 0; i < n_sends; i++) comm->bytes += sends[i].bytes;
-  comm->messages += n_sends;
+  for (size_t i = 0; i < n_sends; i++) nu_comm_count(comm, sends[i].bytes);
   if (n_sends + n_receives > 0) comm->exchange(comm, sends, n_sends, receives, n_receives);
 }
 

@@ -61,6 +61,8 @@ nu_comm *nu_comm_alone(void);
 /* The name of the MPI library; NULL in a build without. */
 const char *nu_comm_library(void);
 
+/* A message that needs no sending, as its receiver reads it where it is. */
+void nu_comm_count(nu_comm *comm, size_t bytes);
 /* Counts and carries out. Nothing to send and nothing to receive is no message. */
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives);

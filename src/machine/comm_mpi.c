@@ -39,9 +39,9 @@ static struct {
 
 /* ---- the watchdog
  *
- * Who waits for a lost rank keeps others waiting in turn. So a rank that has waited for a quarter of
- * the patience, and again each quarter, tells rank 0 that it is there. Rank 0 gives up before the
- * others do: it names a rank that it waits for and that did not tell. Where the others come to
+ * Who waits for a lost rank keeps others waiting in turn. So a rank that has waited for a quarter
+ * of the patience, and again each quarter, tells rank 0 that it is there. Rank 0 gives up before
+ * the others do: it names a rank that it waits for and that did not tell. Where the others come to
  * give up, it is rank 0 that is lost. */
 
 #define QUARTER (0.25 * job.patience)

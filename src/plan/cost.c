@@ -2,6 +2,7 @@
 #include "plan/cost.h"
 
 #include "base/least.h"
+#include "plan/ledger.h"
 
 /* ---- measured constants */
 
@@ -44,8 +45,21 @@ double nu_work_parameters(const nu_work *w, size_t l) {
   return nu_work_columns(w, l) * (double)nu_layer_rows(&w->network->layers[l]);
 }
 
-/* Sums that a group leaves for the next chunk or for the other groups. */
-static bool leaves_roots(const nu_work *w) { return w->plan->groups > 1 || w->chunks > 1.0; }
+/* Sums that a group leaves for the next chunk, or for the other groups or ranks. */
+static bool leaves_roots(const nu_work *w) {
+  return w->plan->groups > 1 || w->chunks > 1.0 || nu_plan_ranks(w->plan) > 1;
+}
+
+/* What this rank owns of a layer. */
+static double own_share(const nu_work *w, size_t l) {
+  const nu_layer *layer = &w->network->layers[l];
+  if (nu_plan_ranks(w->plan) == 1) return 1.0;
+  nu_plan all = *w->plan;
+  all.ranks = 1;
+  size_t floats = nu_part_floats(layer, nu_plan_rank_part(&all, layer, 0));
+  size_t own = nu_part_floats(layer, nu_plan_rank_part(w->plan, layer, w->plan->rank));
+  return floats ? ratio(own, floats) : 1.0;
+}
 
 /* The rate follows from the nearest cache that holds all parameters which the thread comes back to
  * in every step: weights, moments, and sums that wait. Threads of a node share its third level and
@@ -100,11 +114,12 @@ static double seconds_of(const nu_seconds *p) {
 }
 
 /* Weights and moments are read and written, the gradient read; all threads share it, whatever their
- * groups. */
+ * groups; of several ranks each has its own part, unless the update needs the whole gradient. */
 nu_seconds nu_cost_update(const nu_work *w, size_t l) {
   double arrays = 1.0 + 2.0 * (double)w->plan->arrays;
   double floats = nu_work_parameters(w, l) * ratio(w->members, w->plan->threads);
   if (nu_work_is_thin(w, l)) floats /= (double)w->members;
+  if (w->plan->fuse) floats *= own_share(w, l);
   double each = UPDATE_S + MOMENT_S * (double)w->plan->arrays;
   return (nu_seconds){.arithmetic = each * floats,
                       .memory = nu_cost_stream(w, (1.0 + arrays) * floats)};
@@ -130,6 +145,23 @@ static double join_seconds(const nu_work *w) {
   double groups = (double)w->plan->groups;
   return nu_larger_real(nu_cost_from_others(w, groups * mine, w->plan->groups),
                         nu_cost_stream(w, 3.0 * groups * mine));
+}
+
+/* Copies of roots and results into messages and out of them, and the additions of the own part. */
+static double ranks_seconds(const nu_work *w) {
+  const nu_plan *plan = w->plan;
+  size_t ranks = nu_plan_ranks(plan), own_roots = 0, all_roots = 0, all = 0;
+  if (ranks == 1) return 0.0;
+  for (size_t r = 0; r < ranks; r++) {
+    size_t roots = nu_plan_rank_roots(plan, plan->problem.batch, r);
+    if (r == plan->rank) own_roots = roots;
+    all_roots += roots;
+    all += nu_plan_rank_floats(plan, w->network, r);
+  }
+  size_t mine = nu_plan_rank_floats(plan, w->network, plan->rank);
+  double copied = 2.0 * (double)(own_roots * (all - mine)) + 2.0 * (double)all;
+  double added = 3.0 * (double)(all_roots - 1) * (double)mine;
+  return nu_cost_stream(w, (copied + added) / (double)plan->threads);
 }
 
 /* Of the threads of a group in one chunk: after the gather, the layers' activations, and their
@@ -216,8 +248,10 @@ nu_step_cost nu_plan_cost(const nu_plan *plan, const numann_network *network,
                .grains = (double)(grains.end - grains.begin),
                .chunks = (double)nu_plan_chunks(plan, plan->problem.batch)};
   w.bytes_s = streaming_rate(&w);
-  nu_step_cost cost = {
-      .layers = layers_seconds(&w, each), .rows = rows_seconds(&w), .join = join_seconds(&w)};
+  nu_step_cost cost = {.layers = layers_seconds(&w, each),
+                       .rows = rows_seconds(&w),
+                       .join = join_seconds(&w),
+                       .ranks = ranks_seconds(&w)};
   /* more threads than cores take turns, or share a core */
   double turns = ratio(plan->threads, machine->cores);
   if (plan->threads <= nu_machine_slots(machine)) turns /= SIBLINGS;
@@ -225,7 +259,8 @@ nu_step_cost nu_plan_cost(const nu_plan *plan, const numann_network *network,
   cost.layers *= turns;
   cost.rows *= turns;
   cost.join *= turns;
+  cost.ranks *= turns;
   cost.barriers = barriers_seconds(&w, cost.layers);
-  cost.seconds = cost.layers + cost.rows + cost.join + cost.barriers;
+  cost.seconds = cost.layers + cost.rows + cost.join + cost.ranks + cost.barriers;
   return cost;
 }

@@ -20,6 +20,7 @@ typedef struct nu_step_cost {
   double layers; /* forward, delta and gradient of all layers */
   double rows;   /* gather and output: what goes by rows */
   double join;   /* the sum over groups */
+  double ranks;  /* what is written for other ranks, read and added of theirs; not the sending */
   double barriers;
   double seconds; /* all of it */
 } nu_step_cost;

@@ -35,8 +35,8 @@ static numann_status problem_of(nu_problem *out, const numann_config *config, si
   return NUMANN_OK;
 }
 
-numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *config, size_t rows,
-                                 numann_error *err) {
+numann_status nu_plan_request_of(nu_plan_request *request, const nu_comm *ranks,
+                                 const numann_config *config, size_t rows, numann_error *err) {
   const char *names[NU_STRATEGIES + 1];
   size_t strategy;
   const nu_method *method;
@@ -48,8 +48,8 @@ numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *
   const nu_kernels *kernels = nu_kernels_select();
   bool whole = method->whole || nu_config_real(config, "train.clip_norm") > 0.0;
   *request = (nu_plan_request){.problem = problem,
-                               .ranks = nu_comm_world()->size,
-                               .rank = nu_comm_world()->rank,
+                               .ranks = ranks->size,
+                               .rank = ranks->rank,
                                .threads = nu_config_count(config, "parallel.threads"),
                                .strategy = (nu_strategy)strategy,
                                .groups = nu_config_count(config, "parallel.groups"),
@@ -212,13 +212,13 @@ static numann_status calibrate(nu_calibration *c, size_t mode, const nu_plan_req
   return status;
 }
 
-numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
+numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const nu_comm *ranks,
                            const numann_config *config, const numann_network *network,
                            const nu_machine *machine, size_t rows, const char *isa,
                            numann_error *err) {
   nu_plan_request request;
   size_t mode;
-  NU_TRY(nu_plan_request_of(&request, config, rows, err));
+  NU_TRY(nu_plan_request_of(&request, ranks, config, rows, err));
   NU_TRY(nu_config_choice(config, "parallel.calibration", mode_names, MODES, &mode, err));
   *calibration = (nu_calibration){.rates = isa ? *nu_rates_of(isa) : *request.rates};
   request.rates = &calibration->rates;
@@ -229,9 +229,9 @@ numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
   return place(plan, config, network, machine, err);
 }
 
-numann_status numann_plan_create(numann_plan **out, const numann_config *config,
-                                 const numann_network *network, const numann_data *data,
-                                 numann_error *err) {
+numann_status nu_plan_create_for(numann_plan **out, const nu_comm *ranks,
+                                 const numann_config *config, const numann_network *network,
+                                 const numann_data *data, numann_error *err) {
   *out = NULL;
   nu_machine machine;
   nu_calibration calibration;
@@ -240,8 +240,8 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   numann_status status = nu_machine_detect(&machine, err);
   if (status == NUMANN_OK) {
     machine = nu_plan_machine(&machine, config);
-    status =
-        nu_plan_from(plan, &calibration, config, network, &machine, data->train.rows, NULL, err);
+    status = nu_plan_from(plan, &calibration, ranks, config, network, &machine, data->train.rows,
+                          NULL, err);
     /* another machine's cores and nodes (HWLOC_SYNTHETIC): nothing to bind */
     if (machine.foreign) nu_plan_clear(plan);
     plan->machine = machine;
@@ -249,4 +249,10 @@ numann_status numann_plan_create(numann_plan **out, const numann_config *config,
   if (status == NUMANN_OK) *out = plan;
   else numann_plan_destroy(plan);
   return status;
+}
+
+numann_status numann_plan_create(numann_plan **out, const numann_config *config,
+                                 const numann_network *network, const numann_data *data,
+                                 numann_error *err) {
+  return nu_plan_create_for(out, nu_comm_world(), config, network, data, err);
 }

@@ -2,13 +2,15 @@
 #ifndef NU_PLAN_FROM_CONFIG_H
 #define NU_PLAN_FROM_CONFIG_H
 
+#include "machine/comm.h"
 #include "numann/config.h"
 #include "plan/choose.h"
 #include "plan/rates.h"
 
-/* What a config asks for, for so many training rows. */
-numann_status nu_plan_request_of(nu_plan_request *request, const numann_config *config, size_t rows,
-                                 numann_error *err);
+/* What a config asks for, for so many training rows. Of `ranks` only rank and size are read: which
+ * rank of how many plans. */
+numann_status nu_plan_request_of(nu_plan_request *request, const nu_comm *ranks,
+                                 const numann_config *config, size_t rows, numann_error *err);
 
 /* The machine as the config lets it be used: parallel.smt raises the thread limit from cores to
  * hardware threads. Borrows the machine's arrays: not to be cleared. */
@@ -38,9 +40,14 @@ typedef struct nu_calibration {
  * machine: as the config lets it be used (nu_plan_machine). The plan gets the placement that
  * parallel.placement, OMP_PROC_BIND and OMP_PLACES ask for: end it with nu_plan_clear. */
 #define NU_WORTH_SECONDS 10.0
-numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration,
+numann_status nu_plan_from(numann_plan *plan, nu_calibration *calibration, const nu_comm *ranks,
                            const numann_config *config, const numann_network *network,
                            const nu_machine *machine, size_t rows, const char *isa,
                            numann_error *err);
+
+/* numann_plan_create for one of these ranks, instead of the one that this process is. */
+numann_status nu_plan_create_for(numann_plan **out, const nu_comm *ranks,
+                                 const numann_config *config, const numann_network *network,
+                                 const numann_data *data, numann_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/least.h"
 #include "base/memory.h"
 #include "kernels/kernels.h"
+#include "plan/exchange.h"
 #include "plan/placement.h"
 #include "plan/tree.h"
 
@@ -196,20 +197,27 @@ nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *networ
   return area;
 }
 
-/* What is received is the largest of a step's three exchanges (trainer/ranks.h). */
-static void book_ranks(const nu_books *b) {
+/* What is received in the largest exchange of a step (trainer/ranks.h), from all other hosts. */
+static size_t most_received(const nu_books *b, size_t rows) {
   const nu_plan *plan = b->plan;
-  size_t ranks = nu_plan_ranks(plan), me = plan->rank, roots = 0;
-  if (ranks == 1) return;
-  size_t mine = nu_plan_rank_floats(plan, b->network, me),
-         others = all_rank_floats(plan, b->network) - mine,
-         losses = 2 * (ranks + plan->problem.batch);
-  for (size_t rank = 0; rank < ranks; rank++)
-    if (rank != me) roots += most_rank_roots(plan, rank) * mine;
-  nu_book(b, NU_BUFFER_SENT, 0, 0, nu_plan_rank_area(plan, b->network, me).end, sizeof(float));
-  nu_book(b, NU_BUFFER_RECEIVED, 0, 0,
-          nu_larger(losses, nu_larger(roots, others + (ranks - 1) * NU_RANK_HEADER)),
+  nu_rank_share me = nu_plan_rank_share(plan, b->network, rows, plan->rank);
+  size_t received[NU_EXCHANGES] = {0}, most = 0;
+  for (size_t rank = 0; rank < nu_plan_ranks(plan); rank++) {
+    nu_rank_share other = nu_plan_rank_share(plan, b->network, rows, rank);
+    for (size_t x = 0; rank != plan->rank && x < NU_EXCHANGES; x++)
+      received[x] += nu_exchange_bytes((nu_exchange)x, &other, &me);
+  }
+  for (size_t x = 0; x < NU_EXCHANGES; x++) most = nu_larger(most, received[x]);
+  return most;
+}
+
+static void book_ranks(const nu_books *b) {
+  const nu_problem *problem = &b->plan->problem;
+  if (nu_plan_ranks(b->plan) == 1) return;
+  nu_book(b, NU_BUFFER_SENT, 0, 0, nu_plan_rank_area(b->plan, b->network, b->plan->rank).end,
           sizeof(float));
+  nu_book(b, NU_BUFFER_RECEIVED, 0, 0,
+          nu_larger(most_received(b, problem->batch), most_received(b, problem->last_batch)), 1);
 }
 
 /* ---- the walk */

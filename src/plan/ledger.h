@@ -94,8 +94,6 @@ size_t nu_plan_roots_of_group(const nu_plan *plan);
 size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank);
 /* Parameters that a rank owns. */
 size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank);
-/* Floats before what a rank says of itself with its results: a cache line. */
-enum { NU_RANK_HEADER = 16 };
 /* Where a rank's three messages of a step stand in its NU_BUFFER_SENT, in floats, and their end;
  * before them a cache line for a counter. They do not overlap: others may still read the last one
  * when the next is written. */

@@ -55,6 +55,8 @@ static void close_step(numann_trainer *trainer, const nu_outcome *outcome) {
   state->step++;
   state->batch++;
   state->epoch_loss = outcome->loss;
+  bool whole = batch_rows(trainer, state->batch - 1) == trainer->plan.problem.batch;
+  *(whole ? &trainer->whole : &trainer->rest) = nu_ranks_traffic(&trainer->training.engine);
   const numann_observer *observer = trainer->observer;
   numann_action own = NUMANN_CONTINUE;
   if (observer && observer->on_step) {

@@ -5,6 +5,7 @@
 
 #include "trainer/evaluate.h"
 #include "trainer/iteration.h"
+#include "trainer/ranks.h"
 #include "trainer/trainer.h"
 
 /* How far a training had come. */
@@ -35,6 +36,7 @@ struct numann_trainer {
   double min_improvement;
   const numann_observer *observer; /* of the running numann_trainer_run */
   numann_action action;            /* what the observer asked for at the last boundary */
+  nu_traffic whole, rest; /* sent in the last step of a whole batch, and of a smaller one */
   bool diverged;
   numann_error divergence; /* what was said of it */
 };

@@ -93,43 +93,70 @@ static atomic_uint_fast64_t *counter_of(const nu_engine *engine, size_t rank) {
   return engine->ranks.areas[rank];
 }
 
-typedef struct mail {
-  nu_engine_ranks *ranks;
-  float *next; /* where the next message from another host goes */
-  size_t n_sends, n_receives;
-} mail;
-
-static mail mail_of(nu_engine *engine) {
-  return (mail){&engine->ranks, engine->ranks.received, 0, 0};
+/* What the exchange's messages are computed from. */
+static nu_rank_share share_of(const nu_engine *engine, nu_exchange what, size_t rows, size_t rank) {
+  const nu_plan *plan = engine->plan;
+  nu_rank_share share = {.floats = floats_of(engine, rank)};
+  nu_range its = nu_plan_grain_rows(plan, rows, nu_plan_rank_grains(plan, rows, rank));
+  share.rows = its.end - its.begin;
+  if (what == NU_EXCHANGE_ROOTS) share.roots = nu_plan_rank_roots(plan, rows, rank);
+  return share;
 }
 
-/* To and from one rank. `at`: the message for it; `there`: the one from it, in its own area. */
-static void add_peer(mail *m, size_t peer, float *at, size_t bytes, size_t there,
-                     size_t its_bytes) {
-  nu_engine_ranks *r = m->ranks;
-  nu_message *sends = r->list, *receives = r->list + r->comm->size;
-  if (r->areas[peer]) {
-    r->from[peer] = (float *)r->areas[peer] + there;
-    r->comm->messages += bytes > 0;
-    r->comm->bytes += bytes;
-    return;
-  }
-  if (bytes) sends[m->n_sends++] = (nu_message){peer, at, bytes};
-  if (its_bytes) receives[m->n_receives++] = (nu_message){peer, m->next, its_bytes};
-  r->from[peer] = m->next;
-  m->next += its_bytes / sizeof(float);
+/* Where in a rank's area its message for another begins, in floats: roots stand one behind the
+ * other, by their owners; losses and results are for all. */
+static size_t message_begin(const nu_engine *engine, nu_exchange what, size_t rows, size_t rank,
+                            size_t peer) {
+  const nu_rank_area *spot = &engine->ranks.spots[rank];
+  if (what != NU_EXCHANGE_ROOTS) return what == NU_EXCHANGE_LOSSES ? spot->losses : spot->results;
+  size_t floats = 0;
+  for (size_t q = 0; q < peer; q++)
+    if (q != rank) floats += floats_of(engine, q);
+  return spot->roots + nu_plan_rank_roots(engine->plan, rows, rank) * floats;
 }
 
-static void deliver(nu_engine *engine, const mail *m) {
+/* Neighbours have what this rank has written; the others are sent it. */
+static void post(nu_engine *engine, size_t n_sends, size_t n_receives) {
   nu_engine_ranks *r = &engine->ranks;
   nu_comm *comm = r->comm;
   r->posts++;
   atomic_store_explicit(counter_of(engine, comm->rank), r->posts, memory_order_release);
-  nu_comm_exchange(comm, r->list, m->n_sends, r->list + comm->size, m->n_receives);
+  nu_comm_exchange(comm, r->list, n_sends, r->list + comm->size, n_receives);
   for (size_t d = 1; d < comm->size; d++) {
     size_t peer = (comm->rank + d) % comm->size;
     if (r->areas[peer]) nu_comm_await(comm, peer, counter_of(engine, peer), r->posts);
   }
+}
+
+/* Afterwards from[rank] is what that rank has for this one. */
+static void exchange(nu_engine *engine, nu_exchange what, size_t rows) {
+  nu_engine_ranks *r = &engine->ranks;
+  size_t me = r->comm->rank, n_sends = 0, n_receives = 0;
+  nu_rank_share mine = share_of(engine, what, rows, me);
+  nu_message *sends = r->list, *receives = r->list + r->comm->size;
+  char *next = (char *)r->received;
+  for (size_t rank = 0; rank < r->comm->size; rank++) {
+    nu_rank_share its = share_of(engine, what, rows, rank);
+    size_t out = nu_exchange_bytes(what, &mine, &its), in = nu_exchange_bytes(what, &its, &mine);
+    if (rank == me) continue;
+    float *there = r->areas[rank];
+    r->from[rank] = there ? (void *)(there + message_begin(engine, what, rows, rank, me)) : next;
+    if (there) {
+      nu_comm_count(r->comm, out);
+      continue;
+    }
+    float *here = area_of(engine, me) + message_begin(engine, what, rows, me, rank);
+    if (out) sends[n_sends++] = (nu_message){rank, here, out};
+    if (in) receives[n_receives++] = (nu_message){rank, next, in};
+    next += in;
+  }
+  post(engine, n_sends, n_receives);
+}
+
+nu_traffic nu_ranks_traffic(const nu_engine *engine) {
+  const nu_engine_ranks *r = &engine->ranks;
+  if (!r->comm) return (nu_traffic){0, 0};
+  return (nu_traffic){r->comm->messages - r->messages_before, r->comm->bytes - r->bytes_before};
 }
 
 /* ---- losses */
@@ -138,24 +165,18 @@ static nu_range rows_of(const nu_engine *engine, size_t rows, size_t rank) {
   return nu_plan_grain_rows(engine->plan, rows, nu_plan_rank_grains(engine->plan, rows, rank));
 }
 
-/* A number for what the rank wants, then a loss for each of its rows. */
+/* A number for what the rank wants, then a loss for each of its rows. The first exchange of a pass:
+ * from here on its traffic counts. */
 static void exchange_losses(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
   size_t me = r->comm->rank;
   nu_range mine = rows_of(engine, rows, me);
-  size_t n = mine.end - mine.begin;
-  float *at = area_of(engine, me) + r->spots[me].losses;
-  double *sent = (double *)(void *)at;
+  double *sent = (double *)(void *)(area_of(engine, me) + r->spots[me].losses);
+  r->messages_before = r->comm->messages;
+  r->bytes_before = r->comm->bytes;
   sent[0] = r->wanted;
-  memcpy(sent + 1, engine->row_loss + mine.begin, n * sizeof *sent);
-  mail m = mail_of(engine);
-  for (size_t rank = 0; rank < r->comm->size; rank++) {
-    nu_range its = rows_of(engine, rows, rank);
-    if (rank != me)
-      add_peer(&m, rank, at, (1 + n) * sizeof *sent, r->spots[rank].losses,
-               (1 + its.end - its.begin) * sizeof *sent);
-  }
-  deliver(engine, &m);
+  memcpy(sent + 1, engine->row_loss + mine.begin, (mine.end - mine.begin) * sizeof *sent);
+  exchange(engine, NU_EXCHANGE_LOSSES, rows);
 }
 
 static void unpack_losses(nu_engine *engine, size_t rows) {
@@ -200,28 +221,6 @@ static void pack_roots(const nu_engine *engine, size_t thread, const nu_region *
     memcpy(place, own_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
 }
 
-/* Where the roots for a rank begin in another's area: behind those for the ranks before it. */
-static size_t roots_begin(const nu_engine *engine, size_t rows, size_t from, size_t rank) {
-  size_t floats = 0, roots = nu_plan_rank_roots(engine->plan, rows, from);
-  for (size_t q = 0; q < rank; q++)
-    if (q != from) floats += floats_of(engine, q);
-  return engine->ranks.spots[from].roots + roots * floats;
-}
-
-static void exchange_roots(nu_engine *engine, size_t rows) {
-  nu_engine_ranks *r = &engine->ranks;
-  size_t me = r->comm->rank, roots = nu_plan_rank_roots(engine->plan, rows, me);
-  mail m = mail_of(engine);
-  for (size_t rank = 0; rank < r->comm->size; rank++) {
-    size_t its = nu_plan_rank_roots(engine->plan, rows, rank);
-    if (rank != me)
-      add_peer(&m, rank, area_of(engine, me) + roots_begin(engine, rows, me, rank),
-               roots * floats_of(engine, rank) * sizeof(float), roots_begin(engine, rows, rank, me),
-               its * floats_of(engine, me) * sizeof(float));
-  }
-  deliver(engine, &m);
-}
-
 void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                           const size_t *slots) {
   nu_engine_ranks *r = &engine->ranks;
@@ -229,11 +228,11 @@ void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_
   packing p = {.slots = slots, .roots = nu_plan_rank_roots(engine->plan, rows, me)};
   for (p.rank = 0; p.rank < r->comm->size; p.rank++) {
     if (p.rank == me) continue;
-    p.at = area_of(engine, me) + roots_begin(engine, rows, me, p.rank);
+    p.at = area_of(engine, me) + message_begin(engine, NU_EXCHANGE_ROOTS, rows, me, p.rank);
     for_my_share(engine, p.rank, thread, pack_roots, &p);
   }
   nu_team_barrier(team);
-  if (thread == 0) exchange_roots(engine, rows);
+  if (thread == 0) exchange(engine, NU_EXCHANGE_ROOTS, rows);
   nu_team_barrier(team);
 }
 
@@ -259,13 +258,7 @@ static void exchange_results(nu_engine *engine, bool not_finite) {
   float *at = area_of(engine, me) + r->spots[me].results;
   memset(at, 0, NU_RANK_HEADER * sizeof(float));
   at[0] = not_finite ? 1.0f : 0.0f;
-  mail m = mail_of(engine);
-  for (size_t rank = 0; rank < r->comm->size; rank++) {
-    if (rank != me)
-      add_peer(&m, rank, at, (NU_RANK_HEADER + floats_of(engine, me)) * sizeof(float),
-               r->spots[rank].results, (NU_RANK_HEADER + floats_of(engine, rank)) * sizeof(float));
-  }
-  deliver(engine, &m);
+  exchange(engine, NU_EXCHANGE_RESULTS, 0);
   for (size_t rank = 0; rank < r->comm->size; rank++)
     if (rank != me) r->not_finite |= *(const float *)r->from[rank] != 0.0f;
 }

@@ -13,6 +13,7 @@
 #define NU_TRAINER_RANKS_H
 
 #include "machine/comm.h"
+#include "plan/exchange.h"
 #include "trainer/gradient.h"
 #include "trainer/step.h"
 
@@ -37,6 +38,9 @@ float *nu_ranks_root(const nu_engine *engine, const nu_region *at, size_t rank, 
 void nu_ranks_pack(const nu_engine *engine, const nu_region *at, const float *result);
 /* All results: of array NU_WEIGHTS or NU_GRADIENT. A barrier is first; none is last. */
 void nu_ranks_share_results(nu_engine *engine, nu_team *team, size_t thread, size_t array);
+
+/* What this rank has sent in the exchanges of the last pass. */
+nu_traffic nu_ranks_traffic(const nu_engine *engine);
 
 /* Between steps, on one thread: an array of the optimiser whole on every rank, from its owners. */
 void nu_ranks_collect(nu_engine *engine, size_t array);

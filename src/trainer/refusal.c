@@ -44,12 +44,11 @@ static numann_status check_method(const nu_training_request *r, numann_error *er
   return NUMANN_OK;
 }
 
-/* A rank without a grain of a whole batch would never have anything to do. */
-static numann_status check_ranks(const nu_training_request *r, numann_error *err) {
-  const nu_problem *problem = &r->plan->problem;
-  size_t ranks = nu_plan_ranks(r->plan), grains = nu_problem_grains(problem, problem->batch);
+numann_status nu_refuse_ranks(const numann_config *config, const nu_problem *problem, size_t ranks,
+                              numann_error *err) {
+  size_t grains = nu_problem_grains(problem, problem->batch);
   if (ranks <= grains) return NUMANN_OK;
-  return nu_config_fail(r->config, "train.batch", err,
+  return nu_config_fail(config, "train.batch", err,
                         "%zu ranks, but a batch of %zu rows in grains of %zu has work for %zu; "
                         "start at most %zu, or set train.batch to %zu or more, or a smaller "
                         "train.grain (both are part of the numbers)",
@@ -61,5 +60,6 @@ numann_status nu_refuse_training(const nu_training_request *request, numann_erro
   NU_TRY(check_targets(request, err));
   NU_TRY(check_early_stopping(request, err));
   NU_TRY(check_method(request, err));
-  return check_ranks(request, err);
+  return nu_refuse_ranks(request->config, &request->plan->problem, nu_plan_ranks(request->plan),
+                         err);
 }

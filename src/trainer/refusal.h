@@ -16,5 +16,8 @@ typedef struct nu_training_request {
 
 /* NUMANN_ERR_CONFIG where these do not go together. */
 numann_status nu_refuse_training(const nu_training_request *request, numann_error *err);
+/* More ranks than grains: one without a grain of a whole batch would never have anything to do. */
+numann_status nu_refuse_ranks(const numann_config *config, const nu_problem *problem, size_t ranks,
+                              numann_error *err);
 
 #endif

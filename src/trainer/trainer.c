@@ -108,6 +108,10 @@ numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
   return nu_engine_report(&trainer->training.engine, &trainer->data->train, pages, report, err);
 }
 
+nu_traffic nu_trainer_traffic(const numann_trainer *trainer, size_t rows) {
+  return rows == trainer->plan.problem.batch ? trainer->whole : trainer->rest;
+}
+
 /* ---- state */
 
 nu_mark nu_mark_of(const nu_state *state) {

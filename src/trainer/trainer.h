@@ -5,6 +5,7 @@
 
 #include "machine/comm.h"
 #include "numann/trainer.h"
+#include "plan/exchange.h"
 #include "trainer/memory.h"
 #include "trainer/state.h"
 
@@ -31,6 +32,10 @@ numann_status nu_trainer_share_start(numann_trainer *trainer, numann_error *err)
 
 /* Take the learning rate that stands in the config by now (nu_settle_rate). */
 void nu_trainer_take_rate(numann_trainer *trainer, const numann_config *config);
+
+/* What this rank has sent in the last step of so many rows (of lbfgs, in the step's last trial);
+ * zero where there was none. */
+nu_traffic nu_trainer_traffic(const numann_trainer *trainer, size_t rows);
 
 /* Where the trainer's memory and threads are, as against the plan. Between runs. */
 numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan/exchange.h"
+
+#include "plan/ledger.h"
+
+const char *nu_exchange_name(nu_exchange exchange) {
+  static const char *const names[NU_EXCHANGES] = {[NU_EXCHANGE_LOSSES] = "losses",
+                                                  [NU_EXCHANGE_ROOTS] = "roots",
+                                                  [NU_EXCHANGE_RESULTS] = "results"};
+  return names[exchange];
+}
+
+nu_rank_share nu_plan_rank_share(const nu_plan *plan, const numann_network *network, size_t rows,
+                                 size_t rank) {
+  nu_range grains = nu_plan_rank_grains(plan, rows, rank);
+  nu_range of_batch = nu_plan_grain_rows(plan, rows, grains);
+  return (nu_rank_share){.grains = grains.end - grains.begin,
+                         .rows = of_batch.end - of_batch.begin,
+                         .roots = nu_plan_rank_roots(plan, rows, rank),
+                         .floats = nu_plan_rank_floats(plan, network, rank)};
+}
+
+size_t nu_exchange_bytes(nu_exchange exchange, const nu_rank_share *from, const nu_rank_share *to) {
+  if (exchange == NU_EXCHANGE_LOSSES) return (1 + from->rows) * sizeof(double);
+  if (exchange == NU_EXCHANGE_ROOTS) return from->roots * to->floats * sizeof(float);
+  return (NU_RANK_HEADER + from->floats) * sizeof(float);
+}
+
+static void count(nu_traffic *traffic, size_t bytes) {
+  traffic->messages += bytes > 0;
+  traffic->bytes += bytes;
+}
+
+void nu_plan_rank_steps(const nu_plan *plan, const numann_network *network, size_t rows,
+                        nu_rank_step *steps) {
+  size_t ranks = nu_plan_ranks(plan);
+  for (size_t r = 0; r < ranks; r++)
+    steps[r] = (nu_rank_step){.share = nu_plan_rank_share(plan, network, rows, r)};
+  for (size_t from = 0; from < ranks; from++) {
+    for (size_t to = 0; to < ranks; to++) {
+      for (size_t x = 0; x < NU_EXCHANGES && to != from; x++) {
+        size_t bytes = nu_exchange_bytes((nu_exchange)x, &steps[from].share, &steps[to].share);
+        count(&steps[from].sent[x], bytes);
+        count(&steps[to].received[x], bytes);
+      }
+    }
+  }
+}
+
+nu_traffic nu_rank_step_sent(const nu_rank_step *step) {
+  nu_traffic all = {0, 0};
+  for (size_t x = 0; x < NU_EXCHANGES; x++) {
+    all.messages += step->sent[x].messages;
+    all.bytes += step->sent[x].bytes;
+  }
+  return all;
+}
