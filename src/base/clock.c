@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-double nu_clock_seconds(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+double nu_clock_seconds(void) { return seconds_of(CLOCK_MONOTONIC); }
+
+double nu_clock_thread_seconds(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -17,12 +17,19 @@ static const nu_command commands[NU_COMMANDS] = {
          "So does the end of train.max_time. --resume=auto begins, goes on, or leaves a finished\n"
          "run as it is: the one line of every job of a chain. ${NAME} in --out and --set is a\n"
          "variable of the environment, as in the config.\n"
-         "The weights do not depend on threads, strategy or interruptions.\n",
+         "The weights do not depend on threads, strategy, ranks or interruptions.\n"
+         "With --virtual-ranks it rehearses a job of that many ranks: each is a thread of this\n"
+         "process, with one thread of its own unless a number is given; one rank trains first, "
+         "for\n"
+         "comparison, and the weights must be the same to the last bit. Messages and bytes of a\n"
+         "step are counted, and its time on real ranks predicted. Nothing is written.\n",
          "numann train configs/digits.yaml\n"
          "numann train configs/digits.yaml --set train.epochs=5 --threads 2 --out runs/short\n"
          "numann train configs/digits.yaml --resume\n"
          "numann train configs/digits.yaml --set train.max_time=slurm --resume=auto\n"
-         "numann train configs/digits.yaml --overwrite --json > result.json\n"},
+         "numann train configs/digits.yaml --overwrite --json > result.json\n"
+         "numann train configs/digits.yaml --virtual-ranks 8 --set train.grain=4 --steps 20 "
+         "--network 10GB/s,2us\n"},
     [NU_COMMAND_EVAL] =
         {"eval", "MODEL|RUN_DIR [DATA [LABELS]]", 1, 3,
          "measure a model on data with known answers",
@@ -68,11 +75,16 @@ static const nu_command commands[NU_COMMANDS] = {
          "NUMA node. Nothing is trained. Times are estimates, the memory is counted. --row\n"
          "plans a network of `numann bench rows` instead of a config's. The rates that the "
          "estimates\n"
-         "stand on are measured and kept anew with --set parallel.calibration=refresh.\n",
+         "stand on are measured and kept anew with --set parallel.calibration=refresh. --ranks "
+         "plans for\n"
+         "the first of so many ranks, and says what each has and sends in a step, and how much "
+         "faster\n"
+         "than one they are on a network.\n",
          "numann plan configs/digits.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
          "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n"
+         "numann plan --row fullbatch --ranks 16 --network 100Gbit/s,1.5us\n"
          "numann plan --row wide --topology 'pack:2 numa:2 l3:2 core:8 pu:2' --isa avx2 --svg "
          "placement.svg\n"},
     [NU_COMMAND_BENCH] =
@@ -134,6 +146,18 @@ static const nu_option options[NU_OPTIONS] = {
     [NU_OPTION_EXPLAIN_PLACEMENT] =
         {"explain-placement", 0, NULL,
          "say which thread and page belong where, and whether they are there", BIT(TRAIN)},
+    [NU_OPTION_VIRTUAL_RANKS] =
+        {"virtual-ranks", 0, "N",
+         "rehearse: train as N ranks in this process, compare with one, and predict the step",
+         BIT(TRAIN)},
+    [NU_OPTION_STEPS] = {"steps", 0, "N",
+                         "rehearse the first N steps (default: the whole training)", BIT(TRAIN)},
+    [NU_OPTION_RANKS] = {"ranks", 0, "N",
+                         "plan for N ranks, each on a machine of its own like this one", BIT(PLAN)},
+    [NU_OPTION_NETWORK] =
+        {"network", 0, "BANDWIDTH,LATENCY",
+         "between the ranks, such as 10GB/s,2us or 100Gbit/s,1us (default: the memory of one host)",
+         BIT(TRAIN) | BIT(PLAN)},
     [NU_OPTION_OUTPUT] = {"output", 'o', "FILE", "write the answers there (default: stdout)",
                           BIT(PREDICT)},
     [NU_OPTION_FORMAT] = {"format", 0, "csv|npy",

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "checkpoint/durable.h"
 #include "cli/bench.h"
+#include "cli/forecast.h"
 #include "cli/json.h"
 #include "cli/placement_json.h"
 #include "config/config.h"
@@ -17,6 +18,9 @@
 #include "plan/memory.h"
 #include "plan/placement.h"
 #include "report/svg.h"
+#include "trainer/refusal.h"
+
+enum { MOST_RANKS = 4096 };
 
 /* What is planned, and the plan with all its reasons. */
 typedef struct outlook {
@@ -31,6 +35,9 @@ typedef struct outlook {
   nu_step_cost cost;
   nu_layer_cost *layers; /* [network->n_layers], owned */
   nu_memory memory;
+  size_t ranks; /* that train together; 0: --ranks is not given */
+  nu_link link;
+  nu_forecast forecast; /* of them */
 } outlook;
 
 /* ---- what is planned */
@@ -111,17 +118,46 @@ static numann_status see_machine(outlook *o, const nu_arguments *args, numann_er
   return NUMANN_OK;
 }
 
+/* --ranks N: the plan is rank 0's, whose share is the largest. */
+static numann_status read_ranks(outlook *o, const nu_arguments *args, numann_error *err) {
+  NU_TRY(nu_read_option_count(&o->ranks, args, NU_OPTION_RANKS, MOST_RANKS, err));
+  if (!o->ranks && nu_given(args, NU_OPTION_NETWORK))
+    return nu_fail(err, NUMANN_ERR_CONFIG,
+                   "command line: --network is between ranks; give --ranks N as well");
+  return nu_read_network(&o->link, args, nu_rates_of(NULL), err);
+}
+
+/* Against the plan that one rank would have on the same machine. */
+static numann_status forecast(outlook *o, const nu_arguments *args, numann_error *err) {
+  numann_plan one;
+  nu_plan_request request;
+  NU_TRY(nu_refuse_ranks(o->config, &o->plan.plan.problem, o->ranks, err));
+  NU_TRY(nu_read_network(&o->link, args, &o->calibration.rates, err));
+  NU_TRY(nu_plan_request_of(&request, nu_comm_alone(), o->config, o->rows.train_rows, err));
+  request.rates = &o->calibration.rates;
+  nu_plan_choose(&one, &request, o->network, &o->machine);
+  nu_rank_step *steps;
+  NU_TRY(nu_rank_steps_make(&steps, &o->plan.plan, o->network, err));
+  double compute =
+      nu_forecast_compute(&o->plan.plan, o->network, &o->machine, &o->calibration.rates, steps);
+  nu_forecast_steps(&o->forecast, steps, o->ranks, &o->link, compute, one.seconds);
+  free(steps);
+  return NUMANN_OK;
+}
+
 static numann_status make_plan(outlook *o, const nu_arguments *args, numann_error *err) {
   const nu_kernels *kernels;
   const char *isa;
+  nu_comm first = {.size = o->ranks ? o->ranks : 1};
   NU_TRY(nu_kernels_choose(&kernels, err));
   NU_TRY(choose_isa(&isa, args, err));
   NU_TRY(see_machine(o, args, err));
-  NU_TRY(nu_plan_from(&o->plan, &o->calibration, nu_comm_alone(), o->config, o->network,
-                      &o->machine, o->rows.train_rows, isa, err));
+  NU_TRY(nu_plan_from(&o->plan, &o->calibration, &first, o->config, o->network, &o->machine,
+                      o->rows.train_rows, isa, err));
   o->layers = nu_alloc(o->network->n_layers, sizeof *o->layers);
   if (!o->layers) return nu_fail_memory(err, o->network->n_layers * sizeof *o->layers, "the plan");
   o->cost = nu_plan_cost(&o->plan.plan, o->network, &o->machine, &o->calibration.rates, o->layers);
+  if (o->ranks) NU_TRY(forecast(o, args, err));
   o->memory = nu_plan_memory(&o->plan.plan, o->network, &o->rows);
   return NUMANN_OK;
 }
@@ -252,6 +288,7 @@ static void write_json(const outlook *o, nu_text *out) {
   json_alternatives(o, &json);
   json_layers(o, &json);
   json_memory(o, &json);
+  if (o->ranks) nu_forecast_json(&o->forecast, &o->plan.plan, &o->link, &json);
   nu_json_placement(&json, &o->plan.plan, o->network, data_bytes(o), NULL);
   json_plan(o, &json); /* last, so that a search for the last "threads" finds the plan's */
   json_cost(o, &json);
@@ -360,10 +397,17 @@ static void add_memory(const outlook *o, nu_text *out) {
   nu_text_addf(out, "%16.1f  together\n", (double)o->memory.bytes / (1u << 20));
 }
 
+static void add_ranks(const outlook *o, nu_text *out) {
+  nu_text_addf(out, "\nranks    %zu, each on such a machine; all else here is of the first one\n\n",
+               o->ranks);
+  nu_forecast_text(&o->forecast, &o->plan.plan, &o->link, out);
+}
+
 static void write_text(const outlook *o, nu_text *out) {
   add_machine(o, out);
   add_choice(o, out);
   add_rates(o, out);
+  if (o->ranks) add_ranks(o, out);
   add_alternatives(o, out);
   add_layers(o, out);
   add_blocks(o, out);
@@ -398,6 +442,7 @@ static numann_status draw_svg(const outlook *o, const char *path, numann_error *
 }
 
 static numann_status run(outlook *o, const nu_arguments *args, numann_error *err) {
+  NU_TRY(read_ranks(o, args, err));
   NU_TRY(open_subject(o, args, err));
   NU_TRY(make_plan(o, args, err));
   const nu_placement *placement = o->plan.placement;

@@ -14,6 +14,7 @@
 #include "cli/finished.h"
 #include "cli/go_on.h"
 #include "cli/placement_json.h"
+#include "cli/rehearse.h"
 #include "cli/run.h"
 #include "cli/signals.h"
 #include "config/expand.h"
@@ -345,6 +346,9 @@ static void close_run(nu_run *r) {
 }
 
 numann_status nu_command_train(const nu_arguments *args, numann_error *err) {
+  bool rehearses;
+  NU_TRY(nu_rehearsal_asked(&rehearses, args, err));
+  if (rehearses) return nu_rehearse(args, err);
   nu_signals_catch(nu_early_advice(args));
   nu_run r = {.args = args, .comm = nu_comm_alone(), .started = nu_clock_seconds()};
   numann_status status = run_all(&r, err);

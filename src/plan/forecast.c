@@ -5,6 +5,18 @@
 #include <string.h>
 
 #include "base/least.h"
+#include "plan/cost.h"
+
+double nu_forecast_compute(const nu_plan *plan, const numann_network *network,
+                           const nu_machine *machine, const nu_rates *rates,
+                           const nu_rank_step *steps) {
+  nu_plan first = *plan, owner = *plan;
+  first.rank = owner.rank = 0;
+  for (size_t r = 0; r < nu_plan_ranks(plan); r++)
+    if (steps[r].share.floats > steps[owner.rank].share.floats) owner.rank = r;
+  return nu_larger_real(nu_plan_cost(&first, network, machine, rates, NULL).seconds,
+                        nu_plan_cost(&owner, network, machine, rates, NULL).seconds);
+}
 
 static void widen(nu_rank_share *least, nu_rank_share *most, const nu_rank_share *share) {
   least->grains = nu_smaller(least->grains, share->grains);

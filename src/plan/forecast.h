@@ -17,7 +17,13 @@ typedef struct nu_forecast {
   double alone;                  /* seconds of a step of one rank */
 } nu_forecast;
 
-/* compute, alone: measured, or by nu_plan_cost. */
+/* What the slowest rank computes in a step, by nu_plan_cost: that with the most rows, which is the
+ * first, or that with the most parameters. */
+double nu_forecast_compute(const nu_plan *plan, const numann_network *network,
+                           const nu_machine *machine, const nu_rates *rates,
+                           const nu_rank_step *steps);
+
+/* compute, alone: measured, or by the model. */
 void nu_forecast_steps(nu_forecast *out, const nu_rank_step *steps, size_t ranks,
                        const nu_link *link, double compute, double alone);
 

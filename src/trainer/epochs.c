@@ -64,6 +64,7 @@ static void close_step(numann_trainer *trainer, const nu_outcome *outcome) {
     own = observer->on_step(observer->arg, &progress);
   }
   decide(trainer, own);
+  if (trainer->last_step && state->step >= trainer->last_step) trainer->action = NUMANN_STOP;
 }
 
 /* Steps from the data cursor to the end of the epoch, or to where the observer wants a pause. Each

@@ -31,6 +31,7 @@ struct numann_trainer {
   nu_state state;          /* blocks are up to date only after store_state; the counters always */
   uint64_t epochs;         /* to train in all */
   uint64_t batches;        /* in an epoch */
+  uint64_t last_step;      /* stop after it; 0: do not */
   bool shuffle;
   uint64_t patience; /* early stopping: 0 = off */
   double min_improvement;

@@ -108,6 +108,8 @@ numann_status nu_trainer_report_placement(numann_trainer *trainer, bool pages,
   return nu_engine_report(&trainer->training.engine, &trainer->data->train, pages, report, err);
 }
 
+void nu_trainer_stop_after(numann_trainer *trainer, uint64_t steps) { trainer->last_step = steps; }
+
 nu_traffic nu_trainer_traffic(const numann_trainer *trainer, size_t rows) {
   return rows == trainer->plan.problem.batch ? trainer->whole : trainer->rest;
 }

@@ -33,6 +33,10 @@ numann_status nu_trainer_share_start(numann_trainer *trainer, numann_error *err)
 /* Take the learning rate that stands in the config by now (nu_settle_rate). */
 void nu_trainer_take_rate(numann_trainer *trainer, const numann_config *config);
 
+/* Stop after so many steps, as if an observer had asked for it, but on all ranks at once: each must
+ * be told the same number. 0: do not. */
+void nu_trainer_stop_after(numann_trainer *trainer, uint64_t steps);
+
 /* What this rank has sent in the last step of so many rows (of lbfgs, in the step's last trial);
  * zero where there was none. */
 nu_traffic nu_trainer_traffic(const numann_trainer *trainer, size_t rows);
