@@ -82,6 +82,24 @@ static void json_extent(nu_json *json, const char *key, uint64_t least, uint64_t
   nu_json_close(json, ']');
 }
 
+static uint64_t least_of(nu_comm *comm, uint64_t number) {
+  return UINT64_MAX - nu_comm_most(comm, UINT64_MAX - number);
+}
+
+nu_sent nu_sent_by_all(nu_comm *comm, nu_traffic own) {
+  nu_sent all;
+  all.least.messages = least_of(comm, own.messages);
+  all.least.bytes = least_of(comm, own.bytes);
+  all.most.messages = nu_comm_most(comm, own.messages);
+  all.most.bytes = nu_comm_most(comm, own.bytes);
+  return all;
+}
+
+void nu_sent_json(const nu_sent *sent, nu_json *json) {
+  json_extent(json, "messages_a_step", sent->least.messages, sent->most.messages);
+  json_extent(json, "bytes_a_step", sent->least.bytes, sent->most.bytes);
+}
+
 void nu_forecast_json(const nu_forecast *f, const nu_plan *plan, const nu_link *link,
                       nu_json *json) {
   char note[NU_FORECAST_NOTE];
@@ -91,8 +109,7 @@ void nu_forecast_json(const nu_forecast *f, const nu_plan *plan, const nu_link *
   json_extent(json, "grains", f->least.grains, f->most.grains);
   json_extent(json, "rows", f->least.rows, f->most.rows);
   json_extent(json, "parameters", f->least.floats, f->most.floats);
-  json_extent(json, "messages", f->least_sent.messages, f->most_sent.messages);
-  json_extent(json, "bytes", f->least_sent.bytes, f->most_sent.bytes);
+  nu_sent_json(&(nu_sent){f->least_sent, f->most_sent}, json);
   nu_json_real(json, "bandwidth_bytes_s", link->bytes_s);
   nu_json_real(json, "latency_s", link->latency);
   nu_json_real(json, "compute_s", f->compute);

@@ -4,6 +4,7 @@
 
 #include "cli/arguments.h"
 #include "cli/json.h"
+#include "machine/comm.h"
 #include "plan/forecast.h"
 
 /* A whole number from 1 to `most` that an option gives; untouched where it is not given. */
@@ -21,5 +22,13 @@ void nu_forecast_text(const nu_forecast *forecast, const nu_plan *plan, const nu
                       nu_text *out);
 void nu_forecast_json(const nu_forecast *forecast, const nu_plan *plan, const nu_link *link,
                       nu_json *json);
+
+/* What ranks have sent in the last step of a whole batch: the least and the most of a rank. */
+typedef struct nu_sent {
+  nu_traffic least, most;
+} nu_sent;
+/* Collective. */
+nu_sent nu_sent_by_all(nu_comm *comm, nu_traffic own);
+void nu_sent_json(const nu_sent *sent, nu_json *json);
 
 #endif

@@ -106,6 +106,7 @@ void nu_run_write_json(const nu_run *r, nu_text *out) {
   nu_json_real(&json, "samples_per_s", nu_watch_rate(&r->watch));
   nu_json_string(&json, "weights_sha256", r->sha256[0] != '\0' ? r->sha256 : NULL);
   nu_json_count(&json, "ranks", r->comm->size);
+  nu_sent_json(&r->sent, &json);
   nu_json_count(&json, "threads", numann_plan_threads(r->plan));
   nu_json_count(&json, "threads_working", r->plan->plan.threads);
   nu_json_count(&json, "threads_limit", r->plan->threads_limit);

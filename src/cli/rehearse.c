@@ -1,5 +1,5 @@
-/* A job of many ranks in one process: the same partition, tree and messages, each rank a thread with
- * a trainer of its own. One rank trains first; then all of them must end with its weights, and must
+/* A job of many ranks in one process: the same partition, tree and messages, each rank a thread
+ * with a trainer of its own. One rank trains first; then all of them must end with its weights, and must
  * have sent what the formula says (plan/exchange.h). SPDX-License-Identifier: MIT */
 #include "cli/rehearse.h"
 
@@ -282,6 +282,13 @@ static void write_text(const rehearsal *all, const nu_forecast *forecast, const 
                modelled * 1e6);
 }
 
+/* Measured, or those shipped where that is refused or disturbed. */
+static nu_rates current_rates(const nu_kernels *kernels, const nu_machine *machine) {
+  nu_rates rates = *nu_rates_of(kernels->isa), shipped = rates;
+  bool measured = nu_rates_measure(&rates, kernels, machine, NULL) == NUMANN_OK;
+  return measured && !nu_rates_flaw(&rates) ? rates : shipped;
+}
+
 static numann_status show(rehearsal *all, rehearsal *one, const nu_arguments *args,
                           numann_error *err) {
   const nu_plan *plan = &all->plan->plan;
@@ -292,8 +299,7 @@ static numann_status show(rehearsal *all, rehearsal *one, const nu_arguments *ar
   nu_rank_step *steps;
   nu_text out = {0};
   NU_TRY(nu_kernels_choose(&kernels, err));
-  nu_rates rates = *nu_rates_of(kernels->isa);
-  NU_TRY(nu_rates_measure(&rates, kernels, &all->plan->machine, err));
+  nu_rates rates = current_rates(kernels, &all->plan->machine);
   NU_TRY(nu_read_network(&link, args, &rates, err));
   NU_TRY(nu_rank_steps_make(&steps, plan, network, err));
   nu_forecast_steps(&forecast, steps, all->size, &link, median_step(all), median_step(one));
@@ -319,7 +325,8 @@ static numann_status rehearse(rehearsal *all, rehearsal *one, const nu_arguments
   return show(all, one, args, err);
 }
 
-/* Virtual ranks share the cores: none is bound, and each has one thread where the number is open. */
+/* Virtual ranks share the cores: none is bound, and each has one thread where the number is
+ * open. */
 static numann_status load_config(numann_config **config, const nu_arguments *args,
                                  numann_error *err) {
   NU_TRY(nu_load_config(config, args, args->operands[0], err));

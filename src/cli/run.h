@@ -5,6 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "cli/arguments.h"
+#include "cli/forecast.h"
 #include "cli/rescue.h"
 #include "cli/result.h"
 #include "cli/run_folder.h"
@@ -27,6 +28,7 @@ typedef struct nu_run {
   nu_saved resumed; /* the checkpoint that the run goes on from; all zero for a new run */
   nu_watch watch;
   nu_parts parts;
+  nu_sent sent;           /* by the ranks in a step */
   nu_place_report placed; /* what was found of the placement when training ended */
   char sha256[65];        /* "" until the training has ended */
   const char *stop;       /* the signal or key that stopped the run, or NULL */

@@ -264,17 +264,25 @@ static numann_action look_for_signal(void *arg, const numann_progress *at) {
   return nu_signals_received() ? NUMANN_STOP : NUMANN_CONTINUE;
 }
 
+/* All ranks run the trainer, and end with one status. */
+static numann_status run_trainer(nu_run *r, const numann_observer *observer, numann_error *err) {
+  numann_status status = numann_trainer_run(r->trainer, observer, err);
+  nu_traffic own = nu_trainer_traffic(r->trainer, r->plan->plan.problem.batch);
+  if (status == NUMANN_OK || status == NUMANN_STOPPED) r->sent = nu_sent_by_all(r->comm, own);
+  return status;
+}
+
 static numann_status follow(nu_run *r, numann_error *err) {
   nu_signals_defer();
   numann_observer observer = {.on_step = look_for_signal};
-  return numann_trainer_run(r->trainer, &observer, err);
+  return run_trainer(r, &observer, err);
 }
 
 static numann_status train(nu_run *r, numann_error *err) {
   nu_signals_defer();
   nu_time_limit_begin(&r->watch.limit, r->data, r->resumed.state.step);
   numann_observer observer = nu_watch_observer(&r->watch);
-  numann_status status = numann_trainer_run(r->trainer, &observer, err);
+  numann_status status = run_trainer(r, &observer, err);
   nu_progress_end(r->watch.progress);
   if (status == NUMANN_ERR_DIVERGED) {
     nu_rescue rescue = nu_run_rescue(r);
