@@ -34,11 +34,11 @@ static void check_sent(const nu_rank_step *step, nu_exchange x, uint64_t message
 
 /* 97 rows in 13 grains of 8: 7 and 6 grains, 56 and 41 rows. Subtrees of 0..6: 4 + 2 + 1 grains, of
  * 7..12: 1 + 4 + 1. Panels of 32 and 16 neurons times inputs and bias: 38 and 46 rows; the last
- * layer's one panel of 16 is cut behind input 32 of 34. */
+ * layer's one panel of 16 is cut behind input 24 of 34, in groups of 8. */
 START_TEST(two_ranks_by_hand) {
   training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
   nu_plan plan = ranked(&job, 2);
-  size_t own0 = 32 * 38 + 32 * 46 + 16 * 32, own1 = 16 * 38 + 16 * 46 + 16 * 2;
+  size_t own0 = 32 * 38 + 32 * 46 + 16 * 24, own1 = 16 * 38 + 16 * 46 + 16 * 10;
   nu_rank_step steps[2];
   nu_plan_rank_steps(&plan, job.network, 97, steps);
   ck_assert_uint_eq(steps[0].share.grains, 7);
@@ -159,7 +159,7 @@ static void measure(const nu_buffer *buffer, void *arg) {
   if (buffer->kind == NU_BUFFER_RECEIVED) r->received += buffer->bytes;
 }
 
-/* Rank 0 owns 3200 parameters and sends 3 roots of the other's 1376; what is sent has room for all
+/* Rank 0 owns 3072 parameters and sends 3 roots of the other's 1504; what is sent has room for all
  * three exchanges, in cache lines of 16 floats, behind one for the counter: 97 losses and a number
  * are 208, a header 16. What is received, for the largest. */
 START_TEST(the_ledger_has_room_for_the_exchanges) {
@@ -168,10 +168,10 @@ START_TEST(the_ledger_has_room_for_the_exchanges) {
   room rooms[2] = {{0, 0}, {0, 0}}, none = {0, 0};
   for (plan.rank = 0; plan.rank < 2; plan.rank++)
     nu_ledger_walk(&plan, job.network, NU_USE_FUSED, measure, &rooms[plan.rank]);
-  ck_assert_uint_eq(rooms[0].sent, 4 * (16 + 208 + 3 * 1376 + 16 + 3200));
-  ck_assert_uint_eq(rooms[0].received, 4 * 3 * 3200);
-  ck_assert_uint_eq(rooms[1].sent, 4 * (16 + 208 + 3 * 3200 + 16 + 1376));
-  ck_assert_uint_eq(rooms[1].received, 4 * 3 * 1376);
+  ck_assert_uint_eq(rooms[0].sent, 4 * (16 + 208 + 3 * 1504 + 16 + 3072));
+  ck_assert_uint_eq(rooms[0].received, 4 * 3 * 3072);
+  ck_assert_uint_eq(rooms[1].sent, 4 * (16 + 208 + 3 * 3072 + 16 + 1504));
+  ck_assert_uint_eq(rooms[1].received, 4 * 3 * 1504);
   plan = ranked(&job, 1);
   nu_ledger_walk(&plan, job.network, NU_USE_FUSED, measure, &none);
   ck_assert_uint_eq(none.sent + none.received, 0);
@@ -269,18 +269,18 @@ START_TEST(a_forecast_adds_the_slowest) {
   nu_plan_rank_steps(&plan, job.network, 97, steps);
   nu_forecast_steps(&f, steps, 2, &(nu_link){1e9, 2e-6}, 300e-6, 500e-6);
   ck_assert_double_eq_tol(f.exchange[NU_EXCHANGE_LOSSES], 2e-6 + 456e-9, 1e-14);
-  ck_assert_double_eq_tol(f.exchange[NU_EXCHANGE_ROOTS], 2e-6 + 38400e-9, 1e-14);
-  ck_assert_double_eq_tol(f.exchange[NU_EXCHANGE_RESULTS], 2e-6 + 12864e-9, 1e-14);
+  ck_assert_double_eq_tol(f.exchange[NU_EXCHANGE_ROOTS], 2e-6 + 36864e-9, 1e-14);
+  ck_assert_double_eq_tol(f.exchange[NU_EXCHANGE_RESULTS], 2e-6 + 12352e-9, 1e-14);
   ck_assert_double_eq_tol(f.seconds, 300e-6 + f.exchanges, 1e-14);
   ck_assert_double_eq_tol(nu_forecast_speed_up(&f), 500e-6 / f.seconds, 1e-12);
   ck_assert_double_eq_tol(nu_forecast_efficiency(&f), 250e-6 / f.seconds, 1e-12);
   ck_assert_uint_eq(f.least.grains, 6);
   ck_assert_uint_eq(f.most.grains, 7);
-  ck_assert_uint_eq(f.least.floats, 1376);
-  ck_assert_uint_eq(f.most.floats, 3200);
+  ck_assert_uint_eq(f.least.floats, 1504);
+  ck_assert_uint_eq(f.most.floats, 3072);
   ck_assert_uint_eq(f.least_sent.messages, 3);
-  ck_assert_uint_eq(f.least_sent.bytes, 456 + 16512 + 12864);
-  ck_assert_uint_eq(f.most_sent.bytes, 336 + 38400 + 5568);
+  ck_assert_uint_eq(f.least_sent.bytes, 456 + 18048 + 12352);
+  ck_assert_uint_eq(f.most_sent.bytes, 336 + 36864 + 6080);
   training_end(&job);
 }
 END_TEST

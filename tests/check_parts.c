@@ -122,13 +122,13 @@ enum { LAYERS = sizeof layers / sizeof *layers, MOST_PANELS = 13, MOST_ROWS = 32
 
 /* Whole panels, or of a layer with fewer than (the widest group's) threads whole groups of inputs of
  * all of them, the bias with the last. */
-static void expect_form(const nu_layer *layer, const nu_part *part, size_t sharers) {
+static void expect_form(const nu_layer *layer, const nu_part *part, size_t sharers, size_t group) {
   size_t panels = nu_panels(layer->neurons), rows = nu_layer_rows(layer);
   ck_assert_int_eq(part->thin, panels < sharers);
   if (part->thin) {
     ck_assert(part->panels.begin == 0 && part->panels.end == panels);
-    ck_assert(part->inputs.begin % NU_PANEL == 0);
-    ck_assert(part->inputs.end % NU_PANEL == 0 || part->inputs.end == rows);
+    ck_assert(part->inputs.begin % group == 0);
+    ck_assert(part->inputs.end % group == 0 || part->inputs.end == rows);
   } else {
     ck_assert(part->inputs.begin == 0 && part->inputs.end == rows);
   }
@@ -145,7 +145,7 @@ static void expect_all_once(const nu_plan *plan, const nu_layer *layer, nu_level
     nu_range same = nu_plan_sharers(plan, level, t);
     ck_assert(same.begin == unit.begin && same.end == unit.end);
     ck_assert_int_eq(part.thin, nu_plan_is_thin(plan, layer, level, t));
-    expect_form(layer, &part, widest);
+    expect_form(layer, &part, widest, level == NU_LEVEL_JOB ? 8 : NU_PANEL);
     for (size_t p = part.panels.begin; p < part.panels.end; p++) {
       for (size_t i = part.inputs.begin; i < part.inputs.end; i++) owners[p][i]++;
     }
@@ -319,6 +319,56 @@ START_TEST(every_field_of_a_problem_is_in_its_hash) {
 }
 END_TEST
 
+/* Of all ranks, each with its own number of threads, one thread has a parameter. */
+START_TEST(every_parameter_has_one_rank) {
+  static unsigned char owners[MOST_PANELS][MOST_ROWS];
+  for (size_t ranks = 1; ranks <= 9; ranks++) {
+    for (size_t l = 0; l < LAYERS; l++) {
+      const nu_layer *layer = &layers[l];
+      memset(owners, 0, sizeof owners);
+      for (size_t rank = 0; rank < ranks; rank++) {
+        nu_plan plan = nu_plan_of(1 + rank % 4, NU_NEURONS, 1, 130, 8);
+        plan.ranks = ranks;
+        plan.rank = rank;
+        size_t floats = 0;
+        for (size_t t = 0; t < plan.threads; t++) {
+          nu_part part = nu_plan_part(&plan, layer, NU_LEVEL_JOB, t);
+          floats += nu_part_floats(layer, part);
+          for (size_t p = part.panels.begin; p < part.panels.end; p++)
+            for (size_t i = part.inputs.begin; i < part.inputs.end; i++) owners[p][i]++;
+        }
+        ck_assert_uint_eq(floats, nu_part_floats(layer, nu_plan_rank_part(&plan, layer, rank)));
+      }
+      for (size_t p = 0; p < nu_panels(layer->neurons); p++)
+        for (size_t i = 0; i < nu_layer_rows(layer); i++)
+          ck_assert_msg(owners[p][i] == 1,
+                        "%zu ranks, layer %zu: parameter %zu of panel %zu has %d", ranks, l, i, p,
+                        owners[p][i]);
+    }
+  }
+}
+END_TEST
+
+/* The grains of all groups of all ranks are the batch's, in order. */
+START_TEST(every_grain_has_one_rank) {
+  for (size_t ranks = 1; ranks <= 9; ranks++) {
+    for (size_t rows = 1; rows <= 130; rows++) {
+      nu_plan plan = nu_plan_of(3, NU_SAMPLES, 3, 130, 8);
+      plan.ranks = ranks;
+      size_t next = 0;
+      for (plan.rank = 0; plan.rank < ranks; plan.rank++) {
+        for (size_t group = 0; group < plan.groups; group++) {
+          nu_range grains = nu_plan_group_grains(&plan, rows, group);
+          ck_assert_uint_eq(grains.begin, next);
+          next = grains.end;
+        }
+      }
+      ck_assert_uint_eq(next, nu_problem_grains(&plan.problem, rows));
+    }
+  }
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("parts");
   TCase *tests = tcase_create("parts");
@@ -327,6 +377,8 @@ int main(void) {
   tcase_add_test(tests, spread_shares_leave_no_half_idle);
   tcase_add_test(tests, strategies_cover_every_row_and_panel_once);
   tcase_add_test(tests, every_parameter_has_one_owner_on_every_level);
+  tcase_add_test(tests, every_parameter_has_one_rank);
+  tcase_add_test(tests, every_grain_has_one_rank);
   tcase_add_test(tests, roots_of_an_interval_are_those_that_pushing_leaves);
   tcase_add_test(tests, roots_are_counted_as_the_tree_leaves_them);
   tcase_add_test(tests, a_problem_follows_from_rows_batch_and_grain);

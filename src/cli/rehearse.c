@@ -1,6 +1,6 @@
 /* A job of many ranks in one process: the same partition, tree and messages, each rank a thread
- * with a trainer of its own. One rank trains first; then all of them must end with its weights, and must
- * have sent what the formula says (plan/exchange.h). SPDX-License-Identifier: MIT */
+ * with a trainer of its own. One rank trains first; then all of them must end with its weights, and
+ * must have sent what the formula says (plan/exchange.h). SPDX-License-Identifier: MIT */
 #include "cli/rehearse.h"
 
 #include <inttypes.h>

@@ -116,16 +116,21 @@ bool nu_plan_is_thin(const nu_plan *plan, const nu_layer *layer, nu_level level,
   return nu_panels(layer->neurons) < sharers.end - sharers.begin;
 }
 
-/* Share `one` of n: of panels or, if thin, of groups of P inputs, the bias with the last. */
-static nu_part cut(const nu_layer *layer, nu_part all, bool thin, size_t n, size_t one) {
+/* Inputs that stay together where ranks share a thin layer: what is joined and updated there is not
+ * packed, so that smaller groups than P serve for a fairer share; even, for pairs of bf16. */
+enum { RANK_INPUTS = 8 };
+
+/* Share `one` of n: of panels or, if thin, of groups of inputs, the bias with the last. */
+static nu_part cut(const nu_layer *layer, nu_part all, bool thin, size_t group, size_t n,
+                   size_t one) {
   if (!thin) {
     nu_range mine = nu_share(all.panels.end - all.panels.begin, n, one);
     return (nu_part){
         {all.panels.begin + mine.begin, all.panels.begin + mine.end}, all.inputs, all.thin};
   }
-  size_t links = nu_smaller(all.inputs.end, layer->links), first = all.inputs.begin / P;
-  nu_range mine = nu_spread(nu_larger(nu_panels(links), first) - first, n, one);
-  size_t begin = (first + mine.begin) * P, end = (first + mine.end) * P;
+  size_t links = nu_smaller(all.inputs.end, layer->links), first = all.inputs.begin / group;
+  nu_range mine = nu_spread(nu_larger((links + group - 1) / group, first) - first, n, one);
+  size_t begin = (first + mine.begin) * group, end = (first + mine.end) * group;
   end = end < links ? end : mine.begin < mine.end ? all.inputs.end : begin;
   return (nu_part){all.panels, {begin, end}, true};
 }
@@ -137,11 +142,11 @@ static nu_part whole(const nu_layer *layer) {
 nu_part nu_plan_rank_part(const nu_plan *plan, const nu_layer *layer, size_t rank) {
   size_t ranks = nu_plan_ranks(plan);
   if (ranks == 1) return whole(layer);
-  return cut(layer, whole(layer), nu_panels(layer->neurons) < ranks, ranks, rank);
+  return cut(layer, whole(layer), nu_panels(layer->neurons) < ranks, RANK_INPUTS, ranks, rank);
 }
 
 nu_part nu_plan_share_part(const nu_layer *layer, nu_part all, size_t threads, size_t thread) {
-  return cut(layer, all, all.panels.end - all.panels.begin < threads, threads, thread);
+  return cut(layer, all, all.panels.end - all.panels.begin < threads, RANK_INPUTS, threads, thread);
 }
 
 size_t nu_part_floats(const nu_layer *layer, nu_part part) {
@@ -157,7 +162,7 @@ nu_part nu_plan_part(const nu_plan *plan, const nu_layer *layer, nu_level level,
     return nu_plan_share_part(layer, nu_plan_rank_part(plan, layer, plan->rank), plan->threads,
                               thread);
   nu_range sharers = nu_plan_sharers(plan, level, thread);
-  return cut(layer, whole(layer), nu_plan_is_thin(plan, layer, level, thread),
+  return cut(layer, whole(layer), nu_plan_is_thin(plan, layer, level, thread), P,
              sharers.end - sharers.begin, thread - sharers.begin);
 }
 

@@ -76,7 +76,8 @@ typedef struct nu_part {
   bool thin;
 } nu_part;
 nu_part nu_plan_part(const nu_plan *plan, const nu_layer *layer, nu_level level, size_t thread);
-/* The part of a layer's parameters that a rank owns, and one thread's share of it. */
+/* The part of a layer's parameters that a rank owns, and one thread's share of it: as above, with
+ * groups of fewer inputs. */
 nu_part nu_plan_rank_part(const nu_plan *plan, const nu_layer *layer, size_t rank);
 nu_part nu_plan_share_part(const nu_layer *layer, nu_part all, size_t threads, size_t thread);
 /* Parameters of a part, in engine form. */
