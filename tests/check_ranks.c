@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "machine/comm_launch.h"
 #include "meeting.h"
 #include "network/network.h"
 #include "numann.h"
@@ -263,6 +264,47 @@ START_TEST(all_ranks_diverge_together) {
 }
 END_TEST
 
+/* ---- the launch */
+
+static const char *const launch_variables[] = {"NUMANN_MPI",   "OMPI_COMM_WORLD_SIZE",
+                                               "PMI_SIZE",     "SLURM_STEP_NUM_TASKS",
+                                               "SLURM_NTASKS", "OMPI_COMM_WORLD_RANK",
+                                               "PMI_RANK",     "PMIX_RANK",
+                                               "SLURM_PROCID", "PMI_FD"};
+
+START_TEST(launches_are_read) {
+  static const struct {
+    const char *set;
+    size_t size, rank;
+    bool joins;
+  } cases[] = {
+      {"", 0, 0, false},
+      {"OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3", 4, 3, true},
+      {"PMI_SIZE=2 PMI_RANK=1", 2, 1, true},
+      {"SLURM_STEP_NUM_TASKS=3 SLURM_PROCID=2", 3, 2, false},
+      {"SLURM_STEP_NUM_TASKS=3 SLURM_PROCID=2 PMIX_RANK=2", 3, 2, true},
+      {"SLURM_NTASKS=8 SLURM_PROCID=0", 0, 0, false}, /* one process of a batch script */
+      {"NUMANN_MPI=off OMPI_COMM_WORLD_SIZE=4 OMPI_COMM_WORLD_RANK=3", 0, 0, false},
+      {"OMPI_COMM_WORLD_SIZE=4x", 0, 0, false},
+  };
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    for (size_t v = 0; v < sizeof launch_variables / sizeof *launch_variables; v++)
+      unsetenv(launch_variables[v]);
+    char words[128], *rest = words;
+    snprintf(words, sizeof words, "%s", cases[c].set);
+    for (char *word; (word = strtok_r(rest, " ", &rest));) {
+      char *value = strchr(word, '=');
+      *value = '\0';
+      setenv(word, value + 1, 1);
+    }
+    nu_comm_launch launch = nu_comm_read_launch();
+    ck_assert_msg(launch.size == cases[c].size && launch.rank == cases[c].rank &&
+                      launch.joins == cases[c].joins,
+                  "%s", cases[c].set);
+  }
+}
+END_TEST
+
 static Suite *ranks_suite(void) {
   Suite *suite = suite_create("ranks");
   TCase *tcase = tcase_create("ranks");
@@ -272,6 +314,7 @@ static Suite *ranks_suite(void) {
   tcase_add_loop_test(tcase, a_state_goes_on_with_any_number_of_ranks, 0, SETTINGS);
   tcase_add_test(tcase, more_ranks_than_grains_are_refused);
   tcase_add_test(tcase, another_problem_is_named);
+  tcase_add_test(tcase, launches_are_read);
   tcase_add_loop_test(tcase, all_ranks_diverge_together, 0, 2);
   suite_add_tcase(suite, tcase);
   return suite;

@@ -193,4 +193,31 @@ again=$(submit "$scripts/one.sbatch" "$digits" $long --out chain)
 check "a job for a finished run" within 60 ended "$again"
 check "ends well" same "$(field "$again" JobState)" COMPLETED
 check "says so" has "numann-$again.out" "this run is finished, nothing is left to do"
+
+# ---- several nodes, where NUMANN_OF_MPI is a numann that was built with an MPI whose srun plugin is here
+if [ ! -x "${NUMANN_OF_MPI-}" ]; then
+  echo "SKIP: several nodes: NUMANN_OF_MPI names no numann with MPI"
+  finish
+fi
+across="--set train.batch=257 --set train.grain=8 --set train.epochs=$(epochs 10) --threads 1"
+# shellcheck disable=SC2086
+check "on one rank" run 0 train "$digits" $across --out alone --quiet
+# shellcheck disable=SC2086
+id=$(NUMANN=$NUMANN_OF_MPI submit --time=2 --nodes=2 "$scripts/nodes.sbatch" "$digits" $across --out across)
+within 30 has "numann-$id.out" "2 ranks" >began.out
+scancel --signal=USR1 --batch "$id" || scancel --signal=USR1 "$id"
+check "a job of two nodes ends" within 120 ended "$id"
+check "is one training" has "numann-$id.out" "numann: 2 ranks (Open MPI\|numann: 2 ranks (MPICH"
+# shellcheck disable=SC2086
+id=$(NUMANN=$NUMANN_OF_MPI submit --time=2 --nodes=2 "$scripts/nodes.sbatch" "$digits" $across --out across)
+check "the same line goes on" within 120 ended "$id"
+check "to its end" same "$(field "$id" JobState)" COMPLETED || tail -n 20 "numann-$id.out"
+check "with the weights of one rank" same_weights across alone
+# A launcher that MPI does not understand: no silent single runs.
+# shellcheck disable=SC2086
+id=$(NUMANN=$NUMANN_OF_MPI NUMANN_SRUN_MPI=none submit --time=2 --nodes=2 "$scripts/nodes.sbatch" "$digits" $across --out silent)
+check "srun without PMI" within 60 ended "$id"
+check "is refused" same "$(field "$id" JobState) $(field "$id" ExitCode)" "FAILED 2:0"
+check "with the line to use" has "numann-$id.out" "SLURM_STEP_NUM_TASKS=2: so many processes were started.*use srun --mpi="
+check "before a file is opened" test ! -e silent
 finish

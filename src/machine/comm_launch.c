@@ -23,6 +23,16 @@ static size_t number_in(const char *variable) {
   return text && end != text && *end == '\0' ? (size_t)n : 0;
 }
 
+/* Without, some MPI libraries end the process where they should start. */
+static bool offers_pmi(void) {
+  static const char *const variables[] = {"PMIX_RANK", "PMI_RANK", "PMI_FD",
+                                          "OMPI_COMM_WORLD_RANK"};
+  bool offers = false;
+  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+    offers |= getenv(variables[i]) != NULL;
+  return offers;
+}
+
 nu_comm_launch nu_comm_read_launch(void) {
   const char *off = getenv("NUMANN_MPI");
   if (off && strcmp(off, "off") == 0) return (nu_comm_launch){0};
@@ -30,7 +40,7 @@ nu_comm_launch nu_comm_read_launch(void) {
     size_t size = number_in(launchers[i].size);
     if (size > 0)
       return (nu_comm_launch){size, number_in(launchers[i].rank), launchers[i].size,
-                              launchers[i].line};
+                              launchers[i].line, offers_pmi()};
   }
   return (nu_comm_launch){0};
 }

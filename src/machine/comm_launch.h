@@ -3,6 +3,7 @@
 #ifndef NU_MACHINE_COMM_LAUNCH_H
 #define NU_MACHINE_COMM_LAUNCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -14,6 +15,7 @@ typedef struct nu_comm_launch {
   size_t size, rank;
   const char *variable; /* that gives the size; static */
   const char *line;     /* how to start one job of so many instead; static */
+  bool joins;           /* it has told the processes how to find each other (PMI) */
 } nu_comm_launch;
 
 nu_comm_launch nu_comm_read_launch(void);

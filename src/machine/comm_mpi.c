@@ -232,6 +232,10 @@ numann_status nu_comm_start(numann_error *err) {
   int given = 0, rank = 0, size = 1;
   nu_comm_launch launch = nu_comm_read_launch();
   if (launch.size < 2 || job.started) return NUMANN_OK;
+  if (!launch.joins)
+    return nu_comm_refuse_launch(&launch, err,
+                                 "the launcher does not tell MPI that they are one job (no PMI), "
+                                 "and each would train on its own");
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
     return nu_comm_refuse_launch(&launch, err, "MPI does not start");
   job.started = true;
