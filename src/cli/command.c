@@ -45,6 +45,15 @@ void nu_warn(const char *format, ...) {
   va_end(list);
 }
 
+void nu_note_lines(const nu_arguments *args, const nu_text *lines) {
+  const char *line = nu_text_view(lines);
+  while (*line != '\0') {
+    size_t n = strcspn(line, "\n");
+    nu_note(args, "%.*s", (int)n, line);
+    line += n + (line[n] == '\n');
+  }
+}
+
 void nu_warn_lines(const char *before, const nu_text *lines) {
   const char *line = nu_text_view(lines);
   while (*line != '\0') {

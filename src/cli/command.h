@@ -31,7 +31,8 @@ void nu_print_usage(void);
 void nu_note(const nu_arguments *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void nu_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A warning for each line of the text. */
+/* A note, or a warning, for each line of the text. */
+void nu_note_lines(const nu_arguments *args, const nu_text *lines);
 void nu_warn_lines(const char *before, const nu_text *lines);
 
 /* A finished text to stdout; clears it. NUMANN_ERR_IO when it cannot all be written. */
