@@ -315,7 +315,7 @@ static nu_host own_host(const nu_run *r) {
   nu_host own = {.cores = (uint32_t)r->plan->machine.host_cores,
                  .threads = (uint32_t)numann_plan_threads(r->plan)};
   const nu_kernels *kernels = nu_kernels_select();
-  if (gethostname(own.name, sizeof own.name - 1) != 0) strcpy(own.name, "?");
+  if (gethostname(own.name, sizeof own.name - 1) != 0) own.name[0] = '?';
   snprintf(own.isa, sizeof own.isa, "%s", kernels ? kernels->isa : "?");
   return own;
 }
