@@ -1,0 +1,109 @@
+#!/bin/sh
+# Ranks under MPI: one model file for any number of ranks and threads, whoever goes on with whose run; errors of
+# one rank are told once and end all. Run by `make check-mpi`. SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317,SC2154,SC2086,SC2046 # called through check; variables of harness.sh and ranks.sh; lists of words
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+# shellcheck source=tests/ranks.sh
+. "$srcdir/tests/ranks.sh"
+cd "$work" || exit 99
+configs=$srcdir/configs
+has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 5; return 1; }; }
+echo "$library, $MPIRUN"
+
+# ---- the matrix. 257 rows in batches of 256: the last batch of an epoch has work for one rank alone.
+awk 'BEGIN { print "a,b,c,y"; for (i = 0; i < 257; i++) printf "%d,%d,%d,%s\n", i * 7 % 19, i * 5 % 23, i % 11, (i * 7 % 19 > i % 11) ? "more" : "less" }' >odd.csv
+cat >odd.yaml <<'END'
+data: {train: {path: odd.csv, target: y}, scale: standardize}
+network: {layers: [{neurons: 33, activation: tanh}, {neurons: 2, activation: softmax}]}
+train: {loss: cross_entropy, optimizer: {name: adam, learning_rate: 0.01}, batch: 256, grain: 8}
+END
+constant="train.schedule.name=constant train.batch=257 train.grain=8"
+cat >settings <<END
+sgd|$configs/digits.yaml|$constant train.optimizer.name=sgd train.optimizer.learning_rate=0.1
+momentum|$configs/digits.yaml|$constant train.optimizer.name=momentum train.optimizer.learning_rate=0.05
+adam|$configs/digits.yaml|$constant
+lbfgs|$configs/lbfgs.yaml|train.grain=8
+dropout|$configs/dropout.yaml|$constant
+clip|$configs/digits.yaml|$constant train.clip_norm=0.5
+bf16|$configs/digits.yaml|$constant train.precision=bf16
+odd|odd.yaml|
+END
+counts="1 2 3 4 5 7 8"
+sets_of() { [ $# = 0 ] || printf -- '--set %s ' "$@"; }
+epochs=3
+
+same_file() { cmp "$1/model.safetensors" "whole-$name/model.safetensors"; }
+# Threads follow from the ranks, so that none is without: 1, 2 and 3 in turn.
+straight() { # RANKS THREADS
+  check "$name: $1 ranks of $2 threads" ranked 0 "$1" train "$config" $sets --set train.epochs=$epochs \
+    --threads "$2" --out run --overwrite --quiet --json || return
+  check "$name: $1 ranks said so" same "$(json ranks) $(json threads)" "$1 $2"
+  check "$name: $1 ranks of $2 threads, the same weights" same "$(json weights_sha256)" "$whole"
+  check "$name: $1 ranks of $2 threads, the same file" same_file run
+}
+# An epoch each.
+relay() { # RANKS...
+  rm -rf relay
+  leg=0
+  for ranks in "$@"; do
+    leg=$((leg + 1))
+    check "$name: relay $*, epoch $leg" ranked 0 "$ranks" train "$config" $sets --set train.epochs=$leg \
+      --threads $((1 + (ranks + leg) % 3)) --out relay --resume --quiet --json
+  done
+  check "$name: relay $*, the same weights" same "$(json weights_sha256)" "$whole"
+  check "$name: relay $*, the same file" same_file relay
+}
+pick() { # N: the N-th of the counts, round and round
+  set -- $(($1 % 7)) $counts
+  shift $(($1 + 1))
+  echo "$1"
+}
+# All ranks by all threads, and every count after every other; else a part that moves on from row to row.
+whole_matrix() {
+  for ranks in $counts; do
+    for threads in 1 2 3; do straight "$ranks" "$threads"; done
+  done
+  for i in 0 1 2 3 4 5 6; do
+    for by in 1 2 3; do relay "$(pick $i)" "$(pick $((i + by)))" "$(pick $((i + 2 * by)))"; done
+  done
+}
+row=0
+while IFS='|' read -r name config given; do
+  row=$((row + 1))
+  sets=$(sets_of $given)
+  check "$name: one process" run 0 train "$config" $sets --set train.epochs=$epochs --out "whole-$name" --quiet --json
+  whole=$(json weights_sha256)
+  if [ -n "${NUMANN_LONG-}" ]; then
+    whole_matrix
+  else
+    straight "$(pick $row)" $((1 + row % 3))
+    straight "$(pick $((row + 4)))" $((1 + (row + 1) % 3))
+    relay "$(pick $((row + 2)))" "$(pick $((row + 3)))" "$(pick $((row + 5)))"
+  fi
+done <settings
+
+ODD=1 ODD_DOES='NUMANN_ISA=base; export NUMANN_ISA'
+export ODD ODD_DOES
+name=adam
+check "one rank with another instruction set" ranked 0 3 train "$configs/digits.yaml" $(sets_of $constant) \
+  --set train.epochs=$epochs --out run --overwrite --quiet
+check "another instruction set, the same file" same_file run
+unset ODD ODD_DOES
+
+for mnist in "${NUMANN_DATA:+$NUMANN_DATA/mnist}" "$configs/data/mnist"; do
+  [ -n "$mnist" ] && [ -f "$mnist/train-images-idx3-ubyte.gz" ] && break
+done
+if [ -f "$mnist/train-images-idx3-ubyte.gz" ]; then
+  name=mnist epochs=1 config=$configs/mnist.yaml
+  sets=$(sets_of "data.train.images=$mnist/train-images-idx3-ubyte.gz" "data.train.labels=$mnist/train-labels-idx1-ubyte.gz" \
+    "data.test.images=$mnist/t10k-images-idx3-ubyte.gz" "data.test.labels=$mnist/t10k-labels-idx1-ubyte.gz" \
+    network.layers.0.neurons=96 network.layers.1.neurons=64 train.batch=1000)
+  check "mnist: one process" run 0 train "$config" $sets --set train.epochs=1 --out whole-mnist --quiet --json
+  whole=$(json weights_sha256)
+  straight 2 1
+  straight 3 2
+else
+  echo "SKIP: no MNIST files (NUMANN_DATA/mnist, configs/data/mnist)"
+fi
+finish

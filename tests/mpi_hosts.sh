@@ -1,0 +1,70 @@
+#!/bin/sh
+# Ranks on two hosts, which are network namespaces with a cable between them: what a step sends goes through it, the
+# model file is one process's, and a cable that is cut ends the ranks of both. Open MPI only: MPICH finds a way through
+# the memory that the namespaces share. Needs root. Run by `make check-mpi`. SPDX-License-Identifier: MIT
+# shellcheck disable=SC2317,SC2154,SC2086 # called through check; variables of harness.sh and ranks.sh; lists of words
+# shellcheck source=tests/harness.sh
+. "${srcdir:-.}/tests/harness.sh"
+# shellcheck source=tests/ranks.sh
+. "$srcdir/tests/ranks.sh"
+cd "$work" || exit 99
+[ "$kind" = openmpi ] || skip "two hosts: only with Open MPI"
+[ "$(id -u)" = 0 ] || skip "two hosts: needs root"
+a=numann-a-$$ b=numann-b-$$
+ip netns add $a 2>ip.err || skip "two hosts: no network namespaces here: $(cat ip.err)"
+trap 'ip netns del $a; ip netns del $b; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+ip netns add $b
+ip link add cable netns $a type veth peer name cable netns $b 2>ip.err || skip "two hosts: no virtual cable here: $(cat ip.err)"
+for at in "$a 10.77.0.1" "$b 10.77.0.2"; do
+  ip -n ${at% *} addr add ${at#* }/24 dev cable
+  ip -n ${at% *} link set lo up
+  ip -n ${at% *} link set cable up
+done
+# As ssh would. The launcher takes hosts of one name for one host.
+cat >on <<END
+#!/bin/sh
+while case \$1 in -*) true ;; *) false ;; esac; do shift; done
+case \$1 in 10.77.0.1) there=$a name=host-a ;; *) there=$b name=host-b ;; esac
+shift
+exec ip netns exec \$there unshare -u sh -c 'hostname "\$0"; exec sh -c "\$*"' \$name "\$@"
+END
+chmod +x on
+digits=$srcdir/configs/digits.yaml
+sets="--set train.batch=257 --set train.grain=8 --threads 1"
+net=10.77.0.0/24
+# Three ranks, the second on the other host; numann's arguments are words without blanks.
+spread() { # ARGUMENT...
+  rm -rf "$PIDS" && mkdir "$PIDS"
+  timeout -k 5 60 ./on 10.77.0.1 exec $MPIRUN --mca plm_rsh_agent "$work/on" --mca btl_tcp_if_include $net --mca oob_tcp_if_include $net \
+    --host 10.77.0.1:2,10.77.0.2:2 --map-by node -n 3 sh -c "'PIDS=$PIDS NUMANN=$NUMANN XDG_CACHE_HOME=$XDG_CACHE_HOME exec $work/rank $*'" \
+    >out 2>err </dev/null &
+  job=$!
+}
+sent() { ip netns exec $a cat /sys/class/net/cable/statistics/tx_bytes; }
+has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 8; return 1; }; }
+echo "$library, $MPIRUN"
+
+run 0 train "$digits" $sets --set train.epochs=8 --out whole --quiet --json
+steps=$(json steps)
+before=$(sent)
+spread train "$digits" $sets --set train.epochs=8 --out "$work/spread" --quiet --json
+end_job
+check "two hosts: code" exited 0 "$code" "three ranks on two hosts"
+check "two hosts: three ranks" same "$(json ranks)" 3
+check "two hosts: the same model file" cmp spread/model.safetensors whole/model.safetensors
+# Of 9,610 parameters a rank owns a third: at least its weights and a root for the other host, each step.
+least=$((steps * 4 * 2 * 9610 / 3)) through=$(($(sent) - before))
+check "two hosts: $through bytes went through the cable, at least $least" test "$through" -ge "$least"
+
+spread train "$digits" $sets --set train.epochs=100000 --set parallel.patience=3 --out "$work/cut" --quiet
+until [ -s cut/metrics.csv ] || ! is_alive "$job"; do sleep 0.05; done
+ip -n $b link set cable down
+tries=0
+while [ "$(alive)" ] && [ $tries -lt 300 ]; do sleep 0.1 && tries=$((tries + 1)); done
+check "a cut cable: the ranks of both hosts end" same "$(alive)" ""
+check "a cut cable: told" has err "numann: error: ranks: rank [0-2] has waited [34] s for rank [0-2], which is lost or hangs"
+check "a cut cable: an exit code of its own" has err "errorcode 8"
+ip -n $b link set cable up # for the launcher, which waits for its other half
+end_job
+check "a cut cable: the launcher's code" test "$code" -ne 0
+finish
