@@ -141,6 +141,48 @@ START_TEST(weights_do_not_depend_on_ranks) {
 }
 END_TEST
 
+/* ---- a stop that one rank asks for at the end of an epoch is the last save of all */
+
+typedef struct last_save {
+  bool asks, last;
+  uint64_t saves;
+} last_save;
+
+static numann_action ask_to_stop(void *arg, const numann_epoch *epoch) {
+  const last_save *s = arg;
+  if (epoch->epoch == 1) return NUMANN_SAVE;
+  return s->asks ? NUMANN_STOP : NUMANN_CONTINUE;
+}
+
+static numann_status look_at_save(void *arg, numann_trainer *trainer, numann_error *err) {
+  last_save *s = arg;
+  (void)err;
+  s->saves++;
+  ck_assert(!s->last);
+  s->last = nu_trainer_stops(trainer);
+  return NUMANN_OK;
+}
+
+static void stop_after_epoch(nu_comm *comm, void *arg) {
+  numann_error err = {0};
+  nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
+  training_job t = training_start_ranked("train.epochs=4", &plan, comm, &err);
+  ck_assert_msg(t.trainer != NULL, "%s", err.message);
+  last_save s = {.asks = comm->rank == *(const size_t *)arg};
+  numann_observer observer = {.arg = &s, .on_epoch = ask_to_stop, .on_save = look_at_save};
+  ck_assert_int_eq(numann_trainer_run(t.trainer, &observer, &err), NUMANN_STOPPED);
+  ck_assert_uint_eq(s.saves, 2);
+  ck_assert(s.last);
+  ck_assert(!comm->broken);
+  training_end(&t);
+}
+
+START_TEST(all_know_the_last_save) {
+  size_t asks = (size_t)_i;
+  meet(3, stop_after_epoch, &asks);
+}
+END_TEST
+
 /* ---- what one number of ranks has begun, another goes on with */
 
 typedef struct relay {
@@ -311,6 +353,7 @@ static Suite *ranks_suite(void) {
   tcase_set_timeout(tcase, 120);
   tcase_add_loop_test(tcase, ranks_gather_and_vote, 0, (int)(sizeof sizes / sizeof *sizes));
   tcase_add_loop_test(tcase, weights_do_not_depend_on_ranks, 0, SETTINGS);
+  tcase_add_loop_test(tcase, all_know_the_last_save, 0, 3);
   tcase_add_loop_test(tcase, a_state_goes_on_with_any_number_of_ranks, 0, SETTINGS);
   tcase_add_test(tcase, more_ranks_than_grains_are_refused);
   tcase_add_test(tcase, another_problem_is_named);
