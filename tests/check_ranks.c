@@ -245,6 +245,32 @@ START_TEST(a_state_goes_on_with_any_number_of_ranks) {
 }
 END_TEST
 
+/* No observer's wish, which would take effect a step later. */
+static void stop_after(nu_comm *comm, void *arg) {
+  const uint64_t *steps = arg;
+  numann_error err = {0};
+  stopper s = {0, 0};
+  numann_observer observer = {.arg = &s, .on_step = on_step};
+  nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
+  training_job t = training_start_ranked(NULL, "train.epochs=2", &plan, comm, &err);
+  ck_assert_msg(t.trainer != NULL, "%s", err.message);
+  nu_trainer_stop_after(t.trainer, *steps);
+  ck_assert_int_eq(numann_trainer_run(t.trainer, &observer, &err), NUMANN_STOPPED);
+  ck_assert_uint_eq(s.seen, *steps);
+  nu_trainer_stop_after(t.trainer, 0);
+  ck_assert_int_eq(numann_trainer_run(t.trainer, &observer, &err), NUMANN_OK);
+  ck_assert_uint_eq(s.seen, 6);
+  training_end(&t);
+}
+
+START_TEST(all_ranks_stop_after_a_given_step) {
+  for (uint64_t steps = 1; steps < 6; steps++) {
+    meet(1, stop_after, &steps);
+    meet(3, stop_after, &steps);
+  }
+}
+END_TEST
+
 static void be_too_many(nu_comm *comm, void *arg) {
   numann_error err = {0};
   nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
@@ -355,6 +381,7 @@ static Suite *ranks_suite(void) {
   tcase_add_loop_test(tcase, weights_do_not_depend_on_ranks, 0, SETTINGS);
   tcase_add_loop_test(tcase, all_know_the_last_save, 0, 3);
   tcase_add_loop_test(tcase, a_state_goes_on_with_any_number_of_ranks, 0, SETTINGS);
+  tcase_add_test(tcase, all_ranks_stop_after_a_given_step);
   tcase_add_test(tcase, more_ranks_than_grains_are_refused);
   tcase_add_test(tcase, another_problem_is_named);
   tcase_add_test(tcase, launches_are_read);

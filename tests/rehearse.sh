@@ -1,7 +1,7 @@
 #!/bin/sh
 # A job of ranks without one: numann train --virtual-ranks against the plain training, and what numann plan
 # --ranks says against what the rehearsal counts. SPDX-License-Identifier: MIT
-# shellcheck disable=SC2317,SC2086 # functions are called through check; lists of words
+# shellcheck disable=SC2317,SC2086,SC2046 # functions are called through check; lists of words
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
 cd "$work" || exit 99
