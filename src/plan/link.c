@@ -8,10 +8,10 @@
 #include "base/number.h"
 #include "plan/rates.h"
 
-/* Two copies, and what an MPI library does for a message between processes of one host; as measured
- * with Open MPI (docs/plan.md). */
-static const double COPIES = 2.0;
-static const double MESSAGE_S = 0.5e-6;
+/* What an MPI library does for a message between processes of one host, adjusted to Open MPI
+ * (docs/plan.md): time of its own, and two copies. */
+static const double MESSAGE_S = 2e-6;
+static const double COPY_BYTES = 12.8e9; /* a second, by one core */
 
 typedef struct unit {
   const char *name;
@@ -53,7 +53,8 @@ const char *nu_link_show(const nu_link *link, char text[NU_LINK_TEXT]) {
 }
 
 nu_link nu_link_of_memory(const nu_rates *rates) {
-  return (nu_link){.bytes_s = rates->shared_bytes / COPIES,
+  double copy = rates->shared_bytes < COPY_BYTES ? rates->shared_bytes : COPY_BYTES;
+  return (nu_link){.bytes_s = copy / 2.0,
                    .latency = MESSAGE_S + rates->barrier + 2.0 * rates->barrier_thread};
 }
 
