@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "machine/comm_launch.h"
+#include "machine/comm_virtual.h"
 #include "meeting.h"
 #include "network/network.h"
 #include "numann.h"
@@ -53,6 +54,27 @@ static const size_t sizes[] = {2, 3, 5, 8, 64};
 START_TEST(ranks_gather_and_vote) {
   meet(sizes[_i], gather_all, NULL);
   meet(sizes[_i], vote_on_all, NULL);
+}
+END_TEST
+
+/* Rank 1 gives up; nobody waits for it, and what it has not sent is zeros. */
+static void lose_one(nu_comm *comm, void *arg) {
+  nu_comm *ranks = comm - comm->rank;
+  uint64_t mine = 7 + comm->rank, all[3] = {9, 9, 9};
+  (void)arg;
+  if (comm->rank == 1) {
+    nu_comm_virtual_break(ranks);
+    return;
+  }
+  for (size_t i = 0; i < 100; i++) nu_comm_gather(comm, &mine, all, sizeof mine);
+  ck_assert_uint_eq(all[1], 0);
+  ck_assert_uint_eq(all[comm->rank], mine);
+  ck_assert(all[2 - comm->rank] == 0 || all[2 - comm->rank] == 7 + 2 - comm->rank);
+  ck_assert(nu_comm_virtual_is_broken(ranks));
+}
+
+START_TEST(nobody_waits_for_a_rank_that_gave_up) {
+  for (size_t i = 0; i < 200; i++) meet(3, lose_one, NULL);
 }
 END_TEST
 
@@ -378,6 +400,7 @@ static Suite *ranks_suite(void) {
   TCase *tcase = tcase_create("ranks");
   tcase_set_timeout(tcase, 120);
   tcase_add_loop_test(tcase, ranks_gather_and_vote, 0, (int)(sizeof sizes / sizeof *sizes));
+  tcase_add_test(tcase, nobody_waits_for_a_rank_that_gave_up);
   tcase_add_loop_test(tcase, weights_do_not_depend_on_ranks, 0, SETTINGS);
   tcase_add_loop_test(tcase, all_know_the_last_save, 0, 3);
   tcase_add_loop_test(tcase, a_state_goes_on_with_any_number_of_ranks, 0, SETTINGS);

@@ -43,7 +43,8 @@ rm stopped/model.safetensors stopped/report.html "$(ls -d stopped/checkpoints/ck
 # What two runs may differ in: times, and the memory of the process.
 settled() {
   sed -e 's/"seconds": [^,]*//; s/"samples_per_s": [^,]*//; s/"age_[a-z]*": [^,}]*//' \
-    -e 's/measured [0-9]* [a-z]* ago/measured/; /program and libraries/d; / together$/d' "$1"
+    -e 's/measured [0-9]* [a-z]* ago/measured/; /program and libraries/d; / together$/d' \
+    -e '/^step  *[0-9.]* us = /d; /^gain /d; /^network  *[0-9.]* GB/d; /^note /d; /^computing is/d' "$1"
 }
 
 fresh() {
@@ -117,6 +118,7 @@ refusals eval no 29 eval whole iris.csv.gz --json
 refusals predict no 29 predict whole new.csv
 refusals gradcheck no 29 gradcheck run.yaml
 refusals train no 47 train run.yaml --out out.d --json --quiet
+refusals "train --virtual-ranks" no 47 train run.yaml --set train.grain=2 --virtual-ranks 3 --quiet
 refusals "train --resume" yes 47 train run.yaml --out out.d --resume --json --quiet
 refusals "train --resume=auto" finished 7 train run.yaml --out '${NOWHERE:-out.d}' --resume=auto --json --quiet
 finish

@@ -53,6 +53,7 @@ struct rehearsal {
   size_t size;
   pthread_mutex_t gate; /* closed until all threads are there */
   bool open;
+  const member *failed; /* the first, under the gate */
 };
 
 /* ---- what is asked for */
@@ -97,7 +98,7 @@ static numann_action on_step(void *arg, const numann_progress *at) {
   if (whole) m->times[m->n_times++ % TIMES] = nu_clock_thread_seconds() - m->began - m->exchanging;
   m->steps = at->step;
   begin_step(m);
-  return NUMANN_CONTINUE;
+  return nu_comm_virtual_is_broken(m->all->ranks) ? NUMANN_STOP : NUMANN_CONTINUE;
 }
 
 /* Validation is no part of a step. */
@@ -125,12 +126,23 @@ static void train(member *m) {
   numann_trainer_destroy(trainer);
 }
 
+/* Errors that all ranks share end them together. Memory may be refused to one of them alone, in the
+ * middle of the training: the others must not wait for it. */
+static void tell_failure(member *m) {
+  rehearsal *all = m->all;
+  pthread_mutex_lock(&all->gate);
+  if (!all->failed) all->failed = m;
+  pthread_mutex_unlock(&all->gate);
+  nu_comm_virtual_break(all->ranks);
+}
+
 static void *attend(void *arg) {
   member *m = arg;
   pthread_mutex_lock(&m->all->gate);
   bool open = m->all->open;
   pthread_mutex_unlock(&m->all->gate);
   if (open) train(m);
+  if (m->status != NUMANN_OK) tell_failure(m);
   return NULL;
 }
 
@@ -181,12 +193,9 @@ static numann_status run_threads(rehearsal *all, numann_error *err) {
 
 static numann_status run(rehearsal *all, numann_error *err) {
   NU_TRY(run_threads(all, err));
-  for (size_t r = 0; r < all->size; r++) {
-    if (all->members[r].status == NUMANN_OK) continue;
-    if (err) *err = all->members[r].err;
-    return all->members[r].status;
-  }
-  return NUMANN_OK;
+  if (!all->failed) return NUMANN_OK;
+  if (err) *err = all->failed->err;
+  return all->failed->status;
 }
 
 /* Of the rank that takes longest. */

@@ -42,8 +42,10 @@ void nu_comm_unshare(nu_comm *comm, void **areas) {
 }
 
 void nu_comm_await(nu_comm *comm, size_t peer, atomic_uint_fast64_t *counter, uint64_t value) {
-  for (size_t polls = 1; atomic_load_explicit(counter, memory_order_acquire) < value; polls++)
-    comm->wait(comm, peer, polls);
+  bool goes_on = true;
+  for (size_t polls = 1; goes_on && atomic_load_explicit(counter, memory_order_acquire) < value;
+       polls++)
+    goes_on = comm->wait(comm, peer, polls);
 }
 
 /* ---- collectives */
@@ -125,7 +127,7 @@ numann_status nu_comm_agree(nu_comm *comm, numann_status status, numann_error *e
   vote agreed = put_to_vote(comm, (vote){(uint64_t)status, comm->rank, status != NUMANN_OK},
                             take_first_failure);
   numann_error told = {0};
-  if (agreed.number == NUMANN_OK) return NUMANN_OK;
+  if (agreed.number == NUMANN_OK) return status; /* its own, too, unless nobody listens any more */
   if (err && comm->rank == agreed.other) told = *err;
   if (err && comm->rank == agreed.other && agreed.count < comm->size)
     snprintf(told.message, sizeof told.message, "rank %zu: %.*s", comm->rank,

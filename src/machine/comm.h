@@ -39,8 +39,8 @@ struct nu_comm {
   /* Memory that ranks of one host read from each other (nu_comm_share); NULL: none do. */
   bool (*share)(nu_comm *comm, size_t bytes, void **areas);
   void (*unshare)(nu_comm *comm, void **areas);
-  /* A poll of something in such memory has failed so often; waiting for `peer`. */
-  void (*wait)(nu_comm *comm, size_t peer, size_t polls);
+  /* A poll of something in such memory has failed so often; waiting for `peer`. False: give up. */
+  bool (*wait)(nu_comm *comm, size_t peer, size_t polls);
   void *self; /* of the kind */
 };
 

@@ -14,6 +14,7 @@
 typedef struct outbox {
   const nu_message *sends;
   size_t n, left;
+  size_t copying; /* taken, and not yet copied */
   bool *taken; /* [size]: of each; a rank sends no more messages at a time than there are ranks */
 } outbox;
 
@@ -21,7 +22,9 @@ typedef struct hall {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   outbox *outboxes; /* [size] */
+  void **areas;     /* [size]: memory of each; NULL: none */
   size_t size;
+  bool broken;
 } hall;
 
 /* The first message for `peer` that nobody has taken. */
@@ -29,6 +32,7 @@ static const nu_message *take(outbox *from, size_t peer) {
   for (size_t i = 0; i < from->n; i++) {
     if (from->taken[i] || from->sends[i].peer != peer) continue;
     from->taken[i] = true;
+    from->copying++;
     return &from->sends[i];
   }
   return NULL;
@@ -38,11 +42,16 @@ static const nu_message *take(outbox *from, size_t peer) {
 static void receive(hall *h, size_t rank, const nu_message *to) {
   outbox *from = &h->outboxes[to->peer];
   const nu_message *message;
-  while (!(message = take(from, rank))) pthread_cond_wait(&h->changed, &h->mutex);
+  while (!(message = take(from, rank)) && !h->broken) pthread_cond_wait(&h->changed, &h->mutex);
+  if (!message) {
+    memset(to->at, 0, to->bytes);
+    return;
+  }
   pthread_mutex_unlock(&h->mutex);
   memcpy(to->at, message->at, nu_smaller(to->bytes, message->bytes));
   pthread_mutex_lock(&h->mutex);
   from->left--;
+  from->copying--;
   pthread_cond_broadcast(&h->changed);
 }
 
@@ -56,7 +65,8 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
   own->n = own->left = n_sends;
   pthread_cond_broadcast(&h->changed);
   for (size_t i = 0; i < n_receives; i++) receive(h, comm->rank, &receives[i]);
-  while (own->left > 0) pthread_cond_wait(&h->changed, &h->mutex);
+  while (own->copying > 0 || (own->left > 0 && !h->broken))
+    pthread_cond_wait(&h->changed, &h->mutex);
   own->n = 0;
   pthread_mutex_unlock(&h->mutex);
 }
@@ -64,33 +74,57 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
 /* ---- memory: all ranks are here */
 
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
+  hall *h = comm->self;
   void *own = nu_alloc(1, bytes);
   bool refused = false;
   nu_comm_gather(comm, &own, areas, sizeof own);
   for (size_t r = 0; r < comm->size; r++) refused |= !areas[r];
   for (size_t r = 0; refused && r < comm->size; r++) areas[r] = NULL;
   if (refused) free(own);
+  else h->areas[comm->rank] = own;
   return !refused;
 }
 
-/* When nobody reads it any more. */
+/* When nobody reads it any more; of broken ranks with the list. */
 static void unshare(nu_comm *comm, void **areas) {
+  hall *h = comm->self;
   nu_comm_most(comm, 0);
+  if (nu_comm_virtual_is_broken(comm - comm->rank)) return;
   free(areas[comm->rank]);
+  h->areas[comm->rank] = NULL;
 }
 
 /* Far more ranks than cores are usual: after a while they sleep. */
-static void wait_for(nu_comm *comm, size_t peer, size_t polls) {
-  (void)comm;
+static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
   (void)peer;
-  if (polls % 64 == 0) sched_yield();
+  if (polls % 64) return true;
+  sched_yield();
   if (polls % 4096 == 0) nanosleep(&(struct timespec){0, 50000}, NULL);
+  return !nu_comm_virtual_is_broken(comm - comm->rank);
 }
 
 /* ---- the list */
 
+void nu_comm_virtual_break(nu_comm *ranks) {
+  hall *h = ranks->self;
+  pthread_mutex_lock(&h->mutex);
+  h->broken = true;
+  pthread_cond_broadcast(&h->changed);
+  pthread_mutex_unlock(&h->mutex);
+}
+
+bool nu_comm_virtual_is_broken(nu_comm *ranks) {
+  hall *h = ranks->self;
+  pthread_mutex_lock(&h->mutex);
+  bool broken = h->broken;
+  pthread_mutex_unlock(&h->mutex);
+  return broken;
+}
+
 static void clear(hall *h) {
   for (size_t r = 0; h->outboxes && r < h->size; r++) free(h->outboxes[r].taken);
+  for (size_t r = 0; h->areas && r < h->size; r++) free(h->areas[r]);
+  free(h->areas);
   free(h->outboxes);
   free(h);
 }
@@ -98,7 +132,9 @@ static void clear(hall *h) {
 static hall *create_hall(size_t size) {
   hall *h = nu_alloc(1, sizeof *h);
   if (!h) return NULL;
-  bool refused = !(h->outboxes = nu_alloc(size, sizeof *h->outboxes));
+  h->outboxes = nu_alloc(size, sizeof *h->outboxes);
+  h->areas = nu_alloc(size, sizeof *h->areas);
+  bool refused = !h->outboxes || !h->areas;
   h->size = size;
   for (size_t r = 0; !refused && r < size; r++)
     refused = !(h->outboxes[r].taken = nu_alloc(size, sizeof(bool)));

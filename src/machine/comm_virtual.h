@@ -12,5 +12,9 @@
  * when no rank uses it any more. */
 nu_comm *nu_comm_virtual_create(size_t size);
 void nu_comm_virtual_destroy(nu_comm *ranks);
+/* A rank has given up without the others, who would wait for ever: from now on nobody waits, and
+ * what has not been sent is received as zeros. Whoever is told so ends. From any thread. */
+void nu_comm_virtual_break(nu_comm *ranks);
+bool nu_comm_virtual_is_broken(nu_comm *ranks);
 
 #endif

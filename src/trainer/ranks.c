@@ -59,7 +59,6 @@ static bool create(nu_engine *engine, size_t ranks) {
   return true;
 }
 
-/* A rank that fails before it has shared its memory says so before others wait for it. */
 numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err) {
   if (comm->size == 1) return NUMANN_OK;
   engine->ranks.comm = comm;

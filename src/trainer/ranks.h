@@ -18,7 +18,7 @@
 #include "trainer/step.h"
 
 /* Make an engine one of the ranks of `comm`, whose rank and size its plan has; does nothing for one
- * rank. The communicator is borrowed. */
+ * rank. The communicator is borrowed. Collective, as is leaving: all have an engine, all fail. */
 numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err);
 void nu_ranks_leave(nu_engine *engine);
 

@@ -22,7 +22,6 @@ static numann_status allocate(numann_trainer *trainer, numann_error *err) {
   t->fused = trainer->plan.fuse && t->optimizer.clip_norm == 0.0 && !method->whole;
   NU_TRY(nu_engine_create(&t->engine, trainer->network, &trainer->plan,
                           t->fused ? NU_USE_FUSED : NU_USE_GRADIENT, err));
-  NU_TRY(nu_ranks_join(&t->engine, trainer->comm, err));
   nu_engine_place_data(&t->engine, t->rows);
   NU_TRY(nu_evaluator_create(&trainer->validation, &t->engine, trainer->network,
                              &trainer->data->validation, &trainer->data->schema,
@@ -76,6 +75,7 @@ numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const nu
   trainer->first = NAN;
   trainer->comm = comm;
   status = nu_comm_agree(comm, create(trainer, config, err), err);
+  if (status == NUMANN_OK) status = nu_ranks_join(&trainer->training.engine, comm, err);
   if (status == NUMANN_OK &&
       !nu_comm_is_same(comm, nu_problem_hash(&trainer->plan.problem), &other))
     status = nu_fail(err, NUMANN_ERR_CONFIG,
