@@ -79,6 +79,30 @@ sed '/schedule:/d; s/optimizer: {[^}]*}/optimizer: {name: lbfgs}/; s/batch: 32/b
 check "lbfgs" hash_of "configs/lbfgs.yaml --set train.grain=99" 6
 check "a training that diverges does so" run 7 train $digits --virtual-ranks 4 --set train.optimizer.name=sgd --set train.optimizer.learning_rate=1e30
 
+# ---- real ranks, where numann is built with an MPI whose launcher is at hand: they send the same
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+launched() { # RANKS: by the first launcher that makes a job of them
+  for launcher in mpirun mpirun.openmpi mpirun.mpich mpiexec; do
+    command -v $launcher >/dev/null 2>&1 || continue
+    $launcher -n "$1" "$NUMANN" train $digits --threads 1 --out real --overwrite --quiet --json >out 2>err </dev/null && return 0
+  done
+  return 1
+}
+if launched 2; then
+  for ranks in 2 3; do
+    check "$ranks real ranks train" launched $ranks
+    check "to the same weights" same "$(json weights_sha256) $(json ranks)" "$want $ranks"
+    mv out real.json
+    check "the plan of $ranks" run 0 plan $digits --ranks $ranks --json
+    for key in messages_a_step bytes_a_step; do
+      check "foretells their $key" same "$(tr -d '\n ' <out | grep -o "\"$key\":\[[^]]*\]")" \
+        "$(tr -d '\n ' <real.json | grep -o "\"$key\":\[[^]]*\]")"
+    done
+  done
+else
+  echo "no job of real ranks: built without MPI, or without its launcher"
+fi
+
 # ---- in words
 check "a table" run 0 train $digits --virtual-ranks 4 --steps 6 --network 100Gbit/s,1.5us
 for line in '^ranks    4 virtual ranks of 1 thread; batch 257 in grains of 4 rows$' '^weights  after 6 steps those of 1 rank, to the last bit: [0-9a-f]*$' \
