@@ -215,6 +215,7 @@ static void json_cost(const outlook *o, nu_json *json) {
   nu_json_real(json, "step_s", o->cost.seconds);
   nu_json_real(json, "rows_s", o->cost.rows);
   nu_json_real(json, "join_s", o->cost.join);
+  nu_json_real(json, "ranks_s", o->cost.ranks);
   nu_json_real(json, "barriers_s", o->cost.barriers);
   nu_json_count(json, "barriers", nu_plan_barriers(&o->plan.plan, o->network));
   nu_json_real(json, "samples_per_s", samples_per_s(o));
@@ -367,6 +368,8 @@ static void add_layers(const outlook *o, nu_text *out) {
                "rows gathered, losses %.1f us; sum over groups %.1f us; %zu barriers %.1f us\n",
                o->cost.rows * 1e6, o->cost.join * 1e6, nu_plan_barriers(&o->plan.plan, o->network),
                o->cost.barriers * 1e6);
+  if (o->ranks)
+    nu_text_addf(out, "messages of ranks copied and added %.1f us\n", o->cost.ranks * 1e6);
 }
 
 static void add_cache(nu_text *out, const char *name, size_t bytes) {
