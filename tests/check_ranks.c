@@ -188,7 +188,7 @@ static numann_status look_at_save(void *arg, numann_trainer *trainer, numann_err
 static void stop_after_epoch(nu_comm *comm, void *arg) {
   numann_error err = {0};
   nu_plan plan = nu_plan_of(1, NU_NEURONS, 1, 1, 1);
-  training_job t = training_start_ranked("train.epochs=4", &plan, comm, &err);
+  training_job t = training_start_ranked(NULL, "train.epochs=4", &plan, comm, &err);
   ck_assert_msg(t.trainer != NULL, "%s", err.message);
   last_save s = {.asks = comm->rank == *(const size_t *)arg};
   numann_observer observer = {.arg = &s, .on_epoch = ask_to_stop, .on_save = look_at_save};
