@@ -32,13 +32,13 @@ math_used() {
 # Objects in sections that can be written. The exceptions are a thread's own: `kept` of machine/team.c, how
 # many threads its last team had, in which process; `env_*` of machine/float_env.c, the state that it came with;
 # `watching` of base/json.c, whether it reads a text. The others of base/json.c are set once in a process: `chosen_*`,
-# the caller's own allocator of Jansson, and `once`.
+# the caller's own allocator of Jansson, and `once`; `mpi_job` of machine/comm_mpi.c, as MPI is a process's.
 writable() {
   objdump -t "$@" 2>/dev/null |
     awk '$NF !~ /^(\.|__|_Z|\*)/ && NF >= 4 {
            for (i = 2; i < NF; i++)
              if ($i ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && $i !~ /^\.data\.rel\.ro/) print $NF
-         }' | grep -vE '^((ensure_threads\.)?kept(\.[0-9]+)?|env_depth|env_outside|watching|chosen_(malloc|free)|(nu_json_load\.)?once(\.[0-9]+)?)$' | sort -u
+         }' | grep -vE '^((ensure_threads\.)?kept(\.[0-9]+)?|env_depth|env_outside|mpi_job|watching|chosen_(malloc|free)|(nu_json_load\.)?once(\.[0-9]+)?)$' | sort -u
 }
 
 exported() { nm -D --defined-only "$@" | awk '{ print $NF }' | sed 's/@.*//' | grep -v '^numann_' | grep -v '^_'; }

@@ -22,6 +22,7 @@
 /* Messages; a rank's word that it is there (the watchdog). */
 enum { TAG_MESSAGE, TAG_HERE };
 
+/* The process's, as MPI is. */
 static struct {
   nu_comm comm;
   MPI_Comm own;          /* a duplicate of the world: no library's messages mix with ours */
@@ -34,8 +35,9 @@ static struct {
   double since;          /* of a wait for a counter, and the quarters that it has told of */
   size_t quarters;
   MPI_Win window; /* of the memory that is shared; MPI_WIN_NULL: none is */
+  char library[MPI_MAX_LIBRARY_VERSION_STRING];
   bool started;
-} job;
+} mpi_job;
 
 /* ---- the watchdog
  *
@@ -44,56 +46,56 @@ static struct {
  * the others do: it names a rank that it waits for and that did not tell. Where the others come to
  * give up, it is rank 0 that is lost. */
 
-#define QUARTER (0.25 * job.patience)
+#define QUARTER (0.25 * mpi_job.patience)
 
 /* What has come so far. */
 static void hear_calls(void) {
   int came = 1;
   MPI_Status call;
   while (came) {
-    MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, job.own, &came, &call);
+    MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &came, &call);
     if (!came) break;
-    MPI_Recv(NULL, 0, MPI_BYTE, call.MPI_SOURCE, TAG_HERE, job.own, &call);
-    job.here[call.MPI_SOURCE] = true;
+    MPI_Recv(NULL, 0, MPI_BYTE, call.MPI_SOURCE, TAG_HERE, mpi_job.own, &call);
+    mpi_job.here[call.MPI_SOURCE] = true;
   }
 }
 
 /* Calls from before the first quarter are of an earlier wait. */
 static void call(size_t quarters) {
   MPI_Request sent;
-  if (job.comm.rank > 0) {
-    MPI_Isend(NULL, 0, MPI_BYTE, 0, TAG_HERE, job.own, &sent);
+  if (mpi_job.comm.rank > 0) {
+    MPI_Isend(NULL, 0, MPI_BYTE, 0, TAG_HERE, mpi_job.own, &sent);
     MPI_Request_free(&sent);
     return;
   }
   hear_calls();
-  if (quarters == 1) memset(job.here, 0, job.comm.size * sizeof *job.here);
+  if (quarters == 1) memset(mpi_job.here, 0, mpi_job.comm.size * sizeof *mpi_job.here);
 }
 
 /* Whose message has not come, or has not been taken. Of a counter (n is 0) only one rank is known:
  * where that one is there, it waits for another that is not. */
 static size_t find_lost(size_t n) {
-  size_t lost = 0, first = n ? 0 : job.peers[0];
-  if (job.comm.rank > 0) return 0;
+  size_t lost = 0, first = n ? 0 : mpi_job.peers[0];
+  if (mpi_job.comm.rank > 0) return 0;
   hear_calls();
   for (size_t i = 0; i < n && !lost; i++) {
     int done = 0;
-    MPI_Request_get_status(job.requests[i], &done, MPI_STATUS_IGNORE);
-    if (!done && !first) first = job.peers[i];
-    if (!done && !job.here[job.peers[i]]) lost = job.peers[i];
+    MPI_Request_get_status(mpi_job.requests[i], &done, MPI_STATUS_IGNORE);
+    if (!done && !first) first = mpi_job.peers[i];
+    if (!done && !mpi_job.here[mpi_job.peers[i]]) lost = mpi_job.peers[i];
   }
-  for (size_t r = 1; n == 0 && job.here[first] && !lost && r < job.comm.size; r++)
-    if (!job.here[r]) lost = r;
+  for (size_t r = 1; n == 0 && mpi_job.here[first] && !lost && r < mpi_job.comm.size; r++)
+    if (!mpi_job.here[r]) lost = r;
   return lost ? lost : first;
 }
 
 /* Tells of each quarter that has passed, and ends the job after the last. */
 static void look_at_clock(size_t n, double waited, size_t *quarters) {
-  double more = job.comm.rank > 0 ? 1.0 + 0.1 * job.patience : 0.0;
-  if (job.patience <= 0.0) return;
-  if (waited > job.patience + more) {
-    if (job.lost) job.lost(job.comm.rank, find_lost(n), waited);
-    MPI_Abort(job.own, NUMANN_ERR_PEER);
+  double more = mpi_job.comm.rank > 0 ? 1.0 + 0.1 * mpi_job.patience : 0.0;
+  if (mpi_job.patience <= 0.0) return;
+  if (waited > mpi_job.patience + more) {
+    if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(n), waited);
+    MPI_Abort(mpi_job.own, NUMANN_ERR_PEER);
   }
   if (waited > QUARTER * (double)(*quarters + 1)) call(++*quarters);
 }
@@ -104,7 +106,7 @@ static void wait_for_all(size_t n) {
   size_t quarters = 0;
   double since = nu_clock_seconds();
   for (size_t polls = 1; !done; polls++) {
-    MPI_Testall((int)n, job.requests, &done, job.statuses);
+    MPI_Testall((int)n, mpi_job.requests, &done, mpi_job.statuses);
     if (done || polls % 64) continue;
     sched_yield();
     look_at_clock(n, nu_clock_seconds() - since, &quarters);
@@ -117,12 +119,12 @@ static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
   if (polls % 64) return true;
   double now = nu_clock_seconds();
   if (polls == 64) {
-    job.since = now;
-    job.quarters = 0;
+    mpi_job.since = now;
+    mpi_job.quarters = 0;
   }
   sched_yield();
-  job.peers[0] = peer;
-  look_at_clock(0, now - job.since, &job.quarters);
+  mpi_job.peers[0] = peer;
+  look_at_clock(0, now - mpi_job.since, &mpi_job.quarters);
   return true;
 }
 
@@ -135,8 +137,8 @@ static int piece_of(const nu_message *message, size_t begin) {
 
 /* The next request, of a message with this peer. */
 static MPI_Request *request(size_t *n, size_t peer) {
-  job.peers[*n] = peer;
-  return &job.requests[(*n)++];
+  mpi_job.peers[*n] = peer;
+  return &mpi_job.requests[(*n)++];
 }
 
 static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
@@ -149,13 +151,13 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
       const nu_message *m = &receives[i];
       if (begin < m->bytes)
         MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
-                  job.own, request(&n, m->peer));
+                  mpi_job.own, request(&n, m->peer));
     }
     for (size_t i = 0; i < n_sends; i++) {
       const nu_message *m = &sends[i];
       if (begin < m->bytes)
         MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
-                  job.own, request(&n, m->peer));
+                  mpi_job.own, request(&n, m->peer));
     }
     if (n > 0) wait_for_all(n);
   }
@@ -166,7 +168,7 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
 /* The ranks on this host, more than one; errors come back. MPI_COMM_NULL: this one is alone. */
 static MPI_Comm find_neighbours(int *size) {
   MPI_Comm here;
-  MPI_Comm_split_type(job.own, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
+  MPI_Comm_split_type(mpi_job.own, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
   MPI_Comm_size(here, size);
   if (*size == 1) MPI_Comm_free(&here);
   else MPI_Comm_set_errhandler(here, MPI_ERRORS_RETURN);
@@ -177,13 +179,13 @@ static MPI_Comm find_neighbours(int *size) {
 static void list_areas(MPI_Comm here, int size, void **areas) {
   MPI_Group mine, all;
   MPI_Comm_group(here, &mine);
-  MPI_Comm_group(job.own, &all);
+  MPI_Comm_group(mpi_job.own, &all);
   for (int r = 0; r < size; r++) {
     MPI_Aint bytes;
     int unit, rank;
     void *at = NULL;
     MPI_Group_translate_ranks(mine, 1, &r, all, &rank);
-    MPI_Win_shared_query(job.window, r, &bytes, &unit, &at);
+    MPI_Win_shared_query(mpi_job.window, r, &bytes, &unit, &at);
     areas[rank] = at;
   }
   MPI_Group_free(&mine);
@@ -194,14 +196,14 @@ static void list_areas(MPI_Comm here, int size, void **areas) {
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
   int size = 1;
   void *own = NULL;
-  if (job.window != MPI_WIN_NULL) return false;
+  if (mpi_job.window != MPI_WIN_NULL) return false;
   MPI_Comm here = find_neighbours(&size);
   if (size == 1) return false;
   bool refused = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own,
-                                         &job.window) != MPI_SUCCESS;
-  if (refused) job.window = MPI_WIN_NULL;
+                                         &mpi_job.window) != MPI_SUCCESS;
+  if (refused) mpi_job.window = MPI_WIN_NULL;
   if (!refused) {
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, job.window);
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, mpi_job.window);
     memset(own, 0, bytes);
     list_areas(here, size, areas);
     MPI_Barrier(here); /* nobody looks before it is zero */
@@ -214,8 +216,8 @@ static bool share(nu_comm *comm, size_t bytes, void **areas) {
 static void unshare(nu_comm *comm, void **areas) {
   (void)comm;
   (void)areas;
-  MPI_Win_unlock_all(job.window);
-  MPI_Win_free(&job.window);
+  MPI_Win_unlock_all(mpi_job.window);
+  MPI_Win_free(&mpi_job.window);
 }
 
 /* ---- start and end */
@@ -232,55 +234,55 @@ static numann_status check_size(const nu_comm_launch *launch, int size, numann_e
 numann_status nu_comm_start(numann_error *err) {
   int given = 0, rank = 0, size = 1;
   nu_comm_launch launch = nu_comm_read_launch();
-  if (launch.size < 2 || job.started) return NUMANN_OK;
+  if (launch.size < 2 || mpi_job.started) return NUMANN_OK;
   if (!launch.joins)
     return nu_comm_refuse_launch(&launch, err,
                                  "the launcher does not tell MPI that they are one job (no PMI), "
                                  "and each would train on its own");
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
     return nu_comm_refuse_launch(&launch, err, "MPI does not start");
-  job.started = true;
-  MPI_Comm_dup(MPI_COMM_WORLD, &job.own);
-  MPI_Comm_rank(job.own, &rank);
-  MPI_Comm_size(job.own, &size);
+  mpi_job.started = true;
+  MPI_Comm_dup(MPI_COMM_WORLD, &mpi_job.own);
+  MPI_Comm_rank(mpi_job.own, &rank);
+  MPI_Comm_size(mpi_job.own, &size);
   NU_TRY(check_size(&launch, size, err));
-  job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
-  job.peers = nu_alloc(2 * (size_t)size, sizeof *job.peers);
-  job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
-  job.here = nu_alloc((size_t)size, sizeof *job.here);
-  if (!job.requests || !job.peers || !job.statuses || !job.here)
+  mpi_job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
+  mpi_job.peers = nu_alloc(2 * (size_t)size, sizeof *mpi_job.peers);
+  mpi_job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
+  mpi_job.here = nu_alloc((size_t)size, sizeof *mpi_job.here);
+  if (!mpi_job.requests || !mpi_job.peers || !mpi_job.statuses || !mpi_job.here)
     return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Status), "the messages' states");
-  job.comm = (nu_comm){.rank = (size_t)rank,
-                       .size = (size_t)size,
-                       .exchange = exchange,
-                       .share = share,
-                       .unshare = unshare,
-                       .wait = wait_for};
-  job.window = MPI_WIN_NULL;
+  mpi_job.comm = (nu_comm){.rank = (size_t)rank,
+                           .size = (size_t)size,
+                           .exchange = exchange,
+                           .share = share,
+                           .unshare = unshare,
+                           .wait = wait_for};
+  mpi_job.window = MPI_WIN_NULL;
   return NUMANN_OK;
 }
 
 void nu_comm_finish(numann_status status) {
-  if (!job.started) return;
-  if (job.comm.broken) MPI_Abort(job.own, (int)status);
-  free(job.requests);
-  free(job.peers);
-  free(job.here);
-  free(job.statuses);
-  MPI_Comm_free(&job.own);
+  if (!mpi_job.started) return;
+  if (mpi_job.comm.broken) MPI_Abort(mpi_job.own, (int)status);
+  free(mpi_job.requests);
+  free(mpi_job.peers);
+  free(mpi_job.here);
+  free(mpi_job.statuses);
+  MPI_Comm_free(&mpi_job.own);
   MPI_Finalize();
-  job.started = false;
+  mpi_job.started = false;
 }
 
 void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost) {
-  job.patience = seconds;
-  job.lost = lost;
+  mpi_job.patience = seconds;
+  mpi_job.lost = lost;
 }
 
-nu_comm *nu_comm_world(void) { return job.comm.size > 1 ? &job.comm : nu_comm_alone(); }
+nu_comm *nu_comm_world(void) { return mpi_job.comm.size > 1 ? &mpi_job.comm : nu_comm_alone(); }
 
 const char *nu_comm_library(void) {
-  static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  char *text = mpi_job.library;
   int length = 0;
   if (text[0] == '\0') MPI_Get_library_version(text, &length);
   for (char *c = text; *c != '\0'; c++) /* the first line, up to a comma, says which */
