@@ -192,30 +192,31 @@ static void list_areas(MPI_Comm here, int size, void **areas) {
   MPI_Group_free(&all);
 }
 
-/* One window at a time: a second trainer's messages are sent. */
+/* One window at a time: a second trainer's messages are sent. Where one rank is refused it, nobody
+ * has it: what the others were given is left until the end, as only all together could free it. */
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
   int size = 1;
   void *own = NULL;
-  if (mpi_job.window != MPI_WIN_NULL) return false;
+  if (mpi_job.window != MPI_WIN_NULL) return false; /* on all ranks alike */
   MPI_Comm here = find_neighbours(&size);
-  if (size == 1) return false;
-  bool refused = MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own,
-                                         &mpi_job.window) != MPI_SUCCESS;
-  if (refused) mpi_job.window = MPI_WIN_NULL;
-  if (!refused) {
+  bool refused = size > 1 && MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own,
+                                                     &mpi_job.window) != MPI_SUCCESS;
+  refused = nu_comm_most(comm, refused);
+  if (refused || size == 1) mpi_job.window = MPI_WIN_NULL;
+  if (!refused && size > 1) {
     MPI_Win_lock_all(MPI_MODE_NOCHECK, mpi_job.window);
     memset(own, 0, bytes);
     list_areas(here, size, areas);
     MPI_Barrier(here); /* nobody looks before it is zero */
   }
-  MPI_Comm_free(&here);
-  (void)comm;
-  return !refused;
+  if (here != MPI_COMM_NULL) MPI_Comm_free(&here);
+  return !refused && size > 1;
 }
 
+/* The others do not give back theirs when this rank alone ends. */
 static void unshare(nu_comm *comm, void **areas) {
-  (void)comm;
   (void)areas;
+  if (comm->broken) return;
   MPI_Win_unlock_all(mpi_job.window);
   MPI_Win_free(&mpi_job.window);
 }
