@@ -113,10 +113,13 @@ static void wait_for_all(size_t n) {
   }
 }
 
-/* For a counter in shared memory. */
+/* For a counter in shared memory. MPI, too, must be let run: another rank's MPI_Abort may wait for
+ * an answer of this one. */
 static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
+  int called;
   (void)comm;
   if (polls % 64) return true;
+  MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
   double now = nu_clock_seconds();
   if (polls == 64) {
     mpi_job.since = now;
