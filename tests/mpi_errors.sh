@@ -41,6 +41,8 @@ fails "another validation row" 2 "rank 1 has another config, other rows" --set t
 digits=$plain_digits
 ODD_DOES='set -- "$@" --set train.seed=7'
 fails "another seed" 2 "rank 1 has another config"
+ODD_DOES='set -- "$@" --set parallel.fuse_update=false'
+fails "weights from one, gradients from the other" 2 "rank 1 has another batch, .* or fuse_update"
 ODD_DOES='set -- "$@" --set train.sead=7'
 fails "an unknown key" 2 "rank 1: --set train.sead=7: unknown key"
 ODD_DOES='set -- "$@" --sat train.seed=7'
@@ -48,6 +50,9 @@ fails "an unknown option" 2 "rank 1: command line: unknown option --sat"
 ODD_DOES='set -- "$@" --threads 0'
 fails "a wrong number of threads" 2 "rank 1: .*threads"
 ODD_DOES='set -- "$@" --set parallel.patience=5 --set "checkpoint.every=3 steps"'
+cp digits.csv copy.csv
+ODD_DOES="$ODD_DOES"' --set data.train.path='"$work/copy.csv"
+sets="$sets --set data.train.path=$work/digits.csv"
 check "what may differ between ranks" ranked 0 3 train "$digits" $sets --set train.epochs=1 --out bad --overwrite --quiet
 unset ODD ODD_DOES
 

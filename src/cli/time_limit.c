@@ -110,10 +110,10 @@ uint64_t nu_time_limit_jobs(const nu_time_limit *limit) {
   if (limit->length == 0.0 || limit->steps == 0) return 0;
   double before = limit->length - (limit->end - limit->begun);
   nu_stint link = {.steps = limit->step - limit->first,
-                  .steps_left = steps_left(limit),
-                  .seconds = limit->boundary - limit->begun,
-                  .length = limit->length,
-                  .idle = before + nu_deadline_reserve(&limit->pace, limit->length)};
+                   .steps_left = steps_left(limit),
+                   .seconds = limit->boundary - limit->begun,
+                   .length = limit->length,
+                   .idle = before + nu_deadline_reserve(&limit->pace, limit->length)};
   return nu_deadline_links(&link);
 }
 

@@ -50,7 +50,6 @@ static numann_status look_at_folder(nu_run *r, numann_error *err) {
 /* What each rank does by itself, before data is read. */
 static numann_status prepare(nu_run *r, numann_error *err) {
   NU_TRY(nu_load_config(&r->config, r->args, r->args->operands[0], err));
-  nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"), tell_lost);
   return nu_run_leads(r) ? look_at_folder(r, err) : NUMANN_OK;
 }
 
@@ -60,13 +59,28 @@ static numann_status load(nu_run *r, numann_error *err) {
   return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
 }
 
+/* A host may have its own copy of the files: their rows are compared. */
+static bool names_file(const char *line) {
+  static const char *const keys[] = {"path:", "images:", "labels:"};
+  bool names = false;
+  line += strspn(line, " ");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    names |= strncmp(line, keys[i], strlen(keys[i])) == 0;
+  return names;
+}
+
 /* Of all that must be alike on all ranks: the config but for threads and files, the rows that train
  * and those that judge, the program. */
 static uint64_t hash_of(const nu_run *r) {
   nu_text text = {0};
+  uint64_t hash = NU_HASH_START;
   nu_config_write(r->config, NU_CONFIG_MODEL, &text);
   nu_text_addf(&text, "%s %d", numann_version(), NUMANN_NUMERICS_VERSION);
-  uint64_t hash = nu_hash_bytes(NU_HASH_START, nu_text_view(&text), text.length);
+  for (const char *line = nu_text_view(&text); *line != '\0';) {
+    size_t n = strcspn(line, "\n");
+    if (!names_file(line)) hash = nu_hash_bytes(hash, line, n);
+    line += n + (line[n] == '\n');
+  }
   nu_text_clear(&text);
   hash = nu_hash_number(hash, nu_rows_sum(&r->data->schema, &r->data->validation));
   return nu_hash_number(hash, nu_data_sum(r->data));
@@ -352,6 +366,7 @@ static numann_status run_all(nu_run *r, numann_error *err) {
   NU_TRY(build(r, err));
   NU_TRY(tell_hosts(r, err));
   NU_TRY(nu_comm_agree(r->comm, nu_run_leads(r) ? begin(r, err) : NUMANN_OK, err));
+  nu_comm_set_patience(nu_config_real(r->config, "parallel.patience"), tell_lost);
   NU_TRY(nu_trainer_share_start(r->trainer, err));
   if (!nu_run_leads(r)) return follow(r, err);
   NU_TRY(train(r, err));

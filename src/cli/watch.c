@@ -122,7 +122,7 @@ static bool is_time(const nu_watch *watch) {
 }
 
 static numann_action choose_action(nu_watch *watch, bool due, numann_action limit) {
-  watch->stop = nu_signals_received();
+  if (!watch->stop) watch->stop = nu_signals_received();
   if (!watch->stop && limit == NUMANN_STOP) watch->stop = "train.max_time";
   watch->stopping = watch->stop;
   if (watch->stopping) return NUMANN_STOP;

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -22,6 +23,13 @@
 /* Messages; a rank's word that it is there (the watchdog). */
 enum { TAG_MESSAGE, TAG_HERE };
 
+/* A wait. What counts is the time in which this process looked: of a job that was suspended no rank
+ * is lost. */
+typedef struct nu_patience {
+  double last, waited; /* seconds */
+  size_t quarters;     /* of the patience, that it has told of */
+} nu_patience;
+
 /* The process's, as MPI is. */
 static struct {
   nu_comm comm;
@@ -32,11 +40,10 @@ static struct {
   bool *here;            /* [ranks]: who has called, of rank 0 */
   double patience;       /* seconds; 0: for ever */
   nu_comm_lost_fn *lost; /* told before the end; NULL: nobody */
-  double since;          /* of a wait for a counter, and the quarters that it has told of */
-  size_t quarters;
-  MPI_Win window; /* of the memory that is shared; MPI_WIN_NULL: none is */
+  nu_patience patience_left; /* of a wait for a counter */
+  MPI_Win window;            /* of the memory that is shared; MPI_WIN_NULL: none is */
   char library[MPI_MAX_LIBRARY_VERSION_STRING];
-  bool started;
+  bool started, shared;
 } mpi_job;
 
 /* ---- the watchdog
@@ -90,26 +97,28 @@ static size_t find_lost(size_t n) {
 }
 
 /* Tells of each quarter that has passed, and ends the job after the last. */
-static void look_at_clock(size_t n, double waited, size_t *quarters) {
+static void look_at_clock(size_t n, nu_patience *wait) {
   double more = mpi_job.comm.rank > 0 ? 1.0 + 0.1 * mpi_job.patience : 0.0;
+  double now = nu_clock_seconds(), gap = now - wait->last;
+  wait->last = now;
+  wait->waited += gap < 1.0 ? gap : 1.0;
   if (mpi_job.patience <= 0.0) return;
-  if (waited > mpi_job.patience + more) {
-    if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(n), waited);
+  if (wait->waited > mpi_job.patience + more) {
+    if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(n), wait->waited);
     MPI_Abort(mpi_job.own, NUMANN_ERR_PEER);
   }
-  if (waited > QUARTER * (double)(*quarters + 1)) call(++*quarters);
+  if (wait->waited > QUARTER * (double)(wait->quarters + 1)) call(++wait->quarters);
 }
 
 /* Polls, and lets others run in between: ranks may be more than cores. */
 static void wait_for_all(size_t n) {
   int done = 0;
-  size_t quarters = 0;
-  double since = nu_clock_seconds();
+  nu_patience wait = {.last = nu_clock_seconds()};
   for (size_t polls = 1; !done; polls++) {
     MPI_Testall((int)n, mpi_job.requests, &done, mpi_job.statuses);
     if (done || polls % 64) continue;
     sched_yield();
-    look_at_clock(n, nu_clock_seconds() - since, &quarters);
+    look_at_clock(n, &wait);
   }
 }
 
@@ -120,14 +129,10 @@ static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
   (void)comm;
   if (polls % 64) return true;
   MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
-  double now = nu_clock_seconds();
-  if (polls == 64) {
-    mpi_job.since = now;
-    mpi_job.quarters = 0;
-  }
+  if (polls == 64) mpi_job.patience_left = (nu_patience){.last = nu_clock_seconds()};
   sched_yield();
   mpi_job.peers[0] = peer;
-  look_at_clock(0, now - mpi_job.since, &mpi_job.quarters);
+  look_at_clock(0, &mpi_job.patience_left);
   return true;
 }
 
@@ -168,13 +173,12 @@ static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
 
 /* ---- memory of a host */
 
-/* The ranks on this host, more than one; errors come back. MPI_COMM_NULL: this one is alone. */
+/* The ranks on this host, more than one. MPI_COMM_NULL: this one is alone. */
 static MPI_Comm find_neighbours(int *size) {
   MPI_Comm here;
   MPI_Comm_split_type(mpi_job.own, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
   MPI_Comm_size(here, size);
   if (*size == 1) MPI_Comm_free(&here);
-  else MPI_Comm_set_errhandler(here, MPI_ERRORS_RETURN);
   return here;
 }
 
@@ -195,25 +199,33 @@ static void list_areas(MPI_Comm here, int size, void **areas) {
   MPI_Group_free(&all);
 }
 
-/* One window at a time: a second trainer's messages are sent. Where one rank is refused it, nobody
- * has it: what the others were given is left until the end, as only all together could free it. */
+/* MPI libraries take less memory as given, or wait for each other over it: memory of a host is a
+ * file system, often a small one in containers. */
+static bool has_room(uint64_t bytes) {
+  struct statvfs room;
+  const uint64_t others = 16u << 20;                /* what MPI itself keeps there */
+  if (statvfs("/dev/shm", &room) != 0) return true; /* the library has another place */
+  return bytes + others <= (uint64_t)room.f_bavail * room.f_frsize;
+}
+
+/* The first trainer of a process; a second one's messages are sent. Where one rank has no room,
+ * nobody shares. */
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
   int size = 1;
   void *own = NULL;
-  if (mpi_job.window != MPI_WIN_NULL) return false; /* on all ranks alike */
+  if (mpi_job.shared) return false;
+  mpi_job.shared = true; /* on all ranks alike */
   MPI_Comm here = find_neighbours(&size);
-  bool refused = size > 1 && MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own,
-                                                     &mpi_job.window) != MPI_SUCCESS;
-  refused = nu_comm_most(comm, refused);
-  if (refused || size == 1) mpi_job.window = MPI_WIN_NULL;
-  if (!refused && size > 1) {
+  bool refused = !has_room((uint64_t)size * nu_comm_most(comm, bytes));
+  if (nu_comm_most(comm, refused) == 0 && size > 1) {
+    MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own, &mpi_job.window);
     MPI_Win_lock_all(MPI_MODE_NOCHECK, mpi_job.window);
     memset(own, 0, bytes);
     list_areas(here, size, areas);
     MPI_Barrier(here); /* nobody looks before it is zero */
   }
   if (here != MPI_COMM_NULL) MPI_Comm_free(&here);
-  return !refused && size > 1;
+  return own != NULL;
 }
 
 /* The others do not give back theirs when this rank alone ends. */

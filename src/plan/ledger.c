@@ -197,7 +197,8 @@ nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *networ
   return area;
 }
 
-/* What is received in the largest exchange of a step (trainer/ranks.h), from all other hosts. */
+/* What is received in the largest exchange of a step (trainer/ranks.h); from ranks on this host,
+ * too, as the plan does not know who they are. */
 static size_t most_received(const nu_books *b, size_t rows) {
   const nu_plan *plan = b->plan;
   nu_rank_share me = nu_plan_rank_share(plan, b->network, rows, plan->rank);

@@ -45,7 +45,9 @@ static void decide(numann_trainer *trainer, numann_action own) {
     return;
   }
   trainer->action = (numann_action)ranks->agreed;
-  if (ranks->agreed >= ranks->wanted) ranks->wanted = NUMANN_CONTINUE; /* it is granted */
+  ranks->agreed = NUMANN_CONTINUE; /* a step may take no losses, as of a stalled lbfgs */
+  if ((unsigned)trainer->action >= ranks->wanted)
+    ranks->wanted = NUMANN_CONTINUE; /* it is granted */
   if (own > trainer->action && own > ranks->wanted) ranks->wanted = own;
 }
 
@@ -255,6 +257,15 @@ static numann_status run_region(numann_trainer *trainer, numann_error *err) {
   return status;
 }
 
+/* What any rank has asked for in the last step: before a validation, which may be long. */
+static numann_action last_wish(numann_trainer *trainer) {
+  nu_engine_ranks *ranks = &trainer->training.engine.ranks;
+  if (!ranks->comm) return NUMANN_CONTINUE;
+  uint64_t wish = nu_comm_most(ranks->comm, ranks->wanted);
+  ranks->wanted = NUMANN_CONTINUE;
+  return (numann_action)wish;
+}
+
 /* The rest of the running epoch, with as many pauses as the observer asks for. */
 static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
   nu_state *state = &trainer->state;
@@ -269,6 +280,7 @@ static numann_status run_epoch(numann_trainer *trainer, numann_error *err) {
     if (trainer->diverged) return diverged(trainer, err);
     NU_TRY(act(trainer, trainer->action, err));
   }
+  NU_TRY(act(trainer, last_wish(trainer), err));
   return close_epoch(trainer, started, trained, trainer->data->train.rows - rows_before, err);
 }
 

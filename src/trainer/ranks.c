@@ -63,9 +63,11 @@ numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err)
   if (comm->size == 1) return NUMANN_OK;
   engine->ranks.comm = comm;
   size_t bytes = nu_plan_rank_area(engine->plan, engine->network, comm->rank).end * sizeof(float);
-  bool refused = !create(engine, comm->size);
-  if (nu_comm_most(comm, refused) == 0 && nu_comm_share(comm, bytes, engine->ranks.areas))
-    return NUMANN_OK;
+  numann_status status = create(engine, comm->size)
+                             ? NUMANN_OK
+                             : nu_fail_memory(err, bytes, "the messages of the ranks");
+  NU_TRY(nu_comm_agree(comm, status, err));
+  if (nu_comm_share(comm, bytes, engine->ranks.areas)) return NUMANN_OK;
   return nu_fail_memory(err, bytes, "the messages of the ranks");
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "machine/float_env.h"
@@ -55,6 +56,12 @@ static numann_status create(numann_trainer *trainer, const numann_config *config
   return NUMANN_OK;
 }
 
+/* Of what makes the messages of a step: fused ranks send each other weights, others gradients. */
+static uint64_t hash_of(const numann_trainer *trainer) {
+  uint64_t hash = nu_problem_hash(&trainer->plan.problem);
+  return nu_hash_number(hash, trainer->training.fused);
+}
+
 numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const numann_config *config,
                                    numann_network *network, const numann_plan *plan,
                                    const numann_data *data, numann_error *err) {
@@ -76,11 +83,10 @@ numann_status nu_trainer_create_on(numann_trainer **out, nu_comm *comm, const nu
   trainer->comm = comm;
   status = nu_comm_agree(comm, create(trainer, config, err), err);
   if (status == NUMANN_OK) status = nu_ranks_join(&trainer->training.engine, comm, err);
-  if (status == NUMANN_OK &&
-      !nu_comm_is_same(comm, nu_problem_hash(&trainer->plan.problem), &other))
+  if (status == NUMANN_OK && !nu_comm_is_same(comm, hash_of(trainer), &other))
     status = nu_fail(err, NUMANN_ERR_CONFIG,
-                     "rank %zu has another batch, grain, precision or seed than rank 0; give all "
-                     "of them the same config",
+                     "rank %zu has another batch, grain, precision, seed or fuse_update than rank "
+                     "0; give all of them the same config",
                      other);
   if (status == NUMANN_OK) *out = trainer;
   else numann_trainer_destroy(trainer);
