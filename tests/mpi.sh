@@ -8,7 +8,6 @@
 . "$srcdir/tests/ranks.sh"
 cd "$work" || exit 99
 configs=$srcdir/configs
-has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 5; return 1; }; }
 echo "$library, $MPIRUN"
 
 # ---- the matrix. 257 rows in batches of 256: the last batch of an epoch has work for one rank alone.

@@ -9,7 +9,6 @@
 cd "$work" || exit 99
 digits=$srcdir/configs/digits.yaml
 sets="--set train.batch=257 --set train.grain=8 --threads 1"
-has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 8; return 1; }; }
 echo "$library, $MPIRUN"
 
 # ---- one rank alone has something wrong: it is named, by one message, and all end

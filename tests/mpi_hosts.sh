@@ -41,7 +41,6 @@ spread() { # ARGUMENT...
   job=$!
 }
 sent() { ip netns exec $a cat /sys/class/net/cable/statistics/tx_bytes; }
-has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 8; return 1; }; }
 echo "$library, $MPIRUN"
 
 run 0 train "$digits" $sets --set train.epochs=8 --out whole --quiet --json

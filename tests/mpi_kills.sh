@@ -12,7 +12,6 @@
 cd "$work" || exit 99
 digits=$srcdir/configs/digits.yaml
 sets="--set train.batch=257 --set train.grain=8 --set train.epochs=40"
-has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 8; return 1; }; }
 echo "$library, $MPIRUN"
 run 0 train "$digits" $sets --out whole --quiet
 

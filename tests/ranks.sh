@@ -34,6 +34,7 @@ PIDS=$work/pids
 export PIDS NUMANN
 unset ODD ODD_DOES
 
+has() { grep -q -e "$2" "$1" || { sed 's/^/  | /' "$1" | head -n 8; return 1; }; } # FILE PATTERN
 pid_of() { cat "$PIDS/$1"; } # RANK
 # Of processes that have ended some stay as zombies where nobody waits for orphans.
 is_alive() { [ "$(ps -o stat= -p "$1" 2>"$work/ps.err" | cut -c 1)" != Z ] && kill -0 "$1" 2>"$work/ps.err"; }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
+
 static const struct {
   const char *size, *rank, *line;
 } launchers[] = {
@@ -18,9 +20,8 @@ static const struct {
 
 static size_t number_in(const char *variable) {
   const char *text = getenv(variable);
-  char *end = NULL;
-  unsigned long long n = text ? strtoull(text, &end, 10) : 0;
-  return text && end != text && *end == '\0' ? (size_t)n : 0;
+  uint64_t n = 0;
+  return text && nu_parse_count(text, strlen(text), &n) ? (size_t)n : 0;
 }
 
 /* Without, some MPI libraries end the process where they should start. */

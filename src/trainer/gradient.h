@@ -46,6 +46,12 @@ static inline size_t nu_region_in_gradient(const nu_engine *engine, const nu_reg
   return (size_t)(at->layer->array[NU_GRADIENT] - engine->gradient) + nu_region_offset(at);
 }
 
+/* A root of a group of this process, at a region; slot: group * NU_TREE_DEPTH + root. */
+static inline float *nu_group_root(const nu_engine *engine, const nu_region *at, size_t slot) {
+  return engine->groups[slot / NU_TREE_DEPTH].roots[slot % NU_TREE_DEPTH] +
+         nu_region_in_gradient(engine, at);
+}
+
 /* Calls fn for each region of a part of layer l, `step` rows each. With weight decay, rows that do
  * not decay have regions of their own. */
 typedef void nu_region_fn(const nu_engine *engine, size_t thread, const nu_region *at,

@@ -37,9 +37,9 @@ static bool joins_on(const nu_plan *plan, nu_level level) {
 
 /* Slots are unit * NU_TREE_DEPTH + root; the units are this rank's groups, then all ranks. */
 static float *root_at(const nu_engine *engine, const nu_region *at, size_t slot) {
-  size_t unit = slot / NU_TREE_DEPTH, root = slot % NU_TREE_DEPTH, groups = engine->plan->groups;
-  if (unit >= groups) return nu_ranks_root(engine, at, unit - groups, root);
-  return engine->groups[unit].roots[root] + nu_region_in_gradient(engine, at);
+  size_t unit = slot / NU_TREE_DEPTH, groups = engine->plan->groups;
+  if (unit < groups) return nu_group_root(engine, at, slot);
+  return nu_ranks_root(engine, at, unit - groups, slot % NU_TREE_DEPTH);
 }
 
 /* The additions of one unit of each level, in order. */

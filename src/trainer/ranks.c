@@ -208,18 +208,13 @@ typedef struct packing {
   float *at;          /* root after root */
 } packing;
 
-static float *own_root(const nu_engine *engine, const nu_region *at, size_t slot) {
-  return engine->groups[slot / NU_TREE_DEPTH].roots[slot % NU_TREE_DEPTH] +
-         nu_region_in_gradient(engine, at);
-}
-
 static void pack_roots(const nu_engine *engine, size_t thread, const nu_region *at,
                        const void *arg) {
   (void)thread;
   const packing *p = arg;
   float *place = p->at + place_of(engine, p->rank, at);
   for (size_t i = 0; i < p->roots; i++, place += floats_of(engine, p->rank))
-    memcpy(place, own_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
+    memcpy(place, nu_group_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
 }
 
 void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
