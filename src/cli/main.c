@@ -50,7 +50,12 @@ static numann_status agree_on_line(const nu_arguments *args, numann_status statu
 
 /* A stop on request is no error: the command has said how to go on. */
 static void report(const nu_arguments *args, numann_status status, const numann_error *err) {
-  if (!speaks(args)) return;
+  if (!speaks(args)) {
+    /* One that could not join the job: launchers end all when the first one ends, and the one that
+     * speaks may not have spoken. */
+    if (nu_comm_world()->size == 1) sleep(1);
+    return;
+  }
   char rank[32] = "";
   if (nu_comm_world()->broken) snprintf(rank, sizeof rank, "rank %zu: ", nu_comm_world()->rank);
   if (status != NUMANN_OK && status != NUMANN_STOPPED)
