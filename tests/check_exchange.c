@@ -17,6 +17,15 @@
 #include "trainer/trainer.h"
 #include "training.h"
 
+static const char with_dropout[] =
+    "data: {train: {path: none.csv}}\n"
+    "network:\n  layers:\n"
+    "    - {kind: scale}\n"
+    "    - {neurons: 70, activation: tanh}\n"
+    "    - {kind: dropout, rate: 0.3}\n"
+    "    - {neurons: 5, activation: softmax}\n"
+    "train: {loss: cross_entropy, batch: 64, epochs: 2, seed: 5, grain: 1}\n";
+
 /* ---- by hand */
 
 static nu_plan ranked(const training_job *job, size_t ranks) {
@@ -87,29 +96,85 @@ START_TEST(ranks_without_grains_or_parameters_send_less) {
 }
 END_TEST
 
-/* ---- as sent */
+static void check_bundles(const nu_plan *plan, const numann_network *network, const nu_range *want,
+                          size_t n) {
+  nu_range bundle = {network->n_layers, network->n_layers};
+  for (size_t i = 0; i < n; i++) {
+    ck_assert_uint_gt(bundle.begin, 0);
+    bundle = nu_plan_bundle(plan, network, bundle.begin);
+    ck_assert_uint_eq(bundle.begin, want[i].begin);
+    ck_assert_uint_eq(bundle.end, want[i].end);
+  }
+  ck_assert_uint_eq(bundle.begin, 0);
+}
 
-static const char with_dropout[] =
-    "data: {train: {path: none.csv}}\n"
-    "network:\n  layers:\n"
-    "    - {kind: scale}\n"
-    "    - {neurons: 70, activation: tanh}\n"
-    "    - {kind: dropout, rate: 0.3}\n"
-    "    - {neurons: 5, activation: softmax}\n"
-    "train: {loss: cross_entropy, batch: 64, epochs: 2, seed: 5, grain: 1}\n";
+/* 45 (37 + 1) = 1710, 33 (45 + 1) = 1518 and 5 (33 + 1) = 170 parameters. A bundle is large enough,
+ * and so is what it leaves below. */
+START_TEST(bundles_by_hand) {
+  training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
+  static const nu_range each[] = {{2, 3}, {1, 2}, {0, 1}}, two[] = {{1, 3}, {0, 1}},
+                        one[] = {{0, 3}};
+  static const struct {
+    size_t bundle;
+    const nu_range *want;
+    size_t n;
+  } cases[] = {{1, each, 3},   {170, each, 3}, {171, two, 2},
+               {1688, two, 2}, {1689, one, 1}, {NU_BUNDLE, one, 1}};
+  nu_plan plan = ranked(&job, 2);
+  ck_assert_uint_eq(plan.bundle, NU_BUNDLE);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    plan.bundle = cases[i].bundle;
+    check_bundles(&plan, job.network, cases[i].want, cases[i].n);
+  }
+  training_end(&job);
+}
+END_TEST
+
+/* 37, 70 (37 + 1), 0 and 5 (70 + 1) parameters: the first layer's are too few for themselves. */
+START_TEST(a_bundle_leaves_no_crumbs) {
+  training_job job = training_start_on(with_dropout, "train.epochs=1", 1, NU_NEURONS);
+  static const nu_range want[] = {{3, 4}, {0, 3}}, each[] = {{3, 4}, {1, 3}, {0, 1}};
+  nu_plan plan = ranked(&job, 2);
+  plan.bundle = 38;
+  check_bundles(&plan, job.network, want, 2);
+  plan.bundle = 37;
+  check_bundles(&plan, job.network, each, 3);
+  training_end(&job);
+}
+END_TEST
+
+/* The layers as two_ranks_by_hand has them, the last one for itself. */
+START_TEST(each_bundle_has_its_messages) {
+  training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
+  nu_plan plan = ranked(&job, 2);
+  size_t last = 16 * 24, others = 32 * 38 + 32 * 46;
+  nu_rank_step steps[2];
+  plan.bundle = 170;
+  nu_plan_rank_steps(&plan, job.network, 97, steps);
+  ck_assert_uint_eq(steps[0].share.floats, last + others);
+  check_sent(&steps[0], NU_EXCHANGE_LOSSES, 1, 8 * (1 + 56));
+  check_sent(&steps[1], NU_EXCHANGE_ROOTS, 3, 4 * 3 * (last + others));
+  check_sent(&steps[0], NU_EXCHANGE_RESULTS, 3, 4 * (3 * 16 + last + others));
+  ck_assert_uint_eq(steps[1].received[NU_EXCHANGE_RESULTS].messages, 3);
+  training_end(&job);
+}
+END_TEST
+
+/* ---- as sent */
 
 static const struct sending {
   const char *base, *settings;
-  size_t threads;
+  size_t threads, bundle;
 } sendings[] = {
-    {NULL, "train.epochs=2 train.grain=1", 1},
-    {NULL, "train.epochs=1 train.grain=1 train.clip_norm=0.5", 2},
-    {NULL, "train.epochs=1 train.batch=101 train.grain=1 train.optimizer.name=adam", 1},
-    {NULL, "train.epochs=1 train.batch=202 train.grain=3 train.precision=bf16", 1},
-    {NULL, "train.epochs=3 train.batch=full train.grain=3 train.optimizer.name=lbfgs", 1},
-    {NULL, "train.epochs=3 train.batch=full train.grain=3 train.optimizer.name=irprop", 3},
-    {with_dropout, "train.optimizer.name=momentum", 1},
-    {with_dropout, "train.clip_norm=0.1", 2},
+    {NULL, "train.epochs=2 train.grain=1", 1, NU_BUNDLE},
+    {NULL, "train.epochs=1 train.grain=1 train.clip_norm=0.5", 2, 1},
+    {NULL, "train.epochs=1 train.batch=101 train.grain=1 train.optimizer.name=adam", 1, 1000},
+    {NULL, "train.epochs=1 train.batch=202 train.grain=3 train.precision=bf16", 1, 500},
+    {NULL, "train.epochs=3 train.batch=full train.grain=3 train.optimizer.name=lbfgs", 1, 2000},
+    {NULL, "train.epochs=3 train.batch=full train.grain=3 train.optimizer.name=irprop", 3,
+     NU_BUNDLE},
+    {with_dropout, "train.optimizer.name=momentum", 1, 1},
+    {with_dropout, "train.clip_norm=0.1", 2, NU_BUNDLE},
 };
 enum { SENDINGS = sizeof sendings / sizeof *sendings };
 
@@ -118,10 +183,12 @@ static void send_and_count(nu_comm *comm, void *arg) {
   numann_error err = {0};
   nu_plan plan = nu_plan_of(s->threads, NU_SAMPLES, 1, 1, 1);
   plan.fuse = !strstr(s->settings, "clip_norm");
+  plan.bundle = s->bundle;
   training_job t = training_start_ranked(s->base, s->settings, &plan, comm, &err);
   ck_assert_msg(t.trainer != NULL, "%s", err.message);
   training_must(numann_trainer_run(t.trainer, NULL, &err));
   nu_plan of_all = ranked(&t, comm->size);
+  of_all.bundle = s->bundle;
   const nu_problem *problem = &of_all.problem;
   nu_rank_step *steps = nu_alloc(comm->size, sizeof *steps);
   ck_assert_ptr_nonnull(steps);
@@ -160,18 +227,19 @@ static void measure(const nu_buffer *buffer, void *arg) {
 }
 
 /* Rank 0 owns 3072 parameters and sends 3 roots of the other's 1504; what is sent has room for all
- * three exchanges, in cache lines of 16 floats, behind one for the counter: 97 losses and a number
- * are 208, a header 16. What is received, for the largest. */
+ * kinds of exchanges, in cache lines of 16 floats, behind one for the counter: 97 losses and a number
+ * are 208, a header 16, for each of three layers. So has what is received: 97 losses and two numbers
+ * are 208 as well. */
 START_TEST(the_ledger_has_room_for_the_exchanges) {
   training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
   nu_plan plan = ranked(&job, 2);
   room rooms[2] = {{0, 0}, {0, 0}}, none = {0, 0};
   for (plan.rank = 0; plan.rank < 2; plan.rank++)
     nu_ledger_walk(&plan, job.network, NU_USE_FUSED, measure, &rooms[plan.rank]);
-  ck_assert_uint_eq(rooms[0].sent, 4 * (16 + 208 + 3 * 1504 + 16 + 3072));
-  ck_assert_uint_eq(rooms[0].received, 4 * 3 * 3072);
-  ck_assert_uint_eq(rooms[1].sent, 4 * (16 + 208 + 3 * 3072 + 16 + 1504));
-  ck_assert_uint_eq(rooms[1].received, 4 * 3 * 1504);
+  ck_assert_uint_eq(rooms[0].sent, 4 * (16 + 208 + 3 * 1504 + 48 + 3072));
+  ck_assert_uint_eq(rooms[0].received, 4 * (208 + 3 * 3072 + 48 + 1504));
+  ck_assert_uint_eq(rooms[1].sent, 4 * (16 + 208 + 3 * 3072 + 48 + 1504));
+  ck_assert_uint_eq(rooms[1].received, 4 * (208 + 3 * 1504 + 48 + 3072));
   plan = ranked(&job, 1);
   nu_ledger_walk(&plan, job.network, NU_USE_FUSED, measure, &none);
   ck_assert_uint_eq(none.sent + none.received, 0);
@@ -359,6 +427,9 @@ static Suite *exchange_suite(void) {
   tcase_add_test(tcase, two_ranks_by_hand);
   tcase_add_test(tcase, ranks_without_grains_or_parameters_send_less);
   tcase_add_loop_test(tcase, the_formula_is_what_is_sent, 0, SENDINGS);
+  tcase_add_test(tcase, bundles_by_hand);
+  tcase_add_test(tcase, a_bundle_leaves_no_crumbs);
+  tcase_add_test(tcase, each_bundle_has_its_messages);
   tcase_add_test(tcase, the_ledger_has_room_for_the_exchanges);
   tcase_add_test(tcase, networks_are_read);
   tcase_add_test(tcase, other_texts_are_no_networks);

@@ -251,6 +251,7 @@ static way way_of(int seed, size_t number) {
   do w.isa = nu_isa_names[below(&d, NU_ISAS)];
   while (!nu_kernels_named(w.isa));
   w.stop = one_in(&d, 3) ? size_up_to(&d, MOST_STEPS) : 0;
+  w.plan.bundle = size_up_to(&d, 3000);
   w.ranks = one_in(&d, 2) ? size_up_to(&d, MOST_RANKS) : 1;
   return w;
 }

@@ -83,6 +83,8 @@ END_TEST
 typedef struct job {
   const char *settings;
   size_t threads; /* of rank r: 1 + (threads + r) % 3, unless `threads` is 0: 1 */
+  size_t bundle;  /* of the plan; 0: the usual */
+  bool sends;     /* as ranks of different hosts, who see nothing of each other's memory */
   uint64_t stop;  /* after this step, wished by rank stopper alone; 0: never */
   size_t stopper;
   char hashes[MOST_RANKS][65];
@@ -113,6 +115,8 @@ static void train(nu_comm *comm, void *arg) {
                             (nu_strategy)(j->threads % NU_STRATEGIES), 2, 1, 1);
   plan.chunk = j->threads % 2 ? 1 + r % 3 : SIZE_MAX / 2;
   plan.fuse = j->threads % 4 < 2;
+  if (j->bundle) plan.bundle = j->bundle;
+  if (j->sends) comm->share = NULL;
   training_job t = training_start_ranked(NULL, j->settings, &plan, comm, &err);
   if (!t.trainer) {
     j->status[r] = NUMANN_ERR_CONFIG;
@@ -144,7 +148,7 @@ static const char *const settings[] = {
 #define SETTINGS ((int)(sizeof settings / sizeof *settings))
 
 START_TEST(weights_do_not_depend_on_ranks) {
-  static const size_t ranks[] = {1, 2, 3, 4, 5, 7, 8};
+  static const size_t ranks[] = {1, 2, 3, 4, 5, 7, 8}, bundles[] = {1, 1000, NU_BUNDLE};
   double loss = 0.0;
   char want[65];
   training_hash(settings[_i], 1, NU_NEURONS, want);
@@ -154,6 +158,8 @@ START_TEST(weights_do_not_depend_on_ranks) {
       ck_assert_ptr_nonnull(j);
       j->settings = settings[_i];
       j->threads = threads;
+      j->bundle = bundles[(i + threads) % 3];
+      j->sends = i % 2;
       if (threads == 2) j->stop = 2, j->stopper = ranks[i] - 1;
       meet(ranks[i], train, j);
       for (size_t r = 0; r < ranks[i]; r++) {

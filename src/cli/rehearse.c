@@ -79,11 +79,10 @@ numann_status nu_rehearsal_asked(bool *asked, const nu_arguments *args, numann_e
 
 /* ---- one rank */
 
-static void carry(nu_comm *comm, const nu_message *sends, size_t n_sends,
-                  const nu_message *receives, size_t n_receives) {
+static void carry(nu_comm *comm, const nu_mail *mail) {
   member *m = comm->self;
   double before = nu_clock_thread_seconds();
-  m->inner->exchange(m->inner, sends, n_sends, receives, n_receives);
+  m->inner->end(m->inner, mail);
   m->exchanging += nu_clock_thread_seconds() - before;
 }
 
@@ -165,7 +164,7 @@ static numann_status prepare(rehearsal *all, numann_error *err) {
     member *m = &all->members[r];
     *m = (member){.all = all,
                   .inner = &all->ranks[r],
-                  .comm = {.rank = r, .size = all->size, .exchange = carry, .self = m}};
+                  .comm = {.rank = r, .size = all->size, .end = carry, .self = m}};
     NU_TRY(numann_network_create(&m->network, all->config, all->data, err));
   }
   NU_TRY(nu_plan_create_for(&all->plan, &all->ranks[0], all->config, all->members[0].network,

@@ -8,6 +8,7 @@
 
 #include "data/data.h"
 #include "kernels/kernels.h"
+#include "machine/comm.h"
 #include "machine/team.h"
 #include "network/methods.h"
 #include "plan/ledger.h"
@@ -59,16 +60,26 @@ typedef struct nu_engine_group {
   size_t n_roots;
 } nu_engine_group;
 
-/* The other ranks of the job (trainer/ranks.h). */
+/* An exchange with the other ranks that is under way. */
+typedef struct nu_rank_lane {
+  nu_mail mail;
+  nu_message *list; /* [2 ranks]: to send, to receive; owned */
+  void **from;      /* [ranks]: what each has sent here; owned */
+  uint64_t posts;   /* of each rank, when it has sent */
+} nu_rank_lane;
+
+/* The other ranks of the job (trainer/ranks.h). The lists are owned. */
 typedef struct nu_engine_ranks {
-  struct nu_comm *comm;    /* borrowed; NULL: this process is alone */
-  void **areas;            /* [ranks]: NU_BUFFER_SENT of each on this host; else NULL */
-  float *received;         /* NU_BUFFER_RECEIVED: from other hosts */
-  void **from;             /* [ranks]: what each has sent here in the last exchange */
-  uint64_t posts;          /* exchanges so far */
-  nu_rank_area *spots;     /* [ranks]: where their messages stand in their areas */
-  size_t *offsets;         /* [ranks][layers + 1]: where a layer begins in a rank's part; its end */
-  struct nu_message *list; /* [2 ranks]: to send, to receive; these lists are owned */
+  nu_comm *comm;       /* borrowed; NULL: this process is alone */
+  void **areas;        /* [ranks]: NU_BUFFER_SENT of each on this host; else NULL */
+  nu_rank_area *spots; /* [ranks]: where their messages stand there */
+  float *received;     /* NU_BUFFER_RECEIVED: from other hosts */
+  nu_range *bundles;   /* [n_bundles]: layers whose messages go together, the last ones first */
+  size_t n_bundles;
+  size_t *bundle_of; /* [layers]: its place in that list */
+  size_t *before;    /* [ranks + 1][layers + 1]: parameters of earlier layers of earlier ranks */
+  nu_rank_lane lanes[NU_LANES];
+  uint64_t posts;          /* exchanges begun so far */
   unsigned wanted, agreed; /* action of this rank; of all, by the last step */
   bool not_finite;         /* another rank's update gave a weight that is not finite */
   uint64_t messages_before, bytes_before; /* sent before the running pass */

@@ -26,10 +26,24 @@ void nu_comm_count(nu_comm *comm, size_t bytes) {
   comm->bytes += bytes;
 }
 
+void nu_comm_begin(nu_comm *comm, const nu_mail *mail) {
+  for (size_t i = 0; i < mail->n_sends; i++) nu_comm_count(comm, mail->sends[i].bytes);
+  if (comm->begin && mail->n_sends + mail->n_receives > 0) comm->begin(comm, mail);
+}
+
+void nu_comm_end(nu_comm *comm, const nu_mail *mail) {
+  if (mail->n_sends + mail->n_receives > 0) comm->end(comm, mail);
+}
+
+void nu_comm_poll(nu_comm *comm) {
+  if (comm->poll) comm->poll(comm);
+}
+
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives) {
-  for (size_t i = 0; i < n_sends; i++) nu_comm_count(comm, sends[i].bytes);
-  if (n_sends + n_receives > 0) comm->exchange(comm, sends, n_sends, receives, n_receives);
+  const nu_mail mail = {sends, receives, n_sends, n_receives, 0};
+  nu_comm_begin(comm, &mail);
+  nu_comm_end(comm, &mail);
 }
 
 /* ---- memory of a host */

@@ -1,10 +1,11 @@
 /* The communicator: the processes of one training, its ranks. SPDX-License-Identifier: MIT
  *
  * One primitive, an exchange of messages, carries everything that ranks tell each other; the rest
- * of this header is made of it. Three kinds of ranks give it: one process alone, the processes of
- * an MPI job (comm_mpi.c, the only file that calls MPI), and the threads of one process that stand
- * in for a job (comm_virtual.h). Floats travel as bytes and are added by whoever receives them: no
- * library's reduction comes near a number that is trained with.
+ * of this header is made of it. It may be begun, and ended after some computing. Three kinds of
+ * ranks give it: one process alone, the processes of an MPI job (comm_mpi.c, the only file that
+ * calls MPI), and the threads of one process that stand in for a job (comm_virtual.h). Floats
+ * travel as bytes and are added by whoever receives them: no library's reduction comes near a
+ * number that is trained with.
  *
  * Collective: every rank calls these functions at the same point of its program, from the thread
  * that made the communicator. A rank that is lost ends all others (comm_mpi.c). */
@@ -26,16 +27,29 @@ typedef struct nu_message {
   size_t bytes;
 } nu_message;
 
+/* An exchange: messages to other ranks and from them, in any order, at most one each way for each
+ * rank. From its begin to its end the lists stay, what is sent is not written and what is received
+ * not read. Exchanges that are under way at the same time have different lanes; those of nu_comm_*
+ * functions have lane 0. */
+enum { NU_LANES = 5 };
+typedef struct nu_mail {
+  const nu_message *sends, *receives;
+  size_t n_sends, n_receives;
+  size_t lane;
+} nu_mail;
+
 typedef struct nu_comm nu_comm;
 struct nu_comm {
   size_t rank, size; /* which of how many */
   uint64_t messages; /* sent so far by this rank, and their bytes */
   uint64_t bytes;
   bool broken; /* this rank alone has failed, where the others do not ask: it must end them */
-  /* All of these messages, in any order, at most `size` each way; returns when they have arrived.
-   * NULL for one rank. */
-  void (*exchange)(nu_comm *comm, const nu_message *sends, size_t n_sends,
-                   const nu_message *receives, size_t n_receives);
+  /* NULL: all is done at the end. */
+  void (*begin)(nu_comm *comm, const nu_mail *mail);
+  /* Returns when the messages have arrived. NULL for one rank. */
+  void (*end)(nu_comm *comm, const nu_mail *mail);
+  /* What is under way moves on. NULL: it needs nobody for that. */
+  void (*poll)(nu_comm *comm);
   /* Memory that ranks of one host read from each other (nu_comm_share); NULL: none do. */
   bool (*share)(nu_comm *comm, size_t bytes, void **areas);
   void (*unshare)(nu_comm *comm, void **areas);
@@ -63,7 +77,12 @@ const char *nu_comm_library(void);
 
 /* A message that needs no sending, as its receiver reads it where it is. */
 void nu_comm_count(nu_comm *comm, size_t bytes);
-/* Counts and carries out. Nothing to send and nothing to receive is no message. */
+/* Counts, and begins; ends. Nothing to send and nothing to receive is no message. */
+void nu_comm_begin(nu_comm *comm, const nu_mail *mail);
+void nu_comm_end(nu_comm *comm, const nu_mail *mail);
+/* Between the two, now and then: MPI moves large messages only while it is called. */
+void nu_comm_poll(nu_comm *comm);
+/* At once. */
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives);
 

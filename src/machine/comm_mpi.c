@@ -20,8 +20,15 @@
 /* MPI counts bytes in an int: longer messages go in pieces. */
 #define PIECE ((size_t)1 << 30)
 
-/* Messages; a rank's word that it is there (the watchdog). */
-enum { TAG_MESSAGE, TAG_HERE };
+/* A rank's word that it is there (the watchdog); messages, with their lane added. */
+enum { TAG_HERE, TAG_MESSAGE };
+
+/* What is under way in a lane. */
+typedef struct nu_flight {
+  MPI_Request *requests; /* [2 ranks]: receives, then sends */
+  size_t *peers;         /* [2 ranks]: of each request */
+  size_t n;
+} nu_flight;
 
 /* A wait. What counts is the time in which this process looked: of a job that was suspended no rank
  * is lost. */
@@ -33,9 +40,8 @@ typedef struct nu_patience {
 /* The process's, as MPI is. */
 static struct {
   nu_comm comm;
-  MPI_Comm own;          /* a duplicate of the world: no library's messages mix with ours */
-  MPI_Request *requests; /* [2 ranks]: receives, then sends */
-  size_t *peers;         /* [2 ranks]: of each request */
+  MPI_Comm own; /* a duplicate of the world: no library's messages mix with ours */
+  nu_flight flights[NU_LANES];
   MPI_Status *statuses;  /* [2 ranks]: nobody reads them; gcc 12 warns of MPICH's way to say so */
   bool *here;            /* [ranks]: who has called, of rank 0 */
   double patience;       /* seconds; 0: for ever */
@@ -81,15 +87,15 @@ static void call(size_t quarters) {
 
 /* Whose message has not come, or has not been taken. Of a counter (n is 0) only one rank is known:
  * where that one is there, it waits for another that is not. */
-static size_t find_lost(size_t n) {
-  size_t lost = 0, first = n ? 0 : mpi_job.peers[0];
+static size_t find_lost(const nu_flight *flight) {
+  size_t lost = 0, n = flight->n, first = n ? 0 : flight->peers[0];
   if (mpi_job.comm.rank > 0) return 0;
   hear_calls();
   for (size_t i = 0; i < n && !lost; i++) {
     int done = 0;
-    MPI_Request_get_status(mpi_job.requests[i], &done, MPI_STATUS_IGNORE);
-    if (!done && !first) first = mpi_job.peers[i];
-    if (!done && !mpi_job.here[mpi_job.peers[i]]) lost = mpi_job.peers[i];
+    MPI_Request_get_status(flight->requests[i], &done, MPI_STATUS_IGNORE);
+    if (!done && !first) first = flight->peers[i];
+    if (!done && !mpi_job.here[flight->peers[i]]) lost = flight->peers[i];
   }
   for (size_t r = 1; n == 0 && mpi_job.here[first] && !lost && r < mpi_job.comm.size; r++)
     if (!mpi_job.here[r]) lost = r;
@@ -97,42 +103,48 @@ static size_t find_lost(size_t n) {
 }
 
 /* Tells of each quarter that has passed, and ends the job after the last. */
-static void look_at_clock(size_t n, nu_patience *wait) {
+static void look_at_clock(const nu_flight *flight, nu_patience *wait) {
   double more = mpi_job.comm.rank > 0 ? 1.0 + 0.1 * mpi_job.patience : 0.0;
   double now = nu_clock_seconds(), gap = now - wait->last;
   wait->last = now;
   wait->waited += gap < 1.0 ? gap : 1.0;
   if (mpi_job.patience <= 0.0) return;
   if (wait->waited > mpi_job.patience + more) {
-    if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(n), wait->waited);
+    if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(flight), wait->waited);
     MPI_Abort(mpi_job.own, NUMANN_ERR_PEER);
   }
   if (wait->waited > QUARTER * (double)(wait->quarters + 1)) call(++wait->quarters);
 }
 
 /* Polls, and lets others run in between: ranks may be more than cores. */
-static void wait_for_all(size_t n) {
+static void wait_for_all(nu_flight *flight) {
   int done = 0;
   nu_patience wait = {.last = nu_clock_seconds()};
   for (size_t polls = 1; !done; polls++) {
-    MPI_Testall((int)n, mpi_job.requests, &done, mpi_job.statuses);
+    MPI_Testall((int)flight->n, flight->requests, &done, mpi_job.statuses);
     if (done || polls % 64) continue;
     sched_yield();
-    look_at_clock(n, &wait);
+    look_at_clock(flight, &wait);
   }
+  flight->n = 0;
+}
+
+static void poll(nu_comm *comm) {
+  int called;
+  (void)comm;
+  MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
 }
 
 /* For a counter in shared memory. MPI, too, must be let run: another rank's MPI_Abort may wait for
  * an answer of this one. */
 static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
-  int called;
-  (void)comm;
+  nu_flight *none = &mpi_job.flights[0];
   if (polls % 64) return true;
-  MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
+  poll(comm);
   if (polls == 64) mpi_job.patience_left = (nu_patience){.last = nu_clock_seconds()};
   sched_yield();
-  mpi_job.peers[0] = peer;
-  look_at_clock(0, &mpi_job.patience_left);
+  none->peers[0] = peer;
+  look_at_clock(none, &mpi_job.patience_left);
   return true;
 }
 
@@ -144,30 +156,39 @@ static int piece_of(const nu_message *message, size_t begin) {
 }
 
 /* The next request, of a message with this peer. */
-static MPI_Request *request(size_t *n, size_t peer) {
-  mpi_job.peers[*n] = peer;
-  return &mpi_job.requests[(*n)++];
+static MPI_Request *request(nu_flight *flight, size_t peer) {
+  flight->peers[flight->n] = peer;
+  return &flight->requests[flight->n++];
 }
 
-static void exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
-                     const nu_message *receives, size_t n_receives) {
+/* The piece of each message that begins there. */
+static void start_pieces(const nu_mail *mail, size_t begin) {
+  nu_flight *flight = &mpi_job.flights[mail->lane];
+  int tag = TAG_MESSAGE + (int)mail->lane;
+  for (size_t i = 0; i < mail->n_receives; i++) {
+    const nu_message *m = &mail->receives[i];
+    if (begin < m->bytes)
+      MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, tag, mpi_job.own,
+                request(flight, m->peer));
+  }
+  for (size_t i = 0; i < mail->n_sends; i++) {
+    const nu_message *m = &mail->sends[i];
+    if (begin < m->bytes)
+      MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, tag, mpi_job.own,
+                request(flight, m->peer));
+  }
+}
+
+static void begin(nu_comm *comm, const nu_mail *mail) {
   (void)comm;
-  size_t n = 1;
-  for (size_t begin = 0; n > 0; begin += PIECE) {
-    n = 0;
-    for (size_t i = 0; i < n_receives; i++) {
-      const nu_message *m = &receives[i];
-      if (begin < m->bytes)
-        MPI_Irecv((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
-                  mpi_job.own, request(&n, m->peer));
-    }
-    for (size_t i = 0; i < n_sends; i++) {
-      const nu_message *m = &sends[i];
-      if (begin < m->bytes)
-        MPI_Isend((char *)m->at + begin, piece_of(m, begin), MPI_BYTE, (int)m->peer, TAG_MESSAGE,
-                  mpi_job.own, request(&n, m->peer));
-    }
-    if (n > 0) wait_for_all(n);
+  start_pieces(mail, 0);
+}
+
+static void end(nu_comm *comm, const nu_mail *mail) {
+  (void)comm;
+  for (size_t at = PIECE; mpi_job.flights[mail->lane].n > 0; at += PIECE) {
+    wait_for_all(&mpi_job.flights[mail->lane]);
+    start_pieces(mail, at);
   }
 }
 
@@ -247,6 +268,27 @@ static numann_status check_size(const nu_comm_launch *launch, int size, numann_e
       size, nu_comm_library());
 }
 
+static bool create_lists(size_t size) {
+  bool refused = !(mpi_job.statuses = nu_alloc(2 * size, sizeof(MPI_Status))) ||
+                 !(mpi_job.here = nu_alloc(size, sizeof *mpi_job.here));
+  for (size_t i = 0; i < NU_LANES; i++) {
+    nu_flight *flight = &mpi_job.flights[i];
+    flight->requests = nu_alloc(2 * size, sizeof *flight->requests);
+    flight->peers = nu_alloc(2 * size, sizeof *flight->peers);
+    refused |= !flight->requests || !flight->peers;
+  }
+  return !refused;
+}
+
+static void free_lists(void) {
+  for (size_t i = 0; i < NU_LANES; i++) {
+    free(mpi_job.flights[i].requests);
+    free(mpi_job.flights[i].peers);
+  }
+  free(mpi_job.here);
+  free(mpi_job.statuses);
+}
+
 numann_status nu_comm_start(numann_error *err) {
   int given = 0, rank = 0, size = 1;
   nu_comm_launch launch = nu_comm_read_launch();
@@ -262,15 +304,13 @@ numann_status nu_comm_start(numann_error *err) {
   MPI_Comm_rank(mpi_job.own, &rank);
   MPI_Comm_size(mpi_job.own, &size);
   NU_TRY(check_size(&launch, size, err));
-  mpi_job.requests = nu_alloc(2 * (size_t)size, sizeof(MPI_Request));
-  mpi_job.peers = nu_alloc(2 * (size_t)size, sizeof *mpi_job.peers);
-  mpi_job.statuses = nu_alloc(2 * (size_t)size, sizeof(MPI_Status));
-  mpi_job.here = nu_alloc((size_t)size, sizeof *mpi_job.here);
-  if (!mpi_job.requests || !mpi_job.peers || !mpi_job.statuses || !mpi_job.here)
+  if (!create_lists((size_t)size))
     return nu_fail_memory(err, 2 * (size_t)size * sizeof(MPI_Status), "the messages' states");
   mpi_job.comm = (nu_comm){.rank = (size_t)rank,
                            .size = (size_t)size,
-                           .exchange = exchange,
+                           .begin = begin,
+                           .end = end,
+                           .poll = poll,
                            .share = share,
                            .unshare = unshare,
                            .wait = wait_for};
@@ -281,10 +321,7 @@ numann_status nu_comm_start(numann_error *err) {
 void nu_comm_finish(numann_status status) {
   if (!mpi_job.started) return;
   if (mpi_job.comm.broken) MPI_Abort(mpi_job.own, (int)status);
-  free(mpi_job.requests);
-  free(mpi_job.peers);
-  free(mpi_job.here);
-  free(mpi_job.statuses);
+  free_lists();
   MPI_Comm_free(&mpi_job.own);
   MPI_Finalize();
   mpi_job.started = false;

@@ -29,6 +29,7 @@ static nu_plan plan_of(const search *s, const nu_plan_choice *choice) {
                   .threads = choice->threads,
                   .strategy = choice->strategy,
                   .groups = choice->groups,
+                  .bundle = NU_BUNDLE,
                   .fuse = request->fuse,
                   .blocks = nu_blocks_for(s->machine),
                   .arrays = request->arrays};

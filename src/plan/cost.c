@@ -151,14 +151,15 @@ static double join_seconds(const nu_work *w) {
 static double ranks_seconds(const nu_work *w) {
   const nu_plan *plan = w->plan;
   size_t ranks = nu_plan_ranks(plan), own_roots = 0, all_roots = 0, all = 0;
+  const nu_range layers = {0, w->network->n_layers};
   if (ranks == 1) return 0.0;
   for (size_t r = 0; r < ranks; r++) {
     size_t roots = nu_plan_rank_roots(plan, plan->problem.batch, r);
     if (r == plan->rank) own_roots = roots;
     all_roots += roots;
-    all += nu_plan_rank_floats(plan, w->network, r);
+    all += nu_plan_rank_floats(plan, w->network, r, layers);
   }
-  size_t mine = nu_plan_rank_floats(plan, w->network, plan->rank);
+  size_t mine = nu_plan_rank_floats(plan, w->network, plan->rank, layers);
   double copied = 2.0 * (double)(own_roots * (all - mine)) + 2.0 * (double)all;
   double added = 3.0 * (double)(all_roots - 1) * (double)mine;
   return nu_cost_stream(w, (copied + added) / (double)plan->threads);

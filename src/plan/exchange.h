@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * Pure arithmetic, the only place that says so: the trainer sends by it, the ledger makes room by
- * it, forecasts count with it. A step has three exchanges (trainer/ranks.h); of lbfgs, so has each
- * trial of its line search. In an exchange each rank has a message for each other, unless it would
- * be of 0 bytes. */
+ * it, forecasts count with it. A step has three kinds of exchanges (trainer/ranks.h), two of them
+ * for each bundle of layers; of lbfgs, so has each trial of its line search. In an exchange each
+ * rank has a message for each other, unless it would be of 0 bytes. */
 #ifndef NU_PLAN_EXCHANGE_H
 #define NU_PLAN_EXCHANGE_H
 
@@ -12,8 +12,8 @@
 
 typedef enum nu_exchange {
   NU_EXCHANGE_LOSSES,  /* a number, and the losses of the sender's rows: the same to all */
-  NU_EXCHANGE_ROOTS,   /* the sender's subtree roots of the parameters that the receiver owns */
-  NU_EXCHANGE_RESULTS, /* a header, and the parameters that the sender owns: the same to all */
+  NU_EXCHANGE_ROOTS,   /* of a bundle: the sender's subtree roots of what the receiver owns */
+  NU_EXCHANGE_RESULTS, /* of a bundle: a header, and what the sender owns: the same to all */
   NU_EXCHANGES
 } nu_exchange;
 const char *nu_exchange_name(nu_exchange exchange);
@@ -21,14 +21,19 @@ const char *nu_exchange_name(nu_exchange exchange);
 /* Floats before what a rank says of itself with its results: a cache line. */
 enum { NU_RANK_HEADER = 16 };
 
+/* Layers whose messages go together, so that small ones do not send many: the bundle that ends with
+ * layer end - 1. Begin with n_layers, go on with the last bundle's begin. Each has plan->bundle
+ * parameters or more, unless the network has fewer. */
+nu_range nu_plan_bundle(const nu_plan *plan, const numann_network *network, size_t end);
+
 /* What a rank has of a step. */
 typedef struct nu_rank_share {
   size_t grains, rows; /* of the batch */
   size_t roots;        /* that its grains leave */
-  size_t floats;       /* parameters that it owns */
+  size_t floats;       /* parameters that it owns, of all layers or of a bundle's */
 } nu_rank_share;
 nu_rank_share nu_plan_rank_share(const nu_plan *plan, const numann_network *network, size_t rows,
-                                 size_t rank);
+                                 size_t rank, nu_range layers);
 
 /* Of the message from a rank to another: losses ask for rows, roots for roots and floats, results
  * for floats alone. */

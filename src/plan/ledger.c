@@ -79,9 +79,10 @@ size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank) {
   return tree.depth;
 }
 
-size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank) {
+size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank,
+                           nu_range layers) {
   size_t floats = 0;
-  for (size_t l = 0; l < network->n_layers; l++) {
+  for (size_t l = layers.begin; l < layers.end; l++) {
     const nu_layer *layer = &network->layers[l];
     floats += nu_part_floats(layer, nu_plan_rank_part(plan, layer, rank));
   }
@@ -179,46 +180,51 @@ static size_t most_rank_roots(const nu_plan *plan, size_t rank) {
                    nu_plan_rank_roots(plan, plan->problem.last_batch, rank));
 }
 
+static size_t rank_floats(const nu_plan *plan, const numann_network *network, size_t rank) {
+  return nu_plan_rank_floats(plan, network, rank, (nu_range){0, network->n_layers});
+}
+
 /* Parameters without the gaps between panels. */
 static size_t all_rank_floats(const nu_plan *plan, const numann_network *network) {
   size_t floats = 0;
   for (size_t rank = 0; rank < nu_plan_ranks(plan); rank++)
-    floats += nu_plan_rank_floats(plan, network, rank);
+    floats += rank_floats(plan, network, rank);
   return floats;
 }
 
+/* A number and the losses of a batch's rows, doubles, of each of so many ranks. */
+static size_t losses_floats(const nu_plan *plan, size_t ranks) {
+  return nu_round_up(2 * (ranks + plan->problem.batch), LINE);
+}
+
 nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *network, size_t rank) {
-  size_t its = nu_plan_rank_floats(plan, network, rank),
-         others = all_rank_floats(plan, network) - its;
+  size_t its = rank_floats(plan, network, rank), others = all_rank_floats(plan, network) - its;
   nu_rank_area area = {.losses = LINE};
-  area.roots = area.losses + nu_round_up(2 * (1 + plan->problem.batch), LINE);
+  area.roots = area.losses + losses_floats(plan, 1);
   area.results = area.roots + nu_round_up(most_rank_roots(plan, rank) * others, LINE);
-  area.end = area.results + nu_round_up(NU_RANK_HEADER + its, LINE);
+  area.end = area.results + nu_round_up(network->n_layers * NU_RANK_HEADER + its, LINE);
   return area;
 }
 
-/* What is received in the largest exchange of a step (trainer/ranks.h); from ranks on this host,
- * too, as the plan does not know who they are. */
-static size_t most_received(const nu_books *b, size_t rows) {
-  const nu_plan *plan = b->plan;
-  nu_rank_share me = nu_plan_rank_share(plan, b->network, rows, plan->rank);
-  size_t received[NU_EXCHANGES] = {0}, most = 0;
-  for (size_t rank = 0; rank < nu_plan_ranks(plan); rank++) {
-    nu_rank_share other = nu_plan_rank_share(plan, b->network, rows, rank);
-    for (size_t x = 0; rank != plan->rank && x < NU_EXCHANGES; x++)
-      received[x] += nu_exchange_bytes((nu_exchange)x, &other, &me);
-  }
-  for (size_t x = 0; x < NU_EXCHANGES; x++) most = nu_larger(most, received[x]);
-  return most;
+nu_rank_area nu_plan_received_area(const nu_plan *plan, const numann_network *network) {
+  size_t ranks = nu_plan_ranks(plan), roots = 0, mine = rank_floats(plan, network, plan->rank);
+  for (size_t rank = 0; rank < ranks; rank++)
+    if (rank != plan->rank) roots += most_rank_roots(plan, rank);
+  nu_rank_area area = {.losses = 0};
+  area.roots = losses_floats(plan, ranks);
+  area.results = area.roots + nu_round_up(roots * mine, LINE);
+  area.end = area.results + nu_round_up((ranks - 1) * network->n_layers * NU_RANK_HEADER +
+                                            all_rank_floats(plan, network) - mine,
+                                        LINE);
+  return area;
 }
 
 static void book_ranks(const nu_books *b) {
-  const nu_problem *problem = &b->plan->problem;
   if (nu_plan_ranks(b->plan) == 1) return;
   nu_book(b, NU_BUFFER_SENT, 0, 0, nu_plan_rank_area(b->plan, b->network, b->plan->rank).end,
           sizeof(float));
-  nu_book(b, NU_BUFFER_RECEIVED, 0, 0,
-          nu_larger(most_received(b, problem->batch), most_received(b, problem->last_batch)), 1);
+  nu_book(b, NU_BUFFER_RECEIVED, 0, 0, nu_plan_received_area(b->plan, b->network).end,
+          sizeof(float));
 }
 
 /* ---- the walk */

@@ -92,15 +92,20 @@ bool nu_plan_leaves_roots(const nu_plan *plan);
 size_t nu_plan_roots_of_group(const nu_plan *plan);
 /* Subtree roots that a rank's grains of a batch leave. */
 size_t nu_plan_rank_roots(const nu_plan *plan, size_t rows, size_t rank);
-/* Parameters that a rank owns. */
-size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank);
-/* Where a rank's three messages of a step stand in its NU_BUFFER_SENT, in floats, and their end;
- * before them a cache line for a counter. They do not overlap: others may still read the last one
- * when the next is written. */
+/* Parameters of these layers that a rank owns. */
+size_t nu_plan_rank_floats(const nu_plan *plan, const numann_network *network, size_t rank,
+                           nu_range layers);
+/* Where the messages of each kind stand in a rank's NU_BUFFER_SENT, in floats, and their end;
+ * before them a cache line for a counter. They do not overlap: others may still read earlier ones
+ * when the next is written. Roots go by layers, then receivers; results by layers, with a header
+ * for each layer, of which a bundle uses the first. */
 typedef struct nu_rank_area {
   size_t losses, roots, results, end;
 } nu_rank_area;
 nu_rank_area nu_plan_rank_area(const nu_plan *plan, const numann_network *network, size_t rank);
+/* The same in this rank's NU_BUFFER_RECEIVED, by layers, then senders. From ranks on this host,
+ * too, as the plan does not know who they are. */
+nu_rank_area nu_plan_received_area(const nu_plan *plan, const numann_network *network);
 /* Inputs of the largest region of the gradient. */
 size_t nu_plan_region_inputs(const nu_plan *plan);
 /* Links of equal blocks of a chain of so many, multiples of P. */

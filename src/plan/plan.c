@@ -25,6 +25,7 @@ nu_plan nu_plan_of(size_t threads, nu_strategy strategy, size_t groups, size_t b
                    .threads = threads,
                    .strategy = strategy,
                    .groups = nu_strategy_groups(strategy, threads, groups),
+                   .bundle = NU_BUNDLE,
                    .chunk = (batch + grain - 1) / grain,
                    .blocks = nu_blocks_for(&usual)};
 }

@@ -19,10 +19,14 @@
 void nu_gradient_layer(const nu_engine *engine, size_t l, size_t thread, const nu_chunk *chunk,
                        const nu_update *update);
 
-/* Several groups or ranks, after a barrier: the thread's share of the sum over all of them, and of
- * the update. Levels of joins are climbed one by one, with a barrier between. */
+/* Several groups, after a barrier: the thread's share of the sum over all of them, and of the
+ * update. Levels of joins are climbed one by one, with a barrier between. */
 void nu_join_groups(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                     const nu_update *update);
+/* Several ranks, when the gradient of layer l is formed, from the last layer down: what is whole by
+ * then is sent, joined and updated; after the first layer all is. */
+void nu_join_ranks(nu_engine *engine, nu_team *team, size_t thread, size_t rows, size_t l,
+                   const nu_update *update);
 
 /* ---- between the two files */
 

@@ -4,7 +4,12 @@
  * them. An addition belongs to the lowest level on which both its sums are of one unit: a NUMA node
  * adds what its own groups have left, then all threads of the host the rest, and what different
  * ranks have left each rank for its own part of the parameters. Every level ends with a barrier, as
- * the next reads what it has written; the last level updates the weights as well. */
+ * the next reads what it has written; the last level updates the weights as well.
+ *
+ * Between ranks messages take time, in which the gradients of lower layers are formed. So ranks
+ * join bundle by bundle: once bundle i has left its roots they are sent; then the roots of bundle
+ * i - 1, sent before, are joined, its weights updated and sent in turn; and the new weights of
+ * bundle i - 2 are taken in. By then all threads have done with the weights of these layers. */
 #include <string.h>
 
 #include "trainer/ranks.h"
@@ -50,6 +55,7 @@ typedef struct ladder {
     nu_merge *merges;
     size_t n;
   } levels[NU_LEVELS];
+  size_t root; /* the slot in which the sum over the batch ends */
 } ladder;
 
 /* The right subtree ends with the group that was pushed last; units are consecutive groups. */
@@ -139,34 +145,72 @@ static void join_region(const nu_engine *engine, size_t thread, const nu_region 
   if (job->ends) end_region(engine, thread, at, job);
 }
 
-static void join_level(const nu_engine *engine, size_t thread, nu_level level,
+static void join_level(const nu_engine *engine, size_t thread, nu_level level, nu_range layers,
                        const join_job *job) {
-  for (size_t l = 0; l < engine->n_layers; l++) {
+  for (size_t l = layers.begin; l < layers.end; l++) {
     nu_part mine = nu_plan_part(engine->plan, engine->layers[l].shape, level, thread);
     nu_for_each_region(engine, l, thread, mine, engine->plan->blocks.inputs, job->update,
                        join_region, job);
   }
 }
 
+static void make_ladder(ladder *all, const nu_engine *engine, size_t thread, size_t rows) {
+  *all = (ladder){.engine = engine, .thread = thread};
+  for (nu_level level = NU_LEVEL_NODE; level < NU_LEVELS; level++)
+    all->levels[level].merges = engine->threads[thread].merges + level * engine->most_merges;
+  all->root = list_merges(all, rows);
+}
+
+static void climb(const ladder *all, nu_level level, nu_range layers, const nu_update *update) {
+  bool ends = level == last_level(all->engine->plan);
+  join_job job = {all->levels[level].merges, all->levels[level].n, ends, all->root,
+                  ends ? update : NULL};
+  join_level(all->engine, all->thread, level, layers, &job);
+}
+
+/* The levels of the host. */
+static void climb_host(const ladder *all, nu_team *team, nu_range layers, const nu_update *update) {
+  const nu_plan *plan = all->engine->plan;
+  for (nu_level level = NU_LEVEL_NODE; level <= NU_LEVEL_HOST; level++) {
+    if (!joins_on(plan, level)) continue;
+    climb(all, level, layers, update);
+    if (level != last_level(plan)) nu_team_barrier(team);
+  }
+}
+
 void nu_join_groups(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                     const nu_update *update) {
-  const nu_plan *plan = engine->plan;
-  ladder all = {.engine = engine, .thread = thread};
-  for (nu_level level = NU_LEVEL_NODE; level < NU_LEVELS; level++)
-    all.levels[level].merges = engine->threads[thread].merges + level * engine->most_merges;
-  size_t root = list_merges(&all, rows), slots[NU_TREE_DEPTH];
-  for (nu_level level = NU_LEVEL_NODE; level <= last_level(plan); level++) {
-    bool last = level == last_level(plan);
-    if (!joins_on(plan, level)) continue;
-    if (level == NU_LEVEL_JOB) {
-      list_own_roots(plan, rows, slots);
-      nu_ranks_share_roots(engine, team, thread, rows, slots);
-    }
-    join_job job = {all.levels[level].merges, all.levels[level].n, last, root,
-                    last ? update : NULL};
-    join_level(engine, thread, level, &job);
-    if (!last) nu_team_barrier(team);
-  }
-  if (nu_plan_ranks(plan) > 1)
-    nu_ranks_share_results(engine, team, thread, update ? NU_WEIGHTS : NU_GRADIENT);
+  ladder all;
+  make_ladder(&all, engine, thread, rows);
+  climb_host(&all, team, (nu_range){0, engine->n_layers}, update);
+}
+
+/* ---- ranks */
+
+/* The roots of a bundle are on their way, or here; the results of the one before, too. */
+static void join_bundle(const ladder *all, nu_engine *engine, nu_team *team, size_t bundle,
+                        const nu_update *update) {
+  size_t array = update ? NU_WEIGHTS : NU_GRADIENT;
+  nu_ranks_await_roots(engine, team, all->thread, bundle);
+  climb(all, NU_LEVEL_JOB, engine->ranks.bundles[bundle], update);
+  nu_ranks_send_results(engine, team, all->thread, bundle);
+  if (bundle > 0) nu_ranks_await_results(engine, team, all->thread, bundle - 1, array);
+}
+
+void nu_join_ranks(nu_engine *engine, nu_team *team, size_t thread, size_t rows, size_t l,
+                   const nu_update *update) {
+  const nu_engine_ranks *ranks = &engine->ranks;
+  size_t bundle = ranks->bundle_of[l], slots[NU_TREE_DEPTH];
+  if (thread == 0) nu_comm_poll(ranks->comm);
+  if (l != ranks->bundles[bundle].begin) return;
+  ladder all;
+  make_ladder(&all, engine, thread, rows);
+  nu_team_barrier(team);
+  climb_host(&all, team, ranks->bundles[bundle], NULL);
+  list_own_roots(engine->plan, rows, slots);
+  nu_ranks_send_roots(engine, team, thread, rows, slots, bundle);
+  if (bundle > 0) join_bundle(&all, engine, team, bundle - 1, update);
+  if (l > 0) return;
+  join_bundle(&all, engine, team, bundle, update);
+  nu_ranks_await_results(engine, team, thread, bundle, update ? NU_WEIGHTS : NU_GRADIENT);
 }

@@ -13,24 +13,35 @@
 
 /* ---- where things stand in messages */
 
-/* A rank's part: its floats, and where a region of it begins. */
-static const size_t *offsets_of(const nu_engine *engine, size_t rank) {
-  return engine->ranks.offsets + rank * (engine->n_layers + 1);
+/* Parameters of layers below l: of the ranks before this one, and of this one. */
+static size_t before(const nu_engine *engine, size_t rank, size_t l) {
+  return engine->ranks.before[rank * (engine->n_layers + 1) + l];
 }
-static size_t floats_of(const nu_engine *engine, size_t rank) {
-  return offsets_of(engine, rank)[engine->n_layers];
+static size_t below(const nu_engine *engine, size_t rank, size_t l) {
+  return before(engine, rank + 1, l) - before(engine, rank, l);
+}
+
+/* What a rank owns of a bundle. */
+static size_t floats_of(const nu_engine *engine, size_t rank, nu_range bundle) {
+  return below(engine, rank, bundle.end) - below(engine, rank, bundle.begin);
+}
+
+/* Which bundle a region is of, and where the region begins in its part. */
+static nu_range bundle_at(const nu_engine *engine, const nu_region *at) {
+  return engine->ranks.bundles[engine->ranks.bundle_of[at->layer - engine->layers]];
 }
 static size_t place_of(const nu_engine *engine, size_t rank, const nu_region *at) {
   nu_part part = nu_plan_rank_part(engine->plan, at->layer->shape, rank);
-  return offsets_of(engine, rank)[at->layer - engine->layers] +
+  return below(engine, rank, (size_t)(at->layer - engine->layers)) -
+         below(engine, rank, bundle_at(engine, at).begin) +
          (at->panel - part.panels.begin) * (part.inputs.end - part.inputs.begin) * P +
          (at->inputs.begin - part.inputs.begin) * at->width;
 }
 
-/* Calls fn for what a thread has of another rank's part of each layer. */
-static void for_my_share(const nu_engine *engine, size_t rank, size_t thread, nu_region_fn *fn,
-                         const void *arg) {
-  for (size_t l = 0; l < engine->n_layers; l++) {
+/* Calls fn for what a thread has of another rank's part of each layer of a bundle. */
+static void for_my_share(const nu_engine *engine, nu_range bundle, size_t rank, size_t thread,
+                         nu_region_fn *fn, const void *arg) {
+  for (size_t l = bundle.begin; l < bundle.end; l++) {
     const nu_layer *shape = engine->layers[l].shape;
     nu_part all = nu_plan_rank_part(engine->plan, shape, rank);
     nu_part mine = nu_plan_share_part(shape, all, engine->plan->threads, thread);
@@ -40,20 +51,44 @@ static void for_my_share(const nu_engine *engine, size_t rank, size_t thread, nu
 
 /* ---- joining and leaving */
 
+static bool create_lists(nu_engine *engine, size_t ranks) {
+  nu_engine_ranks *r = &engine->ranks;
+  r->areas = nu_alloc(ranks, sizeof *r->areas);
+  r->spots = nu_alloc(ranks, sizeof *r->spots);
+  r->before = nu_alloc((ranks + 1) * (engine->n_layers + 1), sizeof *r->before);
+  r->bundles = nu_alloc(engine->n_layers, sizeof *r->bundles);
+  r->bundle_of = nu_alloc(engine->n_layers, sizeof *r->bundle_of);
+  bool refused = !r->areas || !r->spots || !r->before || !r->bundles || !r->bundle_of;
+  for (size_t i = 0; i < NU_LANES; i++) {
+    r->lanes[i].list = nu_alloc(2 * ranks, sizeof *r->lanes[i].list);
+    r->lanes[i].from = nu_alloc(ranks, sizeof *r->lanes[i].from);
+    refused |= !r->lanes[i].list || !r->lanes[i].from;
+  }
+  return !refused;
+}
+
+static void list_bundles(nu_engine *engine) {
+  nu_engine_ranks *r = &engine->ranks;
+  for (size_t end = engine->n_layers; end > 0; r->n_bundles++) {
+    nu_range bundle = nu_plan_bundle(engine->plan, engine->network, end);
+    for (size_t l = bundle.begin; l < end; l++) r->bundle_of[l] = r->n_bundles;
+    r->bundles[r->n_bundles] = bundle;
+    end = bundle.begin;
+  }
+}
+
 static bool create(nu_engine *engine, size_t ranks) {
   nu_engine_ranks *r = &engine->ranks;
-  r->offsets = nu_alloc(ranks * (engine->n_layers + 1), sizeof *r->offsets);
-  r->list = nu_alloc(2 * ranks, sizeof *r->list);
-  r->areas = nu_alloc(ranks, sizeof *r->areas);
-  r->from = nu_alloc(ranks, sizeof *r->from);
-  r->spots = nu_alloc(ranks, sizeof *r->spots);
-  if (!r->offsets || !r->list || !r->areas || !r->from || !r->spots) return false;
+  size_t n = engine->n_layers;
+  if (!create_lists(engine, ranks)) return false;
+  list_bundles(engine);
   for (size_t rank = 0; rank < ranks; rank++) {
     r->spots[rank] = nu_plan_rank_area(engine->plan, engine->network, rank);
-    size_t *at = r->offsets + rank * (engine->n_layers + 1);
-    for (size_t l = 0; l < engine->n_layers; l++) {
+    size_t *at = r->before + rank * (n + 1), floats = 0;
+    for (size_t l = 0; l < n; l++) {
       const nu_layer *shape = engine->layers[l].shape;
-      at[l + 1] = at[l] + nu_part_floats(shape, nu_plan_rank_part(engine->plan, shape, rank));
+      floats += nu_part_floats(shape, nu_plan_rank_part(engine->plan, shape, rank));
+      at[n + 1 + l + 1] = at[l + 1] + floats;
     }
   }
   return true;
@@ -74,11 +109,15 @@ numann_status nu_ranks_join(nu_engine *engine, nu_comm *comm, numann_error *err)
 void nu_ranks_leave(nu_engine *engine) {
   nu_engine_ranks *r = &engine->ranks;
   if (r->comm && r->areas && r->areas[r->comm->rank]) nu_comm_unshare(r->comm, r->areas);
-  free(r->offsets);
-  free(r->list);
   free(r->areas);
-  free(r->from);
   free(r->spots);
+  free(r->before);
+  free(r->bundles);
+  free(r->bundle_of);
+  for (size_t i = 0; i < NU_LANES; i++) {
+    free(r->lanes[i].list);
+    free(r->lanes[i].from);
+  }
   *r = (nu_engine_ranks){0};
 }
 
@@ -86,72 +125,113 @@ void nu_ranks_leave(nu_engine *engine) {
  *
  * A neighbour on the host reads where this rank has written, and counts as a message all the same:
  * a schedule has its numbers wherever its ranks run. Each rank's counter says how many exchanges it
- * has posted. What it posted is read before its next message of that kind is written: nobody posts
- * the kind after it before having read. */
+ * has begun, all in the same order. A rank begins to send its results of a bundle when it has read
+ * the roots of others, and its losses of the next step when it has read their results: so nobody
+ * writes a message before the last one in its place is read. */
 
 static float *area_of(const nu_engine *engine, size_t rank) { return engine->ranks.areas[rank]; }
 static atomic_uint_fast64_t *counter_of(const nu_engine *engine, size_t rank) {
   return engine->ranks.areas[rank];
 }
 
+/* Two bundles may be under way at a time. */
+static nu_rank_lane *lane_of(const nu_engine *engine, nu_exchange what, size_t bundle) {
+  size_t lane = what == NU_EXCHANGE_LOSSES ? 0 : 2 * (size_t)what - 1 + bundle % 2;
+  nu_rank_lane *lanes = (nu_rank_lane *)engine->ranks.lanes;
+  return &lanes[lane];
+}
+
+/* What an exchange is of. */
+typedef struct topic {
+  nu_exchange what;
+  size_t bundle, rows;
+  nu_range layers; /* of the bundle */
+} topic;
+
+static topic topic_of(const nu_engine *engine, nu_exchange what, size_t bundle, size_t rows) {
+  return (topic){what, bundle, rows, engine->ranks.bundles[bundle]};
+}
+
 /* What the exchange's messages are computed from. */
-static nu_rank_share share_of(const nu_engine *engine, nu_exchange what, size_t rows, size_t rank) {
+static nu_rank_share share_of(const nu_engine *engine, const topic *of, size_t rank) {
   const nu_plan *plan = engine->plan;
-  nu_rank_share share = {.floats = floats_of(engine, rank)};
-  nu_range its = nu_plan_grain_rows(plan, rows, nu_plan_rank_grains(plan, rows, rank));
+  nu_rank_share share = {.floats = floats_of(engine, rank, of->layers)};
+  nu_range its = nu_plan_grain_rows(plan, of->rows, nu_plan_rank_grains(plan, of->rows, rank));
   share.rows = its.end - its.begin;
-  if (what == NU_EXCHANGE_ROOTS) share.roots = nu_plan_rank_roots(plan, rows, rank);
+  if (of->what == NU_EXCHANGE_ROOTS) share.roots = nu_plan_rank_roots(plan, of->rows, rank);
   return share;
 }
 
-/* Where in a rank's area its message for another begins, in floats: roots stand one behind the
- * other, by their owners; losses and results are for all. */
-static size_t message_begin(const nu_engine *engine, nu_exchange what, size_t rows, size_t rank,
-                            size_t peer) {
+/* Of the ranks before this one but for `other`: parameters of a bundle, or of what is below. */
+static size_t before_but(const nu_engine *engine, size_t rank, size_t other, size_t l) {
+  return before(engine, rank, l) - (other < rank ? below(engine, other, l) : 0);
+}
+
+/* Where in a rank's area its message for another begins, in floats. */
+static size_t message_begin(const nu_engine *engine, const topic *of, size_t rank, size_t peer) {
   const nu_rank_area *spot = &engine->ranks.spots[rank];
-  if (what != NU_EXCHANGE_ROOTS) return what == NU_EXCHANGE_LOSSES ? spot->losses : spot->results;
-  size_t floats = 0;
-  for (size_t q = 0; q < peer; q++)
-    if (q != rank) floats += floats_of(engine, q);
-  return spot->roots + nu_plan_rank_roots(engine->plan, rows, rank) * floats;
+  nu_range layers = of->layers;
+  if (of->what == NU_EXCHANGE_LOSSES) return spot->losses;
+  if (of->what == NU_EXCHANGE_RESULTS)
+    return spot->results + layers.begin * NU_RANK_HEADER + below(engine, rank, layers.begin);
+  size_t lower = before_but(engine, engine->ranks.comm->size, rank, layers.begin);
+  size_t earlier =
+      before_but(engine, peer, rank, layers.end) - before_but(engine, peer, rank, layers.begin);
+  return spot->roots + nu_plan_rank_roots(engine->plan, of->rows, rank) * (lower + earlier);
+}
+
+/* Where what others send begins, in floats: of a bundle behind those of the layers below. */
+static size_t received_begin(const nu_engine *engine, const topic *of) {
+  nu_rank_area spot = nu_plan_received_area(engine->plan, engine->network);
+  size_t me = engine->ranks.comm->rank, ranks = engine->ranks.comm->size, roots = 0;
+  size_t first = of->layers.begin;
+  if (of->what == NU_EXCHANGE_LOSSES) return spot.losses;
+  if (of->what == NU_EXCHANGE_RESULTS)
+    return spot.results + (ranks - 1) * first * NU_RANK_HEADER +
+           before_but(engine, ranks, me, first);
+  for (size_t rank = 0; rank < ranks; rank++)
+    if (rank != me) roots += nu_plan_rank_roots(engine->plan, of->rows, rank);
+  return spot.roots + roots * below(engine, me, first);
 }
 
 /* Neighbours have what this rank has written; the others are sent it. */
-static void post(nu_engine *engine, size_t n_sends, size_t n_receives) {
+static void begin(nu_engine *engine, const topic *of) {
   nu_engine_ranks *r = &engine->ranks;
-  nu_comm *comm = r->comm;
-  r->posts++;
-  atomic_store_explicit(counter_of(engine, comm->rank), r->posts, memory_order_release);
-  nu_comm_exchange(comm, r->list, n_sends, r->list + comm->size, n_receives);
-  for (size_t d = 1; d < comm->size; d++) {
-    size_t peer = (comm->rank + d) % comm->size;
-    if (r->areas[peer]) nu_comm_await(comm, peer, counter_of(engine, peer), r->posts);
-  }
-}
-
-/* Afterwards from[rank] is what that rank has for this one. */
-static void exchange(nu_engine *engine, nu_exchange what, size_t rows) {
-  nu_engine_ranks *r = &engine->ranks;
+  nu_rank_lane *lane = lane_of(engine, of->what, of->bundle);
   size_t me = r->comm->rank, n_sends = 0, n_receives = 0;
-  nu_rank_share mine = share_of(engine, what, rows, me);
-  nu_message *sends = r->list, *receives = r->list + r->comm->size;
-  char *next = (char *)r->received;
+  nu_message *sends = lane->list, *receives = lane->list + r->comm->size;
+  nu_rank_share mine = share_of(engine, of, me);
+  char *next = (char *)(r->received + received_begin(engine, of));
   for (size_t rank = 0; rank < r->comm->size; rank++) {
-    nu_rank_share its = share_of(engine, what, rows, rank);
-    size_t out = nu_exchange_bytes(what, &mine, &its), in = nu_exchange_bytes(what, &its, &mine);
     if (rank == me) continue;
+    nu_rank_share its = share_of(engine, of, rank);
+    size_t out = nu_exchange_bytes(of->what, &mine, &its),
+           in = nu_exchange_bytes(of->what, &its, &mine);
     float *there = r->areas[rank];
-    r->from[rank] = there ? (void *)(there + message_begin(engine, what, rows, rank, me)) : next;
-    if (there) {
-      nu_comm_count(r->comm, out);
-      continue;
-    }
-    float *here = area_of(engine, me) + message_begin(engine, what, rows, me, rank);
-    if (out) sends[n_sends++] = (nu_message){rank, here, out};
-    if (in) receives[n_receives++] = (nu_message){rank, next, in};
+    lane->from[rank] = there ? (void *)(there + message_begin(engine, of, rank, me)) : next;
+    if (there) nu_comm_count(r->comm, out);
+    float *here = area_of(engine, me) + message_begin(engine, of, me, rank);
+    if (out && !there) sends[n_sends++] = (nu_message){rank, here, out};
+    if (in && !there) receives[n_receives++] = (nu_message){rank, next, in};
     next += in;
   }
-  post(engine, n_sends, n_receives);
+  lane->mail = (nu_mail){sends, receives, n_sends, n_receives, (size_t)(lane - r->lanes)};
+  lane->posts = ++r->posts;
+  atomic_store_explicit(counter_of(engine, me), r->posts, memory_order_release);
+  nu_comm_begin(r->comm, &lane->mail);
+}
+
+/* Afterwards lane->from[rank] is what that rank has for this one. */
+static const nu_rank_lane *end(nu_engine *engine, nu_exchange what, size_t bundle) {
+  nu_engine_ranks *r = &engine->ranks;
+  nu_comm *comm = r->comm;
+  const nu_rank_lane *lane = lane_of(engine, what, bundle);
+  nu_comm_end(comm, &lane->mail);
+  for (size_t d = 1; d < comm->size; d++) {
+    size_t peer = (comm->rank + d) % comm->size;
+    if (r->areas[peer]) nu_comm_await(comm, peer, counter_of(engine, peer), lane->posts);
+  }
+  return lane;
 }
 
 nu_traffic nu_ranks_traffic(const nu_engine *engine) {
@@ -168,7 +248,7 @@ static nu_range rows_of(const nu_engine *engine, size_t rows, size_t rank) {
 
 /* A number for what the rank wants, then a loss for each of its rows. The first exchange of a pass:
  * from here on its traffic counts. */
-static void exchange_losses(nu_engine *engine, size_t rows) {
+static void send_losses(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
   size_t me = r->comm->rank;
   nu_range mine = rows_of(engine, rows, me);
@@ -177,16 +257,18 @@ static void exchange_losses(nu_engine *engine, size_t rows) {
   r->bytes_before = r->comm->bytes;
   sent[0] = r->wanted;
   memcpy(sent + 1, engine->row_loss + mine.begin, (mine.end - mine.begin) * sizeof *sent);
-  exchange(engine, NU_EXCHANGE_LOSSES, rows);
+  topic of = topic_of(engine, NU_EXCHANGE_LOSSES, 0, rows);
+  begin(engine, &of);
 }
 
-static void unpack_losses(nu_engine *engine, size_t rows) {
+static void await_losses(nu_engine *engine, size_t rows) {
   nu_engine_ranks *r = &engine->ranks;
+  const nu_rank_lane *lane = end(engine, NU_EXCHANGE_LOSSES, 0);
   r->agreed = r->wanted;
   for (size_t rank = 0; rank < r->comm->size; rank++) {
     nu_range its = rows_of(engine, rows, rank);
-    const double *at = r->from[rank];
     if (rank == r->comm->rank) continue;
+    const double *at = lane->from[rank];
     r->agreed = (unsigned)nu_larger(r->agreed, (size_t)at[0]);
     memcpy(engine->row_loss + its.begin, at + 1, (its.end - its.begin) * sizeof *at);
   }
@@ -194,8 +276,8 @@ static void unpack_losses(nu_engine *engine, size_t rows) {
 
 void nu_ranks_share_losses(nu_engine *engine, nu_team *team, size_t thread, size_t rows) {
   if (thread == 0) {
-    exchange_losses(engine, rows);
-    unpack_losses(engine, rows);
+    send_losses(engine, rows);
+    await_losses(engine, rows);
   }
   nu_team_barrier(team);
 }
@@ -205,6 +287,7 @@ void nu_ranks_share_losses(nu_engine *engine, nu_team *team, size_t thread, size
 typedef struct packing {
   const size_t *slots;
   size_t roots, rank; /* of this rank; whose part */
+  size_t floats;      /* of a root */
   float *at;          /* root after root */
 } packing;
 
@@ -213,50 +296,68 @@ static void pack_roots(const nu_engine *engine, size_t thread, const nu_region *
   (void)thread;
   const packing *p = arg;
   float *place = p->at + place_of(engine, p->rank, at);
-  for (size_t i = 0; i < p->roots; i++, place += floats_of(engine, p->rank))
+  for (size_t i = 0; i < p->roots; i++, place += p->floats)
     memcpy(place, nu_group_root(engine, at, p->slots[i]), nu_region_size(at) * sizeof(float));
 }
 
-void nu_ranks_share_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
-                          const size_t *slots) {
+void nu_ranks_send_roots(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
+                         const size_t *slots, size_t bundle) {
   nu_engine_ranks *r = &engine->ranks;
   size_t me = r->comm->rank;
+  topic of = topic_of(engine, NU_EXCHANGE_ROOTS, bundle, rows);
   packing p = {.slots = slots, .roots = nu_plan_rank_roots(engine->plan, rows, me)};
   for (p.rank = 0; p.rank < r->comm->size; p.rank++) {
     if (p.rank == me) continue;
-    p.at = area_of(engine, me) + message_begin(engine, NU_EXCHANGE_ROOTS, rows, me, p.rank);
-    for_my_share(engine, p.rank, thread, pack_roots, &p);
+    p.floats = floats_of(engine, p.rank, of.layers);
+    p.at = area_of(engine, me) + message_begin(engine, &of, me, p.rank);
+    for_my_share(engine, of.layers, p.rank, thread, pack_roots, &p);
   }
   nu_team_barrier(team);
-  if (thread == 0) exchange(engine, NU_EXCHANGE_ROOTS, rows);
+  if (thread == 0) begin(engine, &of);
+}
+
+void nu_ranks_await_roots(nu_engine *engine, nu_team *team, size_t thread, size_t bundle) {
+  if (thread == 0) end(engine, NU_EXCHANGE_ROOTS, bundle);
   nu_team_barrier(team);
 }
 
 float *nu_ranks_root(const nu_engine *engine, const nu_region *at, size_t rank, size_t root) {
-  size_t me = engine->ranks.comm->rank;
-  float *roots = engine->ranks.from[rank];
-  return roots + root * floats_of(engine, me) + place_of(engine, me, at);
+  size_t me = engine->ranks.comm->rank,
+         bundle = engine->ranks.bundle_of[at->layer - engine->layers];
+  float *roots = lane_of(engine, NU_EXCHANGE_ROOTS, bundle)->from[rank];
+  return roots + root * floats_of(engine, me, bundle_at(engine, at)) + place_of(engine, me, at);
 }
 
 /* ---- results */
 
-void nu_ranks_pack(const nu_engine *engine, const nu_region *at, const float *result) {
+/* This rank's message for all. */
+static float *results_of(const nu_engine *engine, size_t bundle) {
   size_t me = engine->ranks.comm->rank;
-  memcpy(area_of(engine, me) + engine->ranks.spots[me].results + NU_RANK_HEADER +
-             place_of(engine, me, at),
-         result, nu_region_size(at) * sizeof(float));
+  topic of = topic_of(engine, NU_EXCHANGE_RESULTS, bundle, 0);
+  return area_of(engine, me) + message_begin(engine, &of, me, me);
 }
 
-/* The header's first float: is a weight of the part not finite? */
-static void exchange_results(nu_engine *engine, bool not_finite) {
+void nu_ranks_pack(const nu_engine *engine, const nu_region *at, const float *result) {
+  size_t bundle = engine->ranks.bundle_of[at->layer - engine->layers];
+  memcpy(
+      results_of(engine, bundle) + NU_RANK_HEADER + place_of(engine, engine->ranks.comm->rank, at),
+      result, nu_region_size(at) * sizeof(float));
+}
+
+/* The header's first float: has this rank had a weight so far that is not finite? */
+static void send_results(nu_engine *engine, size_t bundle, bool not_finite) {
+  float *header = results_of(engine, bundle);
+  topic of = topic_of(engine, NU_EXCHANGE_RESULTS, bundle, 0);
+  memset(header, 0, NU_RANK_HEADER * sizeof(float));
+  header[0] = not_finite ? 1.0f : 0.0f;
+  begin(engine, &of);
+}
+
+static void await_results(nu_engine *engine, size_t bundle) {
   nu_engine_ranks *r = &engine->ranks;
-  size_t me = r->comm->rank;
-  float *at = area_of(engine, me) + r->spots[me].results;
-  memset(at, 0, NU_RANK_HEADER * sizeof(float));
-  at[0] = not_finite ? 1.0f : 0.0f;
-  exchange(engine, NU_EXCHANGE_RESULTS, 0);
+  const nu_rank_lane *lane = end(engine, NU_EXCHANGE_RESULTS, bundle);
   for (size_t rank = 0; rank < r->comm->size; rank++)
-    if (rank != me) r->not_finite |= *(const float *)r->from[rank] != 0.0f;
+    if (rank != r->comm->rank) r->not_finite |= *(const float *)lane->from[rank] != 0.0f;
 }
 
 typedef struct unpacking {
@@ -273,21 +374,27 @@ static void unpack_result(const nu_engine *engine, size_t thread, const nu_regio
   if (u->array == NU_WEIGHTS) nu_publish_weights(engine, at->layer, at->panel, at->inputs);
 }
 
-static void unpack_results(const nu_engine *engine, size_t thread, size_t array) {
+static void unpack_results(const nu_engine *engine, size_t thread, size_t bundle, size_t array) {
   const nu_engine_ranks *r = &engine->ranks;
+  const nu_rank_lane *lane = lane_of(engine, NU_EXCHANGE_RESULTS, bundle);
   unpacking u = {.array = array};
   for (u.rank = 0; u.rank < r->comm->size; u.rank++) {
     if (u.rank == r->comm->rank) continue;
-    u.at = (const float *)r->from[u.rank] + NU_RANK_HEADER;
-    for_my_share(engine, u.rank, thread, unpack_result, &u);
+    u.at = (const float *)lane->from[u.rank] + NU_RANK_HEADER;
+    for_my_share(engine, r->bundles[bundle], u.rank, thread, unpack_result, &u);
   }
 }
 
-void nu_ranks_share_results(nu_engine *engine, nu_team *team, size_t thread, size_t array) {
+void nu_ranks_send_results(nu_engine *engine, nu_team *team, size_t thread, size_t bundle) {
   nu_team_barrier(team);
-  if (thread == 0) exchange_results(engine, nu_engine_not_finite(engine));
+  if (thread == 0) send_results(engine, bundle, nu_engine_not_finite(engine));
+}
+
+void nu_ranks_await_results(nu_engine *engine, nu_team *team, size_t thread, size_t bundle,
+                            size_t array) {
+  if (thread == 0) await_results(engine, bundle);
   nu_team_barrier(team);
-  unpack_results(engine, thread, array);
+  unpack_results(engine, thread, bundle, array);
 }
 
 static void pack_array(const nu_engine *engine, size_t thread, const nu_region *at,
@@ -298,11 +405,14 @@ static void pack_array(const nu_engine *engine, size_t thread, const nu_region *
 }
 
 void nu_ranks_collect(nu_engine *engine, size_t array) {
-  if (!engine->ranks.comm) return;
-  nu_comm_most(engine->ranks.comm, 0); /* all have read the results before */
-  size_t threads = engine->plan->threads;
-  for (size_t t = 0; t < threads; t++)
-    for_my_share(engine, engine->ranks.comm->rank, t, pack_array, &array);
-  exchange_results(engine, false);
-  for (size_t t = 0; t < threads; t++) unpack_results(engine, t, array);
+  const nu_engine_ranks *r = &engine->ranks;
+  if (!r->comm) return;
+  nu_comm_most(r->comm, 0); /* all have read the results before */
+  for (size_t bundle = 0; bundle < r->n_bundles; bundle++) {
+    for (size_t t = 0; t < engine->plan->threads; t++)
+      for_my_share(engine, r->bundles[bundle], r->comm->rank, t, pack_array, &array);
+    send_results(engine, bundle, false);
+    await_results(engine, bundle);
+    for (size_t t = 0; t < engine->plan->threads; t++) unpack_results(engine, t, bundle, array);
+  }
 }

@@ -141,12 +141,14 @@ void nu_engine_backward(nu_engine *engine, nu_team *team, size_t thread, const n
         nu_team_barrier(team);
     }
     nu_gradient_layer(engine, l, thread, pass->chunk, update);
+    if (pass->chunk->last && engine->ranks.comm)
+      nu_join_ranks(engine, team, thread, pass->chunk->batch, l, update);
   }
   if (!pass->chunk->last) {
     nu_meet_on_rows(engine, team); /* before the next chunk's rows overwrite what others read */
     return;
   }
-  if (engine->plan->groups > 1 || nu_plan_ranks(engine->plan) > 1) {
+  if (engine->plan->groups > 1 && !engine->ranks.comm) {
     nu_team_barrier(team);
     nu_join_groups(engine, team, thread, pass->chunk->batch, update);
   }
