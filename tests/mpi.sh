@@ -17,6 +17,7 @@ data: {train: {path: odd.csv, target: y}, scale: standardize}
 network: {layers: [{neurons: 33, activation: tanh}, {neurons: 2, activation: softmax}]}
 train: {loss: cross_entropy, optimizer: {name: adam, learning_rate: 0.01}, batch: 256, grain: 8}
 END
+write_large large.yaml
 constant="train.schedule.name=constant train.batch=257 train.grain=8"
 cat >settings <<END
 sgd|$configs/digits.yaml|$constant train.optimizer.name=sgd train.optimizer.learning_rate=0.1
@@ -26,6 +27,7 @@ lbfgs|$configs/lbfgs.yaml|train.grain=8
 dropout|$configs/dropout.yaml|$constant
 clip|$configs/digits.yaml|$constant train.clip_norm=0.5
 bf16|$configs/digits.yaml|$constant train.precision=bf16
+large|large.yaml|
 odd|odd.yaml|
 END
 counts="1 2 3 4 5 7 8"
