@@ -74,6 +74,7 @@ typedef struct nu_engine_ranks {
   void **areas;        /* [ranks]: NU_BUFFER_SENT of each on this host; else NULL */
   nu_rank_area *spots; /* [ranks]: where their messages stand there */
   float *received;     /* NU_BUFFER_RECEIVED: from other hosts */
+  nu_rank_area inbox;  /* where messages stand there */
   nu_range *bundles;   /* [n_bundles]: layers whose messages go together, the last ones first */
   size_t n_bundles;
   size_t *bundle_of; /* [layers]: its place in that list */

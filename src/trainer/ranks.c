@@ -82,6 +82,7 @@ static bool create(nu_engine *engine, size_t ranks) {
   size_t n = engine->n_layers;
   if (!create_lists(engine, ranks)) return false;
   list_bundles(engine);
+  r->inbox = nu_plan_received_area(engine->plan, engine->network);
   for (size_t rank = 0; rank < ranks; rank++) {
     r->spots[rank] = nu_plan_rank_area(engine->plan, engine->network, rank);
     size_t *at = r->before + rank * (n + 1), floats = 0;
@@ -182,16 +183,16 @@ static size_t message_begin(const nu_engine *engine, const topic *of, size_t ran
 
 /* Where what others send begins, in floats: of a bundle behind those of the layers below. */
 static size_t received_begin(const nu_engine *engine, const topic *of) {
-  nu_rank_area spot = nu_plan_received_area(engine->plan, engine->network);
+  const nu_rank_area *spot = &engine->ranks.inbox;
   size_t me = engine->ranks.comm->rank, ranks = engine->ranks.comm->size, roots = 0;
   size_t first = of->layers.begin;
-  if (of->what == NU_EXCHANGE_LOSSES) return spot.losses;
+  if (of->what == NU_EXCHANGE_LOSSES) return spot->losses;
   if (of->what == NU_EXCHANGE_RESULTS)
-    return spot.results + (ranks - 1) * first * NU_RANK_HEADER +
+    return spot->results + (ranks - 1) * first * NU_RANK_HEADER +
            before_but(engine, ranks, me, first);
   for (size_t rank = 0; rank < ranks; rank++)
     if (rank != me) roots += nu_plan_rank_roots(engine->plan, of->rows, rank);
-  return spot.roots + roots * below(engine, me, first);
+  return spot->roots + roots * below(engine, me, first);
 }
 
 /* Neighbours have what this rank has written; the others are sent it. */
