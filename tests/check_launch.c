@@ -277,6 +277,29 @@ START_TEST(own_binding_overrules) {
 }
 END_TEST
 
+/* The ranks of one job are told of by all of them: not by one, and not as neighbours. */
+START_TEST(job_tells_of_its_ranks) {
+  static const fake_file rank[] = {{"proc/77/comm", "numann\n"}, {"proc/77/stat", STAT("R", "900000")},
+                                   {"proc/77/task/77/status", TASK("0-7")}, {NULL, NULL}};
+  static const char *const variables[] = {"MPI_LOCALNRANKS=2"};
+  char root[FAKE_ROOT], message[NU_LAUNCH_MESSAGE];
+  nu_processor processors[MOST];
+  nu_machine machine = machine_of((mask){8, 8, 1}, processors);
+  fake_root_make(root);
+  write_self(root);
+  fake_root_write_all(root, rank, 8);
+  fake_launch(variables, COUNT(variables));
+  nu_limits_apply(&machine, NULL);
+  nu_launch launch = nu_launch_read(&machine, root);
+  fake_root_remove(root);
+  ck_assert_uint_eq(launch.sharing_ranks, 1);
+  ck_assert_int_eq(launch.neighbour, 0);
+  ck_assert_int_eq(nu_launch_check(&machine, (nu_launch_threads){0}, &launch, message), NU_LAUNCH_CROWDED);
+  launch.joined = true;
+  ck_assert_int_eq(nu_launch_check(&machine, (nu_launch_threads){0}, &launch, message), NU_LAUNCH_NOTHING);
+}
+END_TEST
+
 /* Each thread of a neighbour on its own core, more of them than most machines have. */
 START_TEST(wide_neighbour_is_seen_whole) {
   enum { THREADS = 130 };
@@ -411,6 +434,7 @@ static Suite *launch_suite(void) {
   tcase_add_test(tests, siblings_are_slots_where_wanted);
   tcase_add_loop_test(tests, halves_are_named, 0, 8);
   tcase_add_test(tests, own_binding_overrules);
+  tcase_add_test(tests, job_tells_of_its_ranks);
   tcase_add_test(tests, wide_neighbour_is_seen_whole);
   tcase_add_test(tests, bound_threads_are_counted_by_node);
   tcase_add_test(tests, planned_threads_count);

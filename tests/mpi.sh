@@ -1,6 +1,6 @@
 #!/bin/sh
-# Ranks under MPI: one model file for any number of ranks and threads, whoever goes on with whose run; errors of
-# one rank are told once and end all. Run by `make check-mpi`. SPDX-License-Identifier: MIT
+# Ranks under MPI: one model file for any number of ranks and threads, whoever goes on with whose run; topo and plan
+# of a job. Run by `make check-mpi`. SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317,SC2154,SC2086,SC2046 # called through check; variables of harness.sh and ranks.sh; lists of words
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
@@ -91,6 +91,82 @@ check "one rank with another instruction set" ranked 0 3 train "$configs/digits.
   --set train.epochs=$epochs --out run --overwrite --quiet
 check "another instruction set, the same file" same_file run
 unset ODD ODD_DOES
+
+# ---- topo and plan: rank 0 alone speaks, of all
+count() { grep -c -e "$2" "$1"; }
+if command -v python3 >python; then is_json() { python3 -c 'import json, sys; json.load(open(sys.argv[1]))' out; }; else is_json() { :; }; fi
+grains="$(sets_of train.batch=257 train.grain=8) --threads 1"
+check "topo of 3 ranks" ranked 0 3 topo
+check "topo: the machine once" same "$(count out '^machine$')" 1
+check "topo: the job" has out "^job      3 ranks (${library%% *}"
+check "topo: a line a host" same "$(count out '^ *ranks 0 to 2 on [^ ]*: [1-9][0-9]* threads* each, [1-9][0-9]* cores*, ')" 1
+check "topo --json of 3 ranks" ranked 0 3 topo --json
+check "topo --json: one object on one line" same "$(wc -l <out) $(json ranks)" "1 3"
+check "topo --json: is JSON" is_json
+check "topo --json: the ranks of the host" has out '"ranks": \[0, 1, 2\]'
+host_cores=$(json host_cores) cores=$(json cores)
+check "topo of one process" run 0 topo --json
+check "topo of one process: no job" has out '^{"job": null'
+check "topo of another machine" ranked 0 3 topo --topology 'core:4 pu:1'
+check "topo of another machine: once, without the job" same "$(count out '^machine$') $(count out '^job')" "1 0"
+check "topo of a wrong machine" ranked 2 3 topo --topology nowhere.xml
+check "topo of a wrong machine: told once" one_error "topology: nowhere.xml: No such file"
+
+check "plan of 3 ranks" ranked 0 3 plan "$configs/digits.yaml" $grains
+check "plan: the job" has out "^job      3 ranks (${library%% *}"
+check "plan: a line a host" same "$(count out '^ *ranks 0 to 2 on [^ ]*: 1 thread each, ')" 1
+foretold() { sed -n '/^ranks/,/^bytes/p' out; }
+foretold >job.ranks
+check "plan --ranks 3" run 0 plan "$configs/digits.yaml" $grains --ranks 3
+check "plan --ranks 3: no job" same "$(count out '^job')" 0
+check "plan --ranks 3 says the same of 3 ranks" same "$(foretold)" "$(cat job.ranks)"
+check "there is something to compare" has job.ranks "^ranks    3, "
+check "plan --json of 3 ranks" ranked 0 3 plan "$configs/digits.yaml" $grains --json
+check "plan --json: one object on one line" same "$(wc -l <out) $(json ranks)" "1 3"
+check "plan --json: is JSON" is_json
+check "plan --json: the job" has out '"job": {"library": '
+check "plan --ranks 5 of 3 ranks" ranked 0 3 plan "$configs/digits.yaml" $grains --ranks 5
+check "plan --ranks 5: wins" has out "^ranks    5, "
+check "plan --ranks 5: is told, once" same "$(count err 'planned for 5 ranks (--ranks), while this job has 3')" 1
+check "plan of more ranks than grains" ranked 2 3 plan "$configs/digits.yaml"
+check "plan of more ranks than grains: told once" one_error "train.batch: 3 ranks, but a batch of 32 rows"
+
+ODD=1 ODD_DOES='NUMANN_ISA=base; export NUMANN_ISA'
+export ODD ODD_DOES
+check "topo, one rank with another instruction set" ranked 0 3 topo
+check "topo, another instruction set: two lines" same "$(count out '^ *ranks 0, 2 on ') $(count out '^ *rank 1 on .*, base$')" "1 1"
+check "topo, another instruction set: told" has out '^rank 1 on .* a step takes as long as on the slowest'
+ODD_DOES='set -- "$@" --set data.train.path=/nowhere/rows.csv'
+check "plan, one rank without its data" ranked 3 3 plan "$configs/digits.yaml" $grains
+check "plan, one rank without its data: told once" one_error "data: rank 1: /nowhere/rows.csv: cannot be opened"
+ODD_DOES='set -- "$@" --sat'
+for command in topo "plan $configs/digits.yaml $grains"; do
+  check "${command%% *}, an unknown option of one rank" ranked 2 3 $command
+  check "${command%% *}, an unknown option of one rank: told once" one_error "rank 1: command line: unknown option --sat"
+done
+unset ODD ODD_DOES
+
+# Two ranks in one mask of one core: no one is bound by the launcher, and each says that it has a thread.
+first=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
+if command -v taskset >tasks && [ "$cores" -gt 1 ] && [ "$cores" = "$host_cores" ]; then
+  own=$MPIRUN
+  MPIRUN="taskset -c $first $own"
+  NUMANN_DIAGNOSIS=on
+  turns="2 ranks on .*, of which rank 0 is the first, are bound to the same 1 of its $cores cores, with 2 threads: they take turns there; use: mpi"
+  check "topo in one core" ranked 0 2 topo
+  check "topo in one core: the line" has out "^ *ranks 0, 1 on .*: 1 thread each, 1 of $cores cores, "
+  check "topo in one core: told" has out "^$turns"
+  check "topo in one core: once" same "$(count out 'take turns')" 1
+  check "plan in one core" ranked 0 2 plan "$configs/digits.yaml" $grains
+  check "plan in one core: warned of" has err "^numann: warning: $turns"
+  check "plan in one core: once" same "$(count err 'take turns')" 1
+  check "train in one core" ranked 0 2 train "$configs/digits.yaml" $grains --set train.epochs=1 --out run --overwrite
+  check "train in one core: warned of, once" same "$(count err "^numann: warning: $turns") $(count err 'take turns')" "1 1"
+  MPIRUN=$own
+  NUMANN_DIAGNOSIS=off
+else
+  echo "SKIP: no taskset, or no second core to be left out"
+fi
 
 for mnist in "${NUMANN_DATA:+$NUMANN_DATA/mnist}" "$configs/data/mnist"; do
   [ -n "$mnist" ] && [ -f "$mnist/train-images-idx3-ubyte.gz" ] && break

@@ -80,12 +80,24 @@ check "a late divergence: told as by one process" grep -qxF "$(cat told)" err
 kept() { (cd "$1/checkpoints" && cksum ./*); }
 check "a late divergence: the same is kept" same "$(kept bad)" "$(kept bad1)"
 
-# ---- launched otherwise
+# ---- launched otherwise: topo still shows the machine
+# refused NAME TEXT: by train, plan and topo
+refused() {
+  check "$1: code" ranked 2 3 train "$digits" $sets --out bad --overwrite
+  check "$1: told once" one_error "so many processes were started, but $2"
+  check "$1, plan: code" ranked 2 3 plan "$digits" $sets
+  check "$1, plan: told once" one_error "so many processes were started, but $2"
+  check "$1, plan: nothing else" test ! -s out
+  check "$1, topo: code" ranked 2 3 topo
+  check "$1, topo: told once" one_error "so many processes were started, but $2"
+  check "$1, topo: the machine, once" same "$(grep -c '^machine$' out)" 1
+  check "$1, topo --json: code" ranked 2 3 topo --json
+  check "$1, topo --json: the diagnosis" has out "^{\"job\": null.*\"diagnosis\": \".*so many processes were started, but $2"
+}
 if command -v "mpirun.$other" >"$work/which"; then
   own=$MPIRUN
   MPIRUN=mpirun.$other
-  check "the launcher of another MPI: code" ranked 2 3 train "$digits" $sets --out bad --overwrite
-  check "the launcher of another MPI: told once" one_error "so many processes were started, but MPI joined 1 of them"
+  refused "the launcher of another MPI" "MPI joined 1 of them"
   MPIRUN=$own
 else
   echo "SKIP: no launcher of another MPI"
@@ -94,8 +106,7 @@ plain=${NUMANN_PLAIN:-$srcdir/build/numann}
 if [ -x "$plain" ] && "$plain" --version --verbose | grep -q '^ranks .*without MPI'; then
   mpi=$NUMANN
   NUMANN=$plain
-  check "built without MPI: code" ranked 2 3 train "$digits" $sets --out bad --overwrite
-  check "built without MPI: told once" one_error "so many processes were started, but this numann was built without MPI"
+  refused "built without MPI" "this numann was built without MPI"
   NUMANN=$mpi
 else
   echo "SKIP: NUMANN_PLAIN names no numann that is built without MPI"
@@ -109,13 +120,13 @@ chmod +x own_folder
 check "NUMANN_MPI=off" env NUMANN_MPI=off $MPIRUN -n 2 ./own_folder train "$digits" $sets --set train.epochs=2 --quiet >out
 for rank in 0 1; do check "NUMANN_MPI=off: a training of its own" cmp off-$rank/model.safetensors one/model.safetensors; done
 
-# ---- nothing but a training starts MPI: here it could not
+# ---- nothing but train, plan and topo starts MPI: here it could not
 spoiled() {
   env OMPI_MCA_pml=none-such OMPI_COMM_WORLD_SIZE=3 OMPI_COMM_WORLD_RANK=0 PMI_SIZE=3 PMI_RANK=0 PMI_FD=77 "$NUMANN" "$@" \
     >"$work/out" 2>"$work/err" </dev/null
 }
 check "MPI cannot start here" refute spoiled train "$digits" $sets --out bad --overwrite
-for command in --help --version "info one" "predict one digits.csv" "eval one" "plan $digits" "train --help"; do
+for command in --help --version "info one" "predict one digits.csv" "eval one" "train --help" "plan --help" "topo --help"; do
   check "no MPI for numann $command" spoiled $command || sed 's/^/  | /' err
 done
 

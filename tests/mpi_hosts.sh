@@ -1,7 +1,8 @@
 #!/bin/sh
-# Ranks on two hosts, which are network namespaces with a cable between them: what a step sends goes through it, the
-# model file is one process's, and a cable that is cut ends the ranks of both. Open MPI only: MPICH finds a way through
-# the memory that the namespaces share. Needs root. Run by `make check-mpi`. SPDX-License-Identifier: MIT
+# Ranks on two hosts, which are network namespaces with a cable between them: topo has a line for each, what a step
+# sends goes through the cable, the model file is one process's, and a cable that is cut ends the ranks of both. Open MPI
+# only: MPICH finds a way through the memory that the namespaces share. Needs root. Run by `make check-mpi`.
+# SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317,SC2154,SC2086 # called through check; variables of harness.sh and ranks.sh; lists of words
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
@@ -42,6 +43,12 @@ spread() { # ARGUMENT...
 }
 sent() { ip netns exec $a cat /sys/class/net/cable/statistics/tx_bytes; }
 echo "$library, $MPIRUN"
+
+spread topo
+end_job
+check "two hosts, topo: code" exited 0 "$code" "topo on two hosts"
+check "two hosts, topo: the machine once" same "$(grep -c '^machine$' out)" 1
+check "two hosts, topo: a line each" same "$(grep -c '^ *ranks 0, 2 on host-a: ' out) $(grep -c '^ *rank 1 on host-b: ' out)" "1 1"
 
 run 0 train "$work/large.yaml" $sets --set train.epochs=4 --out whole --quiet --json
 steps=$(json steps)

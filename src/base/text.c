@@ -57,6 +57,14 @@ void nu_text_add_bytes(nu_text *text, size_t bytes) {
 
 const char *nu_text_view(const nu_text *text) { return text->data ? text->data : ""; }
 
+const char *nu_text_line(const char **text, int *n) {
+  const char *line = *text;
+  if (*line == '\0') return NULL;
+  *n = (int)strcspn(line, "\n");
+  *text += *n + (line[*n] == '\n');
+  return line;
+}
+
 void nu_text_clear(nu_text *text) {
   free(text->data);
   *text = (nu_text){0};

@@ -23,6 +23,8 @@ void nu_text_addf(nu_text *text, const char *format, ...) __attribute__((format(
 void nu_text_add_bytes(nu_text *text, size_t bytes);
 /* The content, "" while empty; valid until the next append. */
 const char *nu_text_view(const nu_text *text);
+/* The line at *text without its end, of *n bytes, and *text behind it; NULL behind the last. */
+const char *nu_text_line(const char **text, int *n);
 void nu_text_clear(nu_text *text);
 
 /* The bytes of the first character of a NUL-terminated UTF-8 text, and its code; 0 where no

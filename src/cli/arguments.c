@@ -61,8 +61,12 @@ static const nu_command commands[NU_COMMANDS] = {
     [NU_COMMAND_TOPO] =
         {"topo", "", 0, 0, "draw the machine and what may be used of it",
          "Packages, NUMA nodes, caches and cores as hwloc sees them, with the affinity mask, the\n"
-         "cgroup limits and those of OpenMP, and which of them sets the thread limit.\n",
+         "cgroup limits and those of OpenMP, and which of them sets the thread limit. Under a\n"
+         "launcher (mpirun, srun) the first rank's, and below it the job: a line a host, and what "
+         "is\n"
+         "slow about it.\n",
          "numann topo\n"
+         "mpirun -n 4 numann topo\n"
          "taskset -c 0 numann topo --json\n"
          "numann topo --topology 'pack:2 numa:2 l3:2 core:8 pu:2'\n"},
     [NU_COMMAND_PLAN] =
@@ -79,8 +83,11 @@ static const nu_command commands[NU_COMMANDS] = {
          "plans for\n"
          "the first of so many ranks, and says what each has and sends in a step, and how much "
          "faster\n"
-         "than one they are on a network.\n",
+         "than one they are on a network. Under a launcher (mpirun, srun) the ranks are those of "
+         "the\n"
+         "job, which is shown too, a line a host.\n",
          "numann plan configs/digits.yaml\n"
+         "mpirun -n 4 numann plan configs/mnist.yaml\n"
          "numann plan configs/digits.yaml --threads 4 --set parallel.strategy=hybrid\n"
          "numann plan configs/digits.yaml --set parallel.calibration=refresh\n"
          "numann plan --row wide --json\n"
@@ -152,8 +159,10 @@ static const nu_option options[NU_OPTIONS] = {
          BIT(TRAIN)},
     [NU_OPTION_STEPS] = {"steps", 0, "N",
                          "rehearse the first N steps (default: the whole training)", BIT(TRAIN)},
-    [NU_OPTION_RANKS] = {"ranks", 0, "N",
-                         "plan for N ranks, each on a machine of its own like this one", BIT(PLAN)},
+    [NU_OPTION_RANKS] =
+        {"ranks", 0, "N",
+         "plan for N ranks, each on a machine of its own like this one; else for those of the job",
+         BIT(PLAN)},
     [NU_OPTION_NETWORK] =
         {"network", 0, "BANDWIDTH,LATENCY",
          "between the ranks, such as 10GB/s,2us or 100Gbit/s,1us (default: the memory of one host)",

@@ -45,23 +45,14 @@ void nu_warn(const char *format, ...) {
   va_end(list);
 }
 
-/* The line at *text without its end, of *n bytes, and *text behind it; NULL behind the last. */
-static const char *next_line(const char **text, int *n) {
-  const char *line = *text;
-  if (*line == '\0') return NULL;
-  *n = (int)strcspn(line, "\n");
-  *text += *n + (line[*n] == '\n');
-  return line;
-}
-
 void nu_note_lines(const nu_arguments *args, const nu_text *lines) {
   const char *text = nu_text_view(lines), *line;
-  for (int n = 0; (line = next_line(&text, &n)) != NULL;) nu_note(args, "%.*s", n, line);
+  for (int n = 0; (line = nu_text_line(&text, &n)) != NULL;) nu_note(args, "%.*s", n, line);
 }
 
 void nu_warn_lines(const char *before, const nu_text *lines) {
   const char *text = nu_text_view(lines), *line;
-  for (int n = 0; (line = next_line(&text, &n)) != NULL;) nu_warn("%s%.*s", before, n, line);
+  for (int n = 0; (line = nu_text_line(&text, &n)) != NULL;) nu_warn("%s%.*s", before, n, line);
 }
 
 numann_status nu_print_text(nu_text *text, numann_error *err) {

@@ -32,11 +32,16 @@ static numann_status dispatch(const nu_arguments *args, numann_error *err) {
   return nu_fail(err, NUMANN_ERR_CONFIG, "command line: no command was given");
 }
 
-/* Of the ranks of a training, which have one error, the first tells it, or one that has its own;
- * any other command is on its own in each process of a launch. */
+/* Commands that the processes of a launch run as one job; any other is on its own in each. */
+static bool is_of_ranks(const nu_arguments *args) {
+  return args->command == NU_COMMAND_TRAIN || args->command == NU_COMMAND_PLAN ||
+         args->command == NU_COMMAND_TOPO;
+}
+
+/* Of the ranks of a job, which have one error, the first tells it, or one that has its own. */
 static bool speaks(const nu_arguments *args) {
   const nu_comm *world = nu_comm_world();
-  return args->command != NU_COMMAND_TRAIN || world->broken ||
+  return !is_of_ranks(args) || world->broken ||
          (world->rank == 0 && nu_comm_read_launch().rank == 0);
 }
 
@@ -44,7 +49,7 @@ static bool speaks(const nu_arguments *args) {
 static numann_status agree_on_line(const nu_arguments *args, numann_status status,
                                    numann_error *err) {
   numann_error none;
-  if (args->command != NU_COMMAND_TRAIN || nu_comm_start(&none) != NUMANN_OK) return status;
+  if (!is_of_ranks(args) || nu_comm_start(&none) != NUMANN_OK) return status;
   return nu_comm_agree(nu_comm_world(), status, err);
 }
 

@@ -1,8 +1,12 @@
-/* numann topo: the machine, and what may be used of it. SPDX-License-Identifier: MIT */
+/* numann topo: the machine, what may be used of it, and the ranks of a job.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "cli/hosts.h"
 #include "cli/json.h"
+#include "machine/comm.h"
+#include "machine/comm_launch.h"
 #include "machine/launch.h"
 #include "machine/machine.h"
 
@@ -51,9 +55,21 @@ static void write_limits(const nu_machine *machine, nu_json *json) {
   nu_json_string(json, "limited_by", machine->limited_by);
 }
 
+/* What is shown. */
+typedef struct sight {
+  const nu_arguments *args;
+  nu_machine machine;
+  nu_text drawing;
+  nu_comm *comm;
+  nu_host *hosts;      /* [comm->size], owned; NULL: no job */
+  const char *refused; /* why the launch makes no job; NULL: it does, or there is none */
+} sight;
+
 /* Lists first, so that a search for the last "cores" finds the machine's. */
-static void write_json(const nu_machine *machine, const char *diagnosis, nu_json *json) {
+static void write_json(const sight *s, const char *diagnosis, nu_json *json) {
+  const nu_machine *machine = &s->machine;
   nu_json_open(json, NULL, '{');
+  nu_hosts_json(s->hosts, s->comm->size, json);
   write_nodes(machine, json);
   write_processors(machine, json);
   nu_json_string(json, "model", machine->model);
@@ -67,32 +83,71 @@ static void write_json(const nu_machine *machine, const char *diagnosis, nu_json
   nu_json_count(json, "l2_bytes", machine->l2_bytes);
   nu_json_count(json, "l3_bytes", machine->l3_bytes);
   write_limits(machine, json);
-  nu_json_string(json, "diagnosis", diagnosis[0] != '\0' ? diagnosis : NULL);
+  nu_json_string(json, "diagnosis", diagnosis);
   nu_json_close(json, '}');
   nu_text_add(&json->text, "\n");
 }
 
 /* The machine, and its drawing where that is wanted. */
-static numann_status look(nu_machine *machine, const nu_arguments *args, nu_text *drawing,
-                          numann_error *err) {
-  nu_machine_source source = nu_machine_wanted(args);
-  if (nu_given(args, NU_OPTION_JSON)) return nu_machine_detect_from(machine, &source, err);
-  return nu_machine_draw_from(machine, &source, drawing, err);
+static numann_status look(sight *s, numann_error *err) {
+  nu_machine_source source = nu_machine_wanted(s->args);
+  if (nu_given(s->args, NU_OPTION_JSON)) return nu_machine_detect_from(&s->machine, &source, err);
+  return nu_machine_draw_from(&s->machine, &source, &s->drawing, err);
+}
+
+static void draw(const sight *s, const char *diagnosis, nu_text *out) {
+  nu_text doubts = {0};
+  nu_text_add(out, nu_text_view(&s->drawing));
+  if (s->hosts) nu_hosts_draw(s->hosts, s->comm->size, out, &doubts);
+  if (diagnosis) nu_text_addf(out, "\n%s\n", diagnosis);
+  if (doubts.length > 0) nu_text_addf(out, "\n%s", nu_text_view(&doubts));
+  out->failed |= doubts.failed || s->drawing.failed;
+  nu_text_clear(&doubts);
+}
+
+/* A launch that makes no job is told as the error that follows, and is the diagnosis for programs.
+ */
+static numann_status show(const sight *s, numann_error *err) {
+  char message[NU_LAUNCH_MESSAGE];
+  nu_json json = {0};
+  nu_warn_of_unknown_mask(s->args);
+  bool found =
+      nu_launch_diagnose(&s->machine, (nu_launch_threads){0}, message) != NU_LAUNCH_NOTHING;
+  const char *diagnosis = found ? message : NULL;
+  if (nu_given(s->args, NU_OPTION_JSON)) write_json(s, s->refused ? s->refused : diagnosis, &json);
+  else draw(s, s->refused ? NULL : diagnosis, &json.text);
+  return nu_print_text(&json.text, err);
+}
+
+static numann_status show_job(sight *s, numann_error *err) {
+  NU_TRY(nu_comm_agree(s->comm, look(s, err), err));
+  NU_TRY(nu_hosts_gather(&s->hosts, s->comm, &s->machine, s->machine.threads_limit, err));
+  return nu_comm_agree(s->comm, s->comm->rank == 0 ? show(s, err) : NUMANN_OK, err);
+}
+
+/* Where the launch makes no job one of its processes still shows the machine. The others look too,
+ * as launchers end all when the first one ends. */
+static numann_status show_alone(sight *s, numann_error *err) {
+  NU_TRY(look(s, err));
+  return nu_comm_read_launch().rank > 0 ? NUMANN_OK : show(s, err);
 }
 
 numann_status nu_command_topo(const nu_arguments *args, numann_error *err) {
-  nu_machine machine;
-  nu_json out = {0};
-  numann_status status = look(&machine, args, &out.text, err);
-  if (status != NUMANN_OK) {
-    nu_text_clear(&out.text);
-    return status;
+  numann_error refused = {0};
+  numann_status joined = nu_comm_start(&refused), status;
+  sight s = {.args = args, .comm = nu_comm_world()};
+  if (joined == NUMANN_OK) {
+    status = show_job(&s, err);
+  } else {
+    s.refused = refused.message;
+    status = show_alone(&s, err);
+    if (status == NUMANN_OK) {
+      status = joined;
+      *err = refused;
+    }
   }
-  nu_warn_of_unknown_mask(args);
-  char diagnosis[NU_LAUNCH_MESSAGE];
-  bool found = nu_launch_diagnose(&machine, (nu_launch_threads){0}, diagnosis) != NU_LAUNCH_NOTHING;
-  if (nu_given(args, NU_OPTION_JSON)) write_json(&machine, diagnosis, &out);
-  else if (found) nu_text_addf(&out.text, "\n%s\n", diagnosis);
-  nu_machine_clear(&machine);
-  return nu_print_text(&out.text, err);
+  nu_machine_clear(&s.machine);
+  nu_text_clear(&s.drawing);
+  free(s.hosts);
+  return status;
 }

@@ -6,12 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/memory.h"
 #include "cli/command.h"
 #include "cli/finished.h"
 #include "cli/go_on.h"
@@ -21,7 +19,6 @@
 #include "cli/run.h"
 #include "cli/signals.h"
 #include "config/expand.h"
-#include "kernels/kernels.h"
 #include "network/doubts.h"
 #include "numann/version.h"
 #include "plan/plan.h"
@@ -325,35 +322,21 @@ static numann_status begin(nu_run *r, numann_error *err) {
   return announce_placement(r, err);
 }
 
-static nu_host own_host(const nu_run *r) {
-  nu_host own = {.cores = (uint32_t)r->plan->machine.host_cores,
-                 .threads = (uint32_t)numann_plan_threads(r->plan)};
-  const nu_kernels *kernels = nu_kernels_select();
-  if (gethostname(own.name, sizeof own.name - 1) != 0) own.name[0] = '?';
-  snprintf(own.isa, sizeof own.isa, "%s", kernels ? kernels->isa : "?");
-  return own;
-}
-
 /* On which hosts the ranks are, and what is slow about that. Collective. */
 static numann_status tell_hosts(const nu_run *r, numann_error *err) {
-  size_t ranks = r->comm->size;
-  if (ranks == 1) return NUMANN_OK;
-  nu_host own = own_host(r), *hosts = nu_alloc(ranks, sizeof *hosts);
-  numann_status status =
-      hosts ? NUMANN_OK : nu_fail_memory(err, ranks * sizeof *hosts, "the list of hosts");
-  status = nu_comm_agree(r->comm, status, err);
-  if (status == NUMANN_OK) nu_hosts_gather(r->comm, &own, hosts);
-  if (status == NUMANN_OK && nu_run_leads(r)) {
+  nu_host *hosts;
+  NU_TRY(nu_hosts_gather(&hosts, r->comm, &r->plan->machine, numann_plan_threads(r->plan), err));
+  if (hosts && nu_run_leads(r)) {
     nu_text lines = {0}, doubts = {0};
-    nu_hosts_describe(hosts, ranks, &lines, &doubts);
-    nu_note(r->args, "%zu ranks (%s)", ranks, nu_comm_library());
+    nu_hosts_describe(hosts, r->comm->size, "", &lines, &doubts);
+    nu_note(r->args, "%zu ranks (%s)", r->comm->size, nu_comm_library());
     nu_note_lines(r->args, &lines);
     nu_warn_lines("", &doubts);
     nu_text_clear(&lines);
     nu_text_clear(&doubts);
   }
   free(hosts);
-  return status;
+  return NUMANN_OK;
 }
 
 static numann_status run_all(nu_run *r, numann_error *err) {

@@ -14,6 +14,7 @@
 #include "base/least.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "machine/comm.h"
 
 /* Of a list of processors, and of the two lines that name two of them. */
 #define LIST_SIZE 640
@@ -129,7 +130,7 @@ static bool find_unbound_ranks(const scene *s) {
   const nu_machine *m = s->machine;
   const nu_launcher *launcher = s->launch->launcher;
   size_t ranks = m->cores < m->host_cores ? s->launch->sharing_ranks + 1 : s->launch->local_ranks;
-  if (!launcher || ranks < 2 || ranks * s->threads <= m->slots) return false;
+  if (!launcher || s->launch->joined || ranks < 2 || ranks * s->threads <= m->slots) return false;
   size_t cores = m->cores / ranks > 0 ? m->cores / ranks : 1;
   return say(s,
              "launch: each of %zu processes on this host may run %zu thread%s on the same %zu "
@@ -260,5 +261,6 @@ nu_launch_finding nu_launch_diagnose(const nu_machine *machine, nu_launch_thread
   message[0] = '\0';
   if (machine->foreign || (wanted && strcmp(wanted, "off") == 0)) return NU_LAUNCH_NOTHING;
   nu_launch launch = nu_launch_read(machine, "");
+  launch.joined = nu_comm_world()->size > 1;
   return nu_launch_check(machine, threads, &launch, message);
 }

@@ -32,6 +32,8 @@ typedef struct nu_launch {
   size_t neighbour_threads;
   size_t neighbour_shares; /* processors of ours that it may run on */
   size_t sharing_ranks;    /* other processes of this launch, however young, that may run there */
+  bool joined; /* they are ranks of one job, which tell each other: what is wrong of several at once
+                  is told of all of them (cli/hosts.h) */
 } nu_launch;
 
 /* The threads of this process. */
@@ -46,6 +48,11 @@ typedef enum nu_launch_finding {
   NU_LAUNCH_CROWDED, /* more threads than cores in this process: no one else need say so */
   NU_LAUNCH_OTHER,
 } nu_launch_finding;
+
+/* "mpirun ... numann ...": how the launcher of this process gives each rank so many cores. False:
+ * there is none. */
+#define NU_LAUNCH_LINE 96
+bool nu_launch_line(size_t cores, char line[NU_LAUNCH_LINE]);
 
 /* root: folder that stands for "/", as for nu_limits_read. */
 nu_launch nu_launch_read(const nu_machine *machine, const char *root);

@@ -65,6 +65,15 @@ static void read_launcher(nu_launch *launch) {
   }
 }
 
+bool nu_launch_line(size_t cores, char line[NU_LAUNCH_LINE]) {
+  nu_launch launch = {0};
+  read_launcher(&launch);
+  if (!launch.launcher) return false;
+  snprintf(line, NU_LAUNCH_LINE, "%s%zu%s numann ...", launch.launcher->start, cores,
+           launch.launcher->end);
+  return true;
+}
+
 /* Inside a step SLURM_CPUS_ON_NODE is the step's, SLURM_JOB_CPUS_PER_NODE still the job's. Both are
  * one process's only where the node has one task. */
 static void read_slurm(nu_launch *launch, const char *root) {
@@ -210,7 +219,7 @@ static void look_at(nu_launch *launch, const nu_machine *machine, const char *ro
   process p;
   if (!read_process(root, pid, &p)) return;
   bool rank = launch->local_ranks > 1 && is_rank_of(self, &p);
-  bool neighbour = launch->neighbour == 0 && is_at_work(root, pid, &p);
+  bool neighbour = !rank && launch->neighbour == 0 && is_at_work(root, pid, &p);
   size_t shared = rank || neighbour ? count_shared(machine, root, pid) : 0;
   if (shared == 0) return;
   launch->sharing_ranks += rank;
