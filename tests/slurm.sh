@@ -344,6 +344,84 @@ check "by hand" run 0 train "$digits" $steps --set train.seed=3 --out three --qu
 check "task 3 has seed 3" cmp -s runs/seed-3/model.safetensors three/model.safetensors
 check "task 2 has not" refute cmp -s runs/seed-2/model.safetensors three/model.safetensors
 
+# ---- nodes that are lost: srun is one process here, and ends as the file `ends` says, a line a start
+fake scontrol <<'END2'
+[ "$1 $2" != "show hostnames" ] || printf '%s\n' n1 n2 n3
+END2
+fake srun <<'END2'
+for node; do case $node in --nodelist=*) nodes=${node#*=} ;; esac; done
+case $* in *" true") ! grep -qx "$nodes" dead; exit ;; esac
+echo "$*" >>srun.words
+end=$(head -n 1 ends)
+sed -i 1d ends
+while case $1 in --*) true ;; *) false ;; esac; do shift; done
+case $end in
+  run) exec "$@" ;;
+  lose*) # a few epochs, then the rank is killed with its node
+    echo "${end#lose }" >>dead
+    NUMANN_MPI=off "$@" &
+    rank=$!
+    until [ -s survive.run/metrics.jsonl ]; do sleep 0.05; done
+    kill -9 "$rank"
+    exit 137 ;;
+  *) exit "$end" ;;
+esac
+END2
+survive() { # CODE JOB END...: of each start
+  survive_code=$1 survive_job=$2
+  shift 2
+  printf '%s\n' "$@" >ends
+  rm -f srun.words
+  job "$survive_job" "$scripts/survive.sbatch" "$digits" --set train.epochs=600 --threads 1 --out survive.run
+  exited "$survive_code" $? "survive.sbatch after $*"
+}
+started_on() { sed -n 's/.*--nodes=\([0-9]*\) --ntasks=\([0-9]*\) --nodelist=\([^ ]*\) .*/\1 \2 \3/p' srun.words | tr '\n' ';'; }
+export SLURM_JOB_NODELIST='n[1-3]'
+more_time=7200
+: >dead
+check "a node is lost" survive 0 151 "lose n2" run
+check "it goes on without it" same "$(started_on)" "3 3 n1,n2,n3;2 2 n1,n3;"
+check "and says so" has job.151 "^node n2 does not answer"
+check "from its checkpoint" has job.151 "going on from step"
+check "with the training" has srun.words "numann train .*--set train.max_time=slurm --resume=auto$"
+check "uninterrupted" run 0 train "$digits" --set train.epochs=600 --threads 1 --out survive.through --quiet
+check "the same weights" cmp -s survive.run/model.safetensors survive.through/model.safetensors
+: >dead
+for code in 2 3 4 5 6 7 75; do
+  check "exit code $code is the end" survive $code 152 $code
+  check "exit code $code: one start" same "$(wc -l <srun.words)" 1
+done
+check "what no lost node explains is tried three times" survive 8 153 8 8 8 run
+check "no more" same "$(started_on)" "3 3 n1,n2,n3;3 3 n1,n2,n3;3 3 n1,n2,n3;"
+check "and said" has job.153 "all nodes answer, and this was failure 3 in a row"
+echo n1 >dead
+(NUMANN_LEAST=3; export NUMANN_LEAST; survive 137 154 137 run)
+check "fewer nodes than NUMANN_LEAST" exited 0 $? "survive.sbatch"
+check "are no start" same "$(wc -l <srun.words)" 1
+check "and told" has job.154 "2 nodes are left, 3 are wanted (NUMANN_LEAST)"
+printf '%s\n' n1 n2 n3 >dead
+check "no node is left" survive 1 155 1 run
+: >dead
+(SLURM_NTASKS_PER_NODE=4; export SLURM_NTASKS_PER_NODE; survive 2 156 2)
+check "as many ranks on each node as the job has" same "$(started_on)" "3 12 n1,n2,n3;"
+rm -rf survive.run
+printf '%s\n' run run >ends
+(cd "$work" && job 157 "$scripts/survive.sbatch" "$digits" --set train.epochs=600 --threads 1 --out survive.run; echo $? >code) &
+until [ -s survive.run/metrics.jsonl ]; do sleep 0.05; done
+script=$(sed -n 's/^process \([0-9]*\) .*/\1/p' survive.run/lock)
+script=$(awk '{ sub(/.*\) /, ""); print $2 }' "/proc/$script/stat" 2>none)
+[ -z "$script" ] || kill -USR1 "$script" || script=
+wait
+if [ -n "$script" ]; then
+  check "survive.sbatch after SIGUSR1" exited 75 "$(cat code)" "survive.sbatch"
+  check "numann has had it from the script" has job.157 "stopped by SIGUSR1 at step"
+  check "no start follows" same "$(wc -l <ends)" 1
+else
+  echo "SKIP: no /proc to find the script's process in"
+fi
+unset SLURM_JOB_NODELIST
+more_time=0
+
 # ---- as they stand: from a source tree, from an installed prefix, from neither
 NUMANN_COMMAND=
 more_time=7200

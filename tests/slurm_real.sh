@@ -80,6 +80,7 @@ ReturnToService=2
 MinJobAge=3600
 KillWait=5
 MessageTimeout=5
+SlurmdTimeout=20
 NodeName=node[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=2 State=UNKNOWN
 PartitionName=short Nodes=ALL Default=YES MaxTime=120 State=UP
 END2
@@ -92,6 +93,7 @@ start slurmctld slurmctld -D
 controller=$!
 start slurmd1 slurmd -D -N node1
 start slurmd2 slurmd -D -N node2
+slurmd2=${daemons%% *}
 two_idle() { [ "$(sinfo -h -t idle -o %D)" = 2 ]; }
 if ! within 60 two_idle; then
   tail -n 5 slurmctld.log slurmd1.log slurmd2.log
@@ -220,4 +222,36 @@ check "srun without PMI" within 60 ended "$id"
 check "is refused" same "$(field "$id" JobState) $(field "$id" ExitCode)" "FAILED 2:0"
 check "with the line to use" has "numann-$id.out" "SLURM_STEP_NUM_TASKS=2: so many processes were started.*use srun --mpi="
 check "before a file is opened" test ! -e silent
+
+# A node is lost with all that ran on it: the script goes on with the other, to the same weights.
+# The processes of a job on a node, of this Slurm and no other: what they were started with says so.
+on_node() { # JOB NODE
+  for at in /proc/[0-9]*; do
+    words=$({ tr '\0' '\n' <"$at/environ"; } 2>>down.log |
+      grep -cx -e "SLURM_CONF=$SLURM_CONF" -e "SLURM_JOB_ID=$1" -e "SLURMD_NODENAME=$2")
+    [ "$words" != 3 ] || echo "${at#/proc/}"
+  done
+}
+lose_node2() { # JOB: kill -9 of the ranks, of what started them, and of its slurmd
+  ranks=$(on_node "$1" node2)
+  steps=$(for pid in $ranks; do ps -o pid=,comm= -p "$(ps -o ppid= -p "$pid")"; done | sed -n 's/^ *\([0-9]*\) slurmstepd.*/\1/p' | sort -u)
+  [ -n "$ranks" ] && [ -n "$steps" ] || return 1
+  # shellcheck disable=SC2086
+  kill -9 "$slurmd2" $steps $ranks
+}
+saved() { find "$1/checkpoints" -name 'ck-*' | grep -q .; }
+across="--set train.batch=257 --set train.grain=8 --set train.epochs=$(epochs 25) --set checkpoint.every=1s --set parallel.patience=5 --threads 1"
+# shellcheck disable=SC2086
+check "on one rank" run 0 train "$digits" $across --out alone --overwrite --quiet
+# shellcheck disable=SC2086
+id=$(NUMANN=$NUMANN_OF_MPI NUMANN_ANSWER=10 submit --time=2 --nodes=2 "$scripts/survive.sbatch" "$digits" $across --out survived)
+check "a job of two nodes saves" within 30 saved survived
+check "a node is lost" lose_node2 "$id"
+check "the job ends" within 110 ended "$id"
+check "well" same "$(field "$id" JobState)" COMPLETED || tail -n 20 "numann-$id.out"
+check "it had two ranks" has "numann-$id.out" "numann: 2 ranks (Open MPI\|numann: 2 ranks (MPICH"
+check "the node was asked for" has "numann-$id.out" "^node node2 does not answer"
+check "it went on with the other" has "numann-$id.out" "^going on with 1 nodes: node1"
+check "from a checkpoint" has "numann-$id.out" "going on from step"
+check "with the weights of one rank" same_weights survived alone
 finish
