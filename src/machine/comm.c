@@ -48,10 +48,15 @@ void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
 
 /* ---- memory of a host */
 
-bool nu_comm_share(nu_comm *comm, size_t bytes, void **areas) {
+bool nu_comm_map(nu_comm *comm, size_t bytes, void **areas) {
   for (size_t r = 0; r < comm->size; r++) areas[r] = NULL;
-  bool shared = comm->share && comm->share(comm, bytes, areas);
-  if (!shared) areas[comm->rank] = nu_alloc(1, bytes);
+  return comm->share && comm->share(comm, bytes, areas);
+}
+
+/* The last vote lets nobody look before all is zero. */
+bool nu_comm_share(nu_comm *comm, size_t bytes, void **areas) {
+  if (nu_comm_map(comm, bytes, areas)) memset(areas[comm->rank], 0, bytes);
+  else areas[comm->rank] = nu_alloc(1, bytes);
   return !nu_comm_most(comm, areas[comm->rank] == NULL);
 }
 
@@ -96,6 +101,14 @@ void nu_comm_spread(nu_comm *comm, void *at, size_t bytes) {
   if (comm->rank > 0) nu_comm_exchange(comm, NULL, 0, &(nu_message){0, at, bytes}, 1);
   for (size_t peer = 1; comm->rank == 0 && peer < comm->size; peer++)
     nu_comm_exchange(comm, &(nu_message){peer, at, bytes}, 1, NULL, 0);
+}
+
+void nu_comm_spread_here(nu_comm *comm, void *at, size_t bytes) {
+  size_t first = nu_comm_first(comm, comm->rank);
+  if (comm->rank != first) nu_comm_exchange(comm, NULL, 0, &(nu_message){first, at, bytes}, 1);
+  for (size_t peer = first + 1; comm->rank == first && peer < comm->size; peer++)
+    if (nu_comm_first(comm, peer) == first)
+      nu_comm_exchange(comm, &(nu_message){peer, at, bytes}, 1, NULL, 0);
 }
 
 /* Rank 0 collects, decides, and tells all: 2 (size - 1) messages, no memory for a list. */

@@ -44,13 +44,14 @@ struct nu_comm {
   uint64_t messages; /* sent so far by this rank, and their bytes */
   uint64_t bytes;
   bool broken; /* this rank alone has failed, where the others do not ask: it must end them */
+  const size_t *firsts; /* [size]: of each rank the first one on its host; NULL: all are on one */
   /* NULL: all is done at the end. */
   void (*begin)(nu_comm *comm, const nu_mail *mail);
   /* Returns when the messages have arrived. NULL for one rank. */
   void (*end)(nu_comm *comm, const nu_mail *mail);
   /* What is under way moves on. NULL: it needs nobody for that. */
   void (*poll)(nu_comm *comm);
-  /* Memory that ranks of one host read from each other (nu_comm_share); NULL: none do. */
+  /* Memory that ranks of one host read from each other (nu_comm_map); NULL: none do. */
   bool (*share)(nu_comm *comm, size_t bytes, void **areas);
   void (*unshare)(nu_comm *comm, void **areas);
   /* A poll of something in such memory has failed so often; waiting for `peer`. False: give up. */
@@ -86,10 +87,20 @@ void nu_comm_poll(nu_comm *comm);
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives);
 
-/* Memory of `bytes` bytes or more for this rank, zeroed, that the ranks on its host can read:
- * areas[rank] is where this process sees it, NULL for ranks of other hosts; its own is writable.
- * False where memory is refused to any of them. Collective, as is giving it back. */
+/* The first of the ranks on a rank's host. */
+static inline size_t nu_comm_first(const nu_comm *comm, size_t rank) {
+  return comm->firsts ? comm->firsts[rank] : 0;
+}
+
+/* Memory of `bytes` bytes or more for this rank, aligned to 64, that the ranks on its host can
+ * read: areas[rank] is where this process sees it, NULL for ranks of other hosts; its own is
+ * writable, and not zeroed. False, and only NULL, for a rank that is alone on its host, and for all
+ * where a host has no room. Collective, as is giving it back. */
+bool nu_comm_map(nu_comm *comm, size_t bytes, void **areas);
+/* The same, zeroed, of which a rank has its own part, which nobody else sees, where there is no
+ * such memory. False where memory is refused to any of them. */
 bool nu_comm_share(nu_comm *comm, size_t bytes, void **areas);
+/* Give either back; to be called last, as it waits for all on the host. */
 void nu_comm_unshare(nu_comm *comm, void **areas);
 /* Until *counter, in the area of `peer`, is `value` or more. */
 void nu_comm_await(nu_comm *comm, size_t peer, atomic_uint_fast64_t *counter, uint64_t value);
@@ -98,6 +109,8 @@ void nu_comm_await(nu_comm *comm, size_t peer, atomic_uint_fast64_t *counter, ui
 void nu_comm_gather(nu_comm *comm, const void *from, void *to, size_t bytes);
 /* Rank 0's bytes to all others. */
 void nu_comm_spread(nu_comm *comm, void *at, size_t bytes);
+/* On each host the first rank's bytes to the others there. */
+void nu_comm_spread_here(nu_comm *comm, void *at, size_t bytes);
 /* The largest of the ranks' numbers. */
 uint64_t nu_comm_most(nu_comm *comm, uint64_t number);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -37,6 +38,13 @@ typedef struct nu_patience {
   size_t quarters;     /* of the patience, that it has told of */
 } nu_patience;
 
+/* Memory of this host's ranks. */
+typedef struct window {
+  MPI_Win shared;
+  void *own; /* this rank's part of it, by which it is found */
+  struct window *next;
+} window;
+
 /* The process's, as MPI is. */
 static struct {
   nu_comm comm;
@@ -47,9 +55,13 @@ static struct {
   double patience;       /* seconds; 0: for ever */
   nu_comm_lost_fn *lost; /* told before the end; NULL: nobody */
   nu_patience patience_left; /* of a wait for a counter */
-  MPI_Win window;            /* of the memory that is shared; MPI_WIN_NULL: none is */
+  MPI_Comm host;             /* the ranks on this host; its first is the lowest of them */
+  int neighbours;            /* how many these are, this one included */
+  size_t *firsts;            /* [ranks]: nu_comm's */
+  uint64_t *wanted;          /* [ranks]: bytes of each, while memory is asked for */
+  window *windows;           /* all that have not been given back */
   char library[MPI_MAX_LIBRARY_VERSION_STRING];
-  bool started, shared;
+  bool started;
 } mpi_job;
 
 /* ---- the watchdog
@@ -102,12 +114,17 @@ static size_t find_lost(const nu_flight *flight) {
   return lost ? lost : first;
 }
 
+/* Waits longer than a step's are for a rank that reads, measures or is slow: it may need this
+ * core. */
+#define SHORT_WAIT 0.05
+
 /* Tells of each quarter that has passed, and ends the job after the last. */
 static void look_at_clock(const nu_flight *flight, nu_patience *wait) {
   double more = mpi_job.comm.rank > 0 ? 1.0 + 0.1 * mpi_job.patience : 0.0;
   double now = nu_clock_seconds(), gap = now - wait->last;
   wait->last = now;
   wait->waited += gap < 1.0 ? gap : 1.0;
+  if (wait->waited > SHORT_WAIT) nanosleep(&(struct timespec){0, 100000}, NULL);
   if (mpi_job.patience <= 0.0) return;
   if (wait->waited > mpi_job.patience + more) {
     if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(flight), wait->waited);
@@ -194,30 +211,31 @@ static void end(nu_comm *comm, const nu_mail *mail) {
 
 /* ---- memory of a host */
 
-/* The ranks on this host, more than one. MPI_COMM_NULL: this one is alone. */
-static MPI_Comm find_neighbours(int *size) {
-  MPI_Comm here;
-  MPI_Comm_split_type(mpi_job.own, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here);
-  MPI_Comm_size(here, size);
-  if (*size == 1) MPI_Comm_free(&here);
-  return here;
+/* Collective, at the start. */
+static void find_neighbours(int rank) {
+  MPI_Group mine, all;
+  int first = 0, lowest = 0;
+  MPI_Comm_split_type(mpi_job.own, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &mpi_job.host);
+  MPI_Comm_size(mpi_job.host, &mpi_job.neighbours);
+  MPI_Comm_group(mpi_job.host, &mine);
+  MPI_Comm_group(mpi_job.own, &all);
+  MPI_Group_translate_ranks(mine, 1, &first, all, &lowest);
+  MPI_Group_free(&mine);
+  MPI_Group_free(&all);
+  size_t own = (size_t)lowest;
+  nu_comm_gather(&mpi_job.comm, &own, mpi_job.firsts, sizeof own);
+  mpi_job.comm.firsts = mpi_job.firsts;
 }
 
 /* Where this process sees the memory of each rank here. */
-static void list_areas(MPI_Comm here, int size, void **areas) {
-  MPI_Group mine, all;
-  MPI_Comm_group(here, &mine);
-  MPI_Comm_group(mpi_job.own, &all);
-  for (int r = 0; r < size; r++) {
+static void list_areas(const nu_comm *comm, MPI_Win shared, void **areas) {
+  int i = 0;
+  for (size_t r = 0; r < comm->size; r++) {
     MPI_Aint bytes;
-    int unit, rank;
-    void *at = NULL;
-    MPI_Group_translate_ranks(mine, 1, &r, all, &rank);
-    MPI_Win_shared_query(mpi_job.window, r, &bytes, &unit, &at);
-    areas[rank] = at;
+    int unit;
+    if (nu_comm_first(comm, r) == nu_comm_first(comm, comm->rank))
+      MPI_Win_shared_query(shared, i++, &bytes, &unit, &areas[r]);
   }
-  MPI_Group_free(&mine);
-  MPI_Group_free(&all);
 }
 
 /* MPI libraries take less memory as given, or wait for each other over it: memory of a host is a
@@ -226,35 +244,58 @@ static bool has_room(uint64_t bytes) {
   struct statvfs room;
   const uint64_t others = 16u << 20;                /* what MPI itself keeps there */
   if (statvfs("/dev/shm", &room) != 0) return true; /* the library has another place */
-  return bytes + others <= (uint64_t)room.f_bavail * room.f_frsize;
+  return bytes <= UINT64_MAX - others && bytes + others <= (uint64_t)room.f_bavail * room.f_frsize;
 }
 
-/* The first trainer of a process; a second one's messages are sent. Where one rank has no room,
- * nobody shares. */
+/* Of all ranks on this host together. */
+static uint64_t add_wanted(const nu_comm *comm, uint64_t own) {
+  uint64_t sum = 0;
+  nu_comm_gather(&mpi_job.comm, &own, mpi_job.wanted, sizeof own);
+  for (size_t r = 0; r < comm->size; r++)
+    if (nu_comm_first(comm, r) == nu_comm_first(comm, comm->rank)) sum += mpi_job.wanted[r];
+  return sum;
+}
+
+/* Where one host has no room, nobody shares. A rank's part is never empty, so that its place is its
+ * own, and in whole lines of the cache, as the parts lie behind each other. */
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
-  int size = 1;
-  void *own = NULL;
-  if (mpi_job.shared) return false;
-  mpi_job.shared = true; /* on all ranks alike */
-  MPI_Comm here = find_neighbours(&size);
-  bool refused = !has_room((uint64_t)size * nu_comm_most(comm, bytes));
-  if (nu_comm_most(comm, refused) == 0 && size > 1) {
-    MPI_Win_allocate_shared((MPI_Aint)bytes, 1, MPI_INFO_NULL, here, &own, &mpi_job.window);
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, mpi_job.window);
-    memset(own, 0, bytes);
-    list_areas(here, size, areas);
-    MPI_Barrier(here); /* nobody looks before it is zero */
+  size_t own = nu_round_up(bytes ? bytes : 1, 64);
+  window *w = nu_alloc(1, sizeof *w);
+  bool alone = mpi_job.neighbours == 1, room = has_room(add_wanted(comm, own));
+  if (nu_comm_most(comm, !w || (!alone && !room)) || alone) {
+    free(w);
+    return false;
   }
-  if (here != MPI_COMM_NULL) MPI_Comm_free(&here);
-  return own != NULL;
+  MPI_Win_allocate_shared((MPI_Aint)own, 1, MPI_INFO_NULL, mpi_job.host, &w->own, &w->shared);
+  MPI_Win_lock_all(MPI_MODE_NOCHECK, w->shared);
+  list_areas(comm, w->shared, areas);
+  w->next = mpi_job.windows;
+  mpi_job.windows = w;
+  return true;
+}
+
+/* Others may still measure for minutes: who has nothing to do leaves them the cores. */
+static void wait_for_neighbours(void) {
+  MPI_Request request;
+  int done = 0;
+  MPI_Ibarrier(mpi_job.host, &request);
+  while (!done) {
+    MPI_Test(&request, &done, mpi_job.statuses);
+    if (!done) nanosleep(&(struct timespec){0, 200000}, NULL);
+  }
 }
 
 /* The others do not give back theirs when this rank alone ends. */
 static void unshare(nu_comm *comm, void **areas) {
-  (void)areas;
+  window **at = &mpi_job.windows;
   if (comm->broken) return;
-  MPI_Win_unlock_all(mpi_job.window);
-  MPI_Win_free(&mpi_job.window);
+  while ((*at)->own != areas[comm->rank]) at = &(*at)->next;
+  window *w = *at;
+  *at = w->next;
+  wait_for_neighbours();
+  MPI_Win_unlock_all(w->shared);
+  MPI_Win_free(&w->shared);
+  free(w);
 }
 
 /* ---- start and end */
@@ -269,8 +310,11 @@ static numann_status check_size(const nu_comm_launch *launch, int size, numann_e
 }
 
 static bool create_lists(size_t size) {
-  bool refused = !(mpi_job.statuses = nu_alloc(2 * size, sizeof(MPI_Status))) ||
-                 !(mpi_job.here = nu_alloc(size, sizeof *mpi_job.here));
+  mpi_job.statuses = nu_alloc(2 * size, sizeof(MPI_Status));
+  mpi_job.here = nu_alloc(size, sizeof *mpi_job.here);
+  mpi_job.firsts = nu_alloc(size, sizeof *mpi_job.firsts);
+  mpi_job.wanted = nu_alloc(size, sizeof *mpi_job.wanted);
+  bool refused = !mpi_job.statuses || !mpi_job.here || !mpi_job.firsts || !mpi_job.wanted;
   for (size_t i = 0; i < NU_LANES; i++) {
     nu_flight *flight = &mpi_job.flights[i];
     flight->requests = nu_alloc(2 * size, sizeof *flight->requests);
@@ -287,6 +331,8 @@ static void free_lists(void) {
   }
   free(mpi_job.here);
   free(mpi_job.statuses);
+  free(mpi_job.firsts);
+  free(mpi_job.wanted);
 }
 
 numann_status nu_comm_start(numann_error *err) {
@@ -314,7 +360,7 @@ numann_status nu_comm_start(numann_error *err) {
                            .share = share,
                            .unshare = unshare,
                            .wait = wait_for};
-  mpi_job.window = MPI_WIN_NULL;
+  find_neighbours(rank);
   return NUMANN_OK;
 }
 
@@ -322,6 +368,7 @@ void nu_comm_finish(numann_status status) {
   if (!mpi_job.started) return;
   if (mpi_job.comm.broken) MPI_Abort(mpi_job.own, (int)status);
   free_lists();
+  if (mpi_job.neighbours > 0) MPI_Comm_free(&mpi_job.host);
   MPI_Comm_free(&mpi_job.own);
   MPI_Finalize();
   mpi_job.started = false;

@@ -22,7 +22,8 @@ typedef struct hall {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   outbox *outboxes; /* [size] */
-  void **areas;     /* [size]: memory of each; NULL: none */
+  void **areas;     /* [n_areas]: memory that has not been given back */
+  size_t n_areas, capacity;
   size_t size;
   bool broken;
 } hall;
@@ -73,25 +74,44 @@ static void end(nu_comm *comm, const nu_mail *mail) {
 
 /* ---- memory: all ranks are here */
 
+/* Of broken ranks what is listed is freed with the hall. */
+static bool list_area(hall *h, void *area) {
+  pthread_mutex_lock(&h->mutex);
+  bool listed = nu_grow(&h->areas, &h->capacity, h->n_areas + 1, sizeof *h->areas);
+  if (listed) h->areas[h->n_areas++] = area;
+  pthread_mutex_unlock(&h->mutex);
+  return listed;
+}
+
+static void free_area(hall *h, void *area) {
+  pthread_mutex_lock(&h->mutex);
+  for (size_t i = 0; i < h->n_areas; i++)
+    if (h->areas[i] == area) h->areas[i] = h->areas[--h->n_areas];
+  pthread_mutex_unlock(&h->mutex);
+  free(area);
+}
+
 static bool share(nu_comm *comm, size_t bytes, void **areas) {
   hall *h = comm->self;
   void *own = nu_alloc(1, bytes);
+  if (own && !list_area(h, own)) {
+    free(own);
+    own = NULL;
+  }
   bool refused = false;
   nu_comm_gather(comm, &own, areas, sizeof own);
   for (size_t r = 0; r < comm->size; r++) refused |= !areas[r];
   for (size_t r = 0; refused && r < comm->size; r++) areas[r] = NULL;
-  if (refused) free(own);
-  else h->areas[comm->rank] = own;
+  if (refused && own) free_area(h, own);
   return !refused;
 }
 
-/* When nobody reads it any more; of broken ranks with the list. */
+/* When nobody reads it any more. */
 static void unshare(nu_comm *comm, void **areas) {
   hall *h = comm->self;
   nu_comm_most(comm, 0);
   if (nu_comm_virtual_is_broken(comm - comm->rank)) return;
-  free(areas[comm->rank]);
-  h->areas[comm->rank] = NULL;
+  free_area(h, areas[comm->rank]);
 }
 
 /* Far more ranks than cores are usual: after a while they sleep. */
@@ -123,7 +143,7 @@ bool nu_comm_virtual_is_broken(nu_comm *ranks) {
 
 static void clear(hall *h) {
   for (size_t r = 0; h->outboxes && r < h->size; r++) free(h->outboxes[r].taken);
-  for (size_t r = 0; h->areas && r < h->size; r++) free(h->areas[r]);
+  for (size_t i = 0; i < h->n_areas; i++) free(h->areas[i]);
   free(h->areas);
   free(h->outboxes);
   free(h);
@@ -133,8 +153,7 @@ static hall *create_hall(size_t size) {
   hall *h = nu_alloc(1, sizeof *h);
   if (!h) return NULL;
   h->outboxes = nu_alloc(size, sizeof *h->outboxes);
-  h->areas = nu_alloc(size, sizeof *h->areas);
-  bool refused = !h->outboxes || !h->areas;
+  bool refused = !h->outboxes;
   h->size = size;
   for (size_t r = 0; !refused && r < size; r++)
     refused = !(h->outboxes[r].taken = nu_alloc(size, sizeof(bool)));
