@@ -197,7 +197,7 @@ static numann_status fill_schema(nu_schema *out, const json_t *data, const nu_te
               get_size(json_object_get(data, "classes"), 0, &out->classes) &&
               get_size(json_object_get(data, "targets"), 0, &out->targets) &&
               are_names(features, out->features) && are_names(classes, out->classes) &&
-              are_names(targets, out->classes ? 1 : out->targets);
+              are_names(targets, nu_schema_target_columns(out));
   if (!good) return bad(file, "data", "counts and as many names", err);
   NU_TRY(copy_names(&out->feature_names, features, err));
   NU_TRY(copy_names(&out->class_names, classes, err));

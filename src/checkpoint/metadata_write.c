@@ -93,7 +93,7 @@ static numann_status names_json(json_t **out, char *const *names, size_t n, cons
 }
 
 static numann_status schema_json(json_t **out, const nu_schema *schema, numann_error *err) {
-  const size_t n_target_names = schema->classes ? 1 : schema->targets;
+  const size_t n_target_names = nu_schema_target_columns(schema);
   const struct {
     const char *count_key, *names_key, *what;
     size_t count, n_names;

@@ -206,7 +206,7 @@ const char *numann_model_class_name(const numann_model *model, size_t i) {
 
 const char *numann_model_target_name(const numann_model *model, size_t i) {
   const nu_schema *schema = &model->saved.schema;
-  return name_of(schema->target_names, schema->classes ? 1 : schema->targets, i);
+  return name_of(schema->target_names, nu_schema_target_columns(schema), i);
 }
 
 const numann_network *numann_model_network_view(const numann_model *model) {

@@ -69,7 +69,7 @@ static numann_status check_pair(const nu_array_rows *p, const nu_schema *schema,
                    p->inputs.in->name, nu_shape_text(&p->inputs, inputs), p->inputs.width,
                    schema->features);
   }
-  size_t targets = schema->classes ? 1 : schema->targets;
+  size_t targets = nu_schema_target_columns(schema);
   if (p->has_labels && p->labels.width != targets) {
     return nu_fail(err, NUMANN_ERR_DATA, "%s: %s values, %zu a row; the network has %zu targets",
                    p->labels.in->name, nu_shape_text(&p->labels, labels), p->labels.width, targets);

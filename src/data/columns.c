@@ -166,10 +166,6 @@ numann_status nu_column_layout_train(nu_column_layout *out, const nu_columns *co
                  columns->path);
 }
 
-static size_t target_columns(const nu_schema *schema) {
-  return schema->classes ? 1 : schema->targets;
-}
-
 typedef struct entry {
   const char *name;
   size_t column;
@@ -241,7 +237,7 @@ static numann_status like_by_name(nu_column_layout *out, const nu_columns *colum
   NU_TRY(begin(out, columns->n, NU_LEFT_OUT, err));
   NU_TRY(sort_columns(&sorted, &n, columns, NULL, err));
   out->features = schema->features;
-  out->targets = with_targets ? target_columns(schema) : 0;
+  out->targets = with_targets ? nu_schema_target_columns(schema) : 0;
   numann_status status =
       place_names(out, columns, sorted, schema->feature_names, out->features, 0, err);
   if (status == NUMANN_OK) {
@@ -303,7 +299,7 @@ static numann_status fail_headless(const nu_columns *columns, const nu_schema *s
 static numann_status like_by_position(nu_column_layout *out, const nu_columns *columns,
                                       const nu_schema *schema, const numann_config *config,
                                       bool with_targets, numann_error *err) {
-  size_t targets = target_columns(schema), given = nu_config_items(config, TARGET_KEY);
+  size_t targets = nu_schema_target_columns(schema), given = nu_config_items(config, TARGET_KEY);
   size_t total = schema->features + targets + nu_config_items(config, DROP_KEY);
   bool whole = columns->n == total;
   if (!with_targets && columns->n == schema->features) return like_plain(out, columns->n, 0, err);
@@ -360,5 +356,5 @@ bool nu_column_known(const char *text, size_t n, const numann_config *config,
     return true;
   }
   return schema && (among(text, n, schema->feature_names, schema->features) ||
-                    among(text, n, schema->target_names, target_columns(schema)));
+                    among(text, n, schema->target_names, nu_schema_target_columns(schema)));
 }

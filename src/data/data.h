@@ -65,6 +65,11 @@ typedef struct nu_schema {
   nu_scaling outputs;   /* [targets]; regression only, else NULL arrays */
 } nu_schema;
 
+/* Columns that hold targets. */
+static inline size_t nu_schema_target_columns(const nu_schema *schema) {
+  return schema->classes ? 1 : schema->targets;
+}
+
 struct numann_data {
   nu_schema schema;
   nu_rows train, validation, test; /* rows = 0 where there is none */

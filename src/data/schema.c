@@ -18,14 +18,10 @@ static void free_names(char **names, size_t n) {
   free(names);
 }
 
-static size_t target_columns(const nu_schema *schema) {
-  return schema->classes ? 1 : schema->targets;
-}
-
 void nu_schema_clear(nu_schema *schema) {
   free_names(schema->feature_names, schema->features);
   free_names(schema->class_names, schema->classes);
-  free_names(schema->target_names, target_columns(schema));
+  free_names(schema->target_names, nu_schema_target_columns(schema));
   nu_scaling_clear(&schema->inputs);
   nu_scaling_clear(&schema->outputs);
   *schema = (nu_schema){0};
@@ -49,7 +45,7 @@ static numann_status copy_names(char ***out, char *const *names, size_t n, numan
 }
 
 static numann_status copy_parts(nu_schema *out, const nu_schema *schema, numann_error *err) {
-  size_t columns = target_columns(schema);
+  size_t columns = nu_schema_target_columns(schema);
   NU_TRY(copy_names(&out->feature_names, schema->feature_names, schema->features, err));
   NU_TRY(copy_names(&out->class_names, schema->class_names, schema->classes, err));
   NU_TRY(copy_names(&out->target_names, schema->target_names, columns, err));
