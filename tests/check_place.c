@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "machine/team.h"
 #include "plan/placement.h"
+#include "trainer/inside.h"
 #include "trainer/memory.h"
 #include "trainer/trainer.h"
 #include "training.h"
@@ -213,6 +214,25 @@ START_TEST(a_refused_binding_is_told) {
 }
 END_TEST
 
+/* Each process would else move them to where its own threads are. */
+START_TEST(shared_rows_are_left_alone) {
+  enum { ROWS = 4000 };
+  training_job j = start_on(&ways[0], 0);
+  nu_engine *engine = &j.trainer->training.engine;
+  nu_rows rows = {.rows = ROWS, .inputs = nu_alloc(ROWS, TRAINING_FEATURES * sizeof(float))};
+  nu_place_report *own = report_of(&j), *shared = report_of(&j);
+  ck_assert_ptr_nonnull(rows.inputs);
+  training_must(nu_engine_report(engine, &rows, true, own, &training_error));
+  rows.shared = true;
+  training_must(nu_engine_report(engine, &rows, true, shared, &training_error));
+  ck_assert_uint_ge(own->pages, shared->pages + ROWS * TRAINING_FEATURES * sizeof(float) / 4096);
+  free(rows.inputs);
+  free(own);
+  free(shared);
+  training_end(&j);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("place");
   TCase *c = tcase_create("place");
@@ -222,6 +242,7 @@ int main(void) {
   tcase_add_loop_test(c, a_refused_node_is_told_and_changes_no_bit, 0, WAYS);
   tcase_add_loop_test(c, threads_get_their_masks_back, 0, 3);
   tcase_add_test(c, a_refused_binding_is_told);
+  tcase_add_test(c, shared_rows_are_left_alone);
   suite_add_tcase(suite, c);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);

@@ -90,7 +90,31 @@ name=adam
 check "one rank with another instruction set" ranked 0 3 train "$configs/digits.yaml" $(sets_of $constant) \
   --set train.epochs=$epochs --out run --overwrite --quiet
 check "another instruction set, the same file" same_file run
+
+# ---- on a host the first rank alone reads the data, the others see what it has read
+ODD_DOES='set -- "$@" --set data.train.path=/nowhere/rows.csv'
+for ODD in 1 2; do
+  check "rank $ODD has no data file" ranked 0 3 train "$configs/digits.yaml" $(sets_of $constant) \
+    --set train.epochs=$epochs --out run --overwrite --quiet
+  check "rank $ODD has no data file, the same model file" same_file run
+  check "the data are shared" refute grep "its own copy of the data" err
+done
 unset ODD ODD_DOES
+cat >full.sh <<'END'
+mount -t tmpfs -o size=16m tmpfs /dev/shm || exit 99
+exec "$@"
+END
+launcher=$MPIRUN
+MPIRUN="unshare -m sh $work/full.sh $launcher"
+if unshare -m sh full.sh true 2>unshare.err; then
+  check "no shared memory" ranked 0 3 train "$configs/digits.yaml" $(sets_of $constant) \
+    --set train.epochs=$epochs --out run --overwrite --quiet
+  check "no shared memory, the same model file" same_file run
+  check "no shared memory, told once" same "$(grep -c "^numann: warning: each rank has its own copy of the data: .* /dev/shm for [0-9]* KiB" err)" 1
+else
+  echo "SKIP: no small /dev/shm: $(cat unshare.err)"
+fi
+MPIRUN=$launcher
 
 # ---- topo and plan: rank 0 alone speaks, of all
 count() { grep -c -e "$2" "$1"; }

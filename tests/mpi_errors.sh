@@ -19,25 +19,24 @@ fails() {
   check "$fails_name: code" ranked "$fails_code" 3 train "$digits" $sets --set train.epochs=2 --out bad --overwrite "$@"
   check "$fails_name: told once" one_error "$fails_text"
 }
-gzip -dc "$srcdir/configs/data/digits.csv.gz" >digits.csv
-sed '2s/^[0-9]*/9/' digits.csv >other.csv
-head -n 400 digits.csv >judge.csv
-sed '2s/^[0-9]*/9/' judge.csv >other_judge.csv
-sed -e "s|data/digits.csv.gz|$work/digits.csv|" -e "s|{fraction: 0.1}|{path: $work/judge.csv}|" "$digits" >judged.yaml
 export ODD ODD_DOES
-for ODD in 1 2; do
-  ODD_DOES='set -- "$@" --set data.train.path=/nowhere/rows.csv'
-  fails "rank $ODD without its data" 3 "data: rank $ODD: /nowhere/rows.csv: cannot be opened"
-done
 ODD=0
-fails "rank 0 without its data" 3 "data: rank 0: /nowhere/rows.csv: cannot be opened"
+ODD_DOES='set -- "$@" --set data.train.path=/nowhere/rows.csv'
+fails "the only host without its data" 3 "data: /nowhere/rows.csv: cannot be opened"
 ODD=1
-ODD_DOES="set -- \"\$@\" --set data.train.path=$work/other.csv"
-fails "another training row" 2 "rank 1 has another config, other rows" --set "data.train.path=$work/digits.csv"
-ODD_DOES="set -- \"\$@\" --set data.validation.path=$work/other_judge.csv"
-plain_digits=$digits digits=$work/judged.yaml
-fails "another validation row" 2 "rank 1 has another config, other rows" --set train.early_stopping.patience=2
-digits=$plain_digits
+# MPICH takes ranks of even and of odd numbers for two hosts; two of Open MPI are in mpi_hosts.sh.
+if [ "$kind" = mpich ]; then
+  make_rows
+  export MPIR_CVAR_ODD_EVEN_CLIQUES=1
+  fails "another host without its data" 3 "data: rank 1: /nowhere/rows.csv: cannot be opened"
+  plain_digits=$digits digits=$work/judged.yaml
+  ODD_DOES="set -- \"\$@\" --set data.train.path=$work/other_train.csv"
+  fails "another training row" 2 "rank 1 has another config, other rows"
+  ODD_DOES="set -- \"\$@\" --set data.validation.path=$work/other_judge.csv"
+  fails "another validation row" 2 "rank 1 has another config, other rows" --set train.early_stopping.patience=2
+  digits=$plain_digits
+  unset MPIR_CVAR_ODD_EVEN_CLIQUES
+fi
 ODD_DOES='set -- "$@" --set train.seed=7'
 fails "another seed" 2 "rank 1 has another config"
 ODD_DOES='set -- "$@" --set parallel.fuse_update=false'
@@ -49,6 +48,7 @@ fails "an unknown option" 2 "rank 1: command line: unknown option --sat"
 ODD_DOES='set -- "$@" --threads 0'
 fails "a wrong number of threads" 2 "rank 1: .*threads"
 ODD_DOES='set -- "$@" --set parallel.patience=5 --set "checkpoint.every=3 steps"'
+gzip -dc "$srcdir/configs/data/digits.csv.gz" >digits.csv
 cp digits.csv copy.csv
 ODD_DOES="$ODD_DOES"' --set data.train.path='"$work/copy.csv"
 sets="$sets --set data.train.path=$work/digits.csv"
@@ -201,8 +201,8 @@ check "a stop that cannot be saved: code" exited 5 "$code" "a signal to rank 2"
 check "a stop that cannot be saved: told once" one_error "io: .*checkpoints"
 
 # ---- before the first step: while all ranks wait for their data
-mkfifo rows
-start_job 3 train "$digits" --set "data.train.path=$work/rows" --out early
+mkfifo pipe
+start_job 3 train "$digits" --set "data.train.path=$work/pipe" --out early
 until [ -f "$PIDS/2" ] && [ -f "$PIDS/1" ] && [ -f "$PIDS/0" ]; do sleep 0.05; done
 sleep 1
 kill -s USR1 "$(child_of "$job")"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Ranks on two hosts, which are network namespaces with a cable between them: topo has a line for each, what a step
-# sends goes through the cable, the model file is one process's, and a cable that is cut ends the ranks of both. Open MPI
-# only: MPICH finds a way through the memory that the namespaces share. Needs root. Run by `make check-mpi`.
-# SPDX-License-Identifier: MIT
+# sends goes through the cable, the model file is one process's, each host reads files of its own, and a cable that is
+# cut ends the ranks of both. Open MPI only: MPICH finds a way through the memory that the namespaces share. Needs root.
+# Run by `make check-mpi`. SPDX-License-Identifier: MIT
 # shellcheck disable=SC2317,SC2154,SC2086 # called through check; variables of harness.sh and ranks.sh; lists of words
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
@@ -27,7 +27,7 @@ cat >on <<END
 while case \$1 in -*) true ;; *) false ;; esac; do shift; done
 case \$1 in 10.77.0.1) there=$a name=host-a ;; *) there=$b name=host-b ;; esac
 shift
-exec ip netns exec \$there unshare -u sh -c 'hostname "\$0"; exec sh -c "\$*"' \$name "\$@"
+exec ip netns exec \$there unshare -um sh -c 'hostname "\$0"; [ ! -f $work/\$0.sh ] || . $work/\$0.sh; exec sh -c "\$*"' \$name "\$@"
 END
 chmod +x on
 write_large large.yaml
@@ -61,6 +61,28 @@ check "two hosts: the same model file" cmp spread/model.safetensors whole/model.
 # Of 170,070 parameters a rank owns a third: at least its weights and a root for the other host, each step.
 least=$((steps * 4 * 2 * 170070 / 3)) through=$(($(sent) - before))
 check "two hosts: $through bytes went through the cable, at least $least" test "$through" -ge "$least"
+
+# ---- files of its own, which a host has where the other has them, too
+make_rows
+spread_rows() { # NAME CODE: what host-b.sh does makes the training end so
+  spread train "$work/judged.yaml" $sets --set train.epochs=2 --set train.early_stopping.patience=2 --out "$work/rows-run" --overwrite --quiet
+  end_job
+  check "$1: ranks of two hosts" test "$code" -"$2" 0
+}
+cp -r rows copies
+echo "mount --bind $work/copies $work/rows" >host-b.sh
+spread_rows "its own copies of the files" eq
+echo "mount -t tmpfs tmpfs $work/rows" >host-b.sh
+spread_rows "no data on a host" ne
+check "no data on a host: told once" one_error "data: rank 1: $work/rows/train.csv: cannot be opened"
+for part in train judge; do
+  cp other_$part.csv copies/$part.csv
+  echo "mount --bind $work/copies $work/rows" >host-b.sh
+  spread_rows "another row in $part.csv" ne
+  check "another row in $part.csv: told once" one_error "rank 1 has another config, other rows"
+  cp rows/$part.csv copies/$part.csv
+done
+rm host-b.sh
 
 spread train "$work/large.yaml" $sets --set train.epochs=100000 --set parallel.patience=3 --out "$work/cut" --quiet
 until [ -s cut/metrics.csv ] || ! is_alive "$job"; do sleep 0.05; done

@@ -44,6 +44,7 @@ support() {
   case $1 in
     check_data*) find tests -name 'data_support.o' -o -name 'data_*.o' ;;
     check_kernels | check_output | check_pairs | check_rows) echo tests/kernel_support.o ;;
+    check_share) echo tests/data_support.o tests/meeting.o ;;
     check_bytes) echo tests/data_support.o tests/kernel_support.o ;;
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_schedule | check_kinds | check_random | check_place | check_calibration) echo tests/training.o ;;

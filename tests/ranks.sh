@@ -77,6 +77,16 @@ ranked() {
   launch "$@"
   exited "$want_code" "$code" "$MPIRUN -n $*" && refute grep "still allocated" "$work/err"
 }
+# Rows that another host may have: config judged.yaml of rows/train.csv and rows/judge.csv, and a row of each
+# that is another in other_train.csv and other_judge.csv.
+make_rows() {
+  mkdir rows
+  gzip -dc "$srcdir/configs/data/digits.csv.gz" >rows/train.csv
+  head -n 400 rows/train.csv >rows/judge.csv
+  for part in train judge; do sed '2s/^[0-9]*/9/' rows/$part.csv >other_$part.csv; done
+  sed -e "s|data/digits.csv.gz|$work/rows/train.csv|" -e "s|{fraction: 0.1}|{path: $work/rows/judge.csv}|" \
+    "$srcdir/configs/digits.yaml" >judged.yaml
+}
 errors() { grep -c '^numann: error' "$work/err"; }
 one_error() { # TEXT: told once
   { [ "$(errors)" = 1 ] && grep -q "^numann: error: .*$1" "$work/err"; } || { sed 's/^/  | /' "$work/err" | head -n 8; return 1; }

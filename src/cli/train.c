@@ -19,6 +19,7 @@
 #include "cli/run.h"
 #include "cli/signals.h"
 #include "config/expand.h"
+#include "data/share.h"
 #include "network/doubts.h"
 #include "numann/version.h"
 #include "plan/plan.h"
@@ -50,13 +51,13 @@ static numann_status prepare(nu_run *r, numann_error *err) {
   return nu_run_leads(r) ? look_at_folder(r, err) : NUMANN_OK;
 }
 
-static numann_status load(nu_run *r, numann_error *err) {
-  NU_TRY(numann_data_load(&r->data, r->config, err));
+/* What each rank makes of the data by itself. */
+static numann_status make(nu_run *r, numann_error *err) {
   NU_TRY(numann_network_create(&r->network, r->config, r->data, err));
   return numann_plan_create(&r->plan, r->config, r->network, r->data, err);
 }
 
-/* A host may have its own copy of the files: their rows are compared. */
+/* A host may have its own copy of the files: what each has read is compared. */
 static bool names_file(const char *line) {
   static const char *const keys[] = {"path:", "images:", "labels:"};
   bool names = false;
@@ -66,8 +67,20 @@ static bool names_file(const char *line) {
   return names;
 }
 
-/* Of all that must be alike on all ranks: the config but for threads and files, the rows that train
- * and those that judge, the program. */
+/* Of the rows that train and those that judge. On a host they are those that its first rank has
+ * read. */
+static uint64_t hash_of_rows(const nu_run *r) {
+  uint64_t sums[2] = {0};
+  if (nu_comm_first(r->comm, r->comm->rank) == r->comm->rank) {
+    sums[0] = nu_rows_sum(&r->data->schema, &r->data->validation);
+    sums[1] = nu_data_sum(r->data);
+  }
+  nu_comm_spread_here(r->comm, sums, sizeof sums);
+  return nu_hash_number(nu_hash_number(NU_HASH_START, sums[0]), sums[1]);
+}
+
+/* Of all that must be alike on all ranks: the config but for threads and files, the rows, the
+ * program. */
 static uint64_t hash_of(const nu_run *r) {
   nu_text text = {0};
   uint64_t hash = NU_HASH_START;
@@ -79,8 +92,7 @@ static uint64_t hash_of(const nu_run *r) {
     line += n + (line[n] == '\n');
   }
   nu_text_clear(&text);
-  hash = nu_hash_number(hash, nu_rows_sum(&r->data->schema, &r->data->validation));
-  return nu_hash_number(hash, nu_data_sum(r->data));
+  return nu_hash_number(hash, hash_of_rows(r));
 }
 
 static numann_status check_alike(const nu_run *r, numann_error *err) {
@@ -94,7 +106,8 @@ static numann_status check_alike(const nu_run *r, numann_error *err) {
 
 /* All ranks build the same trainer, or fail with one error. */
 static numann_status build(nu_run *r, numann_error *err) {
-  NU_TRY(nu_comm_agree(r->comm, load(r, err), err));
+  NU_TRY(nu_data_load_once(&r->data, r->comm, r->config, err));
+  NU_TRY(nu_comm_agree(r->comm, make(r, err), err));
   NU_TRY(check_alike(r, err));
   return numann_trainer_create(&r->trainer, r->config, r->network, r->plan, r->data, err);
 }

@@ -70,6 +70,8 @@ void numann_data_destroy(numann_data *data) {
   nu_rows_clear(&data->test);
   nu_schema_clear(&data->schema);
   nu_text_clear(&data->notes);
+  if (data->comm) nu_comm_unshare(data->comm, data->areas);
+  free(data->areas);
   free(data);
 }
 

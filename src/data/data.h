@@ -22,6 +22,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "machine/comm.h"
 #include "numann/data.h"
 
 /* x -> (x - shift) * scale, in double, rounded to float once. */
@@ -40,6 +41,8 @@ typedef struct nu_rows {
   nu_scaling scaling; /* of bytes, [features]; else NULL arrays */
   float *targets;     /* [rows][targets], scaled; regression */
   int32_t *labels;    /* [rows] in [0, classes); classification */
+  bool shared;        /* the arrays, but not the scaling, are other processes', too (share.h): they
+                         are not freed, not moved and not written */
 } nu_rows;
 
 /* Rows of the caller's own arrays, for functions that take const nu_rows *: inputs [rows][features]
@@ -75,6 +78,8 @@ struct numann_data {
   nu_rows train, validation, test; /* rows = 0 where there is none */
   size_t rows_dropped;             /* by data.blank: drop_row */
   nu_text notes;                   /* lines, for the user who trains; owned */
+  nu_comm *comm; /* that its rows are shared by, borrowed; NULL: they are not (share.h) */
+  void **areas;  /* [comm->size]: where their memory is; owned */
 };
 
 void nu_rows_clear(nu_rows *rows);

@@ -206,11 +206,13 @@ void nu_table_clear(nu_table *table) {
 }
 
 void nu_rows_clear(nu_rows *rows) {
-  free(rows->inputs);
-  free(rows->bytes);
   nu_scaling_clear(&rows->scaling);
-  free(rows->targets);
-  free(rows->labels);
+  if (!rows->shared) {
+    free(rows->inputs);
+    free(rows->bytes);
+    free(rows->targets);
+    free(rows->labels);
+  }
   *rows = (nu_rows){0};
 }
 

@@ -29,6 +29,12 @@ void nu_pages_free(void *memory, size_t bytes) {
   if (memory) munmap(memory, bytes ? bytes : 1);
 }
 
+void nu_pages_drop(void *at, size_t bytes) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)at;
+  uintptr_t first = nu_round_up(begin, page), last = (begin + bytes) / page * page;
+  if (first < last) madvise((char *)at + (first - begin), last - first, MADV_DONTNEED);
+}
+
 /* Preferred and not bound: where the node is full, a page elsewhere is better than none. The policy
  * also cuts the mapping, so that no large page spans two stripes. */
 int nu_pages_prefer(void *at, size_t bytes, unsigned node, bool move) {
@@ -69,6 +75,7 @@ void nu_pages_free(void *memory, size_t bytes) {
   (void)bytes;
   free(memory);
 }
+void nu_pages_drop(void *at, size_t bytes) { (void)at, (void)bytes; }
 int nu_pages_prefer(void *at, size_t bytes, unsigned node, bool move) {
   (void)at, (void)bytes, (void)node, (void)move;
   return ENOSYS;

@@ -15,6 +15,10 @@
 void *nu_pages_alloc(size_t bytes);
 void nu_pages_free(void *memory, size_t bytes);
 
+/* The whole pages within [at, at + bytes) are given back to the system: what stands in them is
+ * lost, the addresses stay. */
+void nu_pages_drop(void *at, size_t bytes);
+
 /* Ask for the node with the system's number `node` for pages [at, at + bytes), which start at a
  * page; with `move` also for pages that exist already. 0, or the errno of a refusal: then the first
  * write decides, and the pages are kept small, so that no large one spans two nodes. */

@@ -39,8 +39,8 @@ static size_t largest_piece(size_t bytes) {
 }
 
 /* What reading takes at its fullest moment: the parts come one after the other, and of each the
- * rows of one piece stand there twice, while they move to their place. Rows that are copied all do.
- */
+ * rows of one piece stand there twice, while they move to their place, or to where other processes
+ * see them (PIECE of data/share.c is no larger). Rows that are copied all do. */
 static size_t reading_bytes(const numann_network *network, const nu_memory_request *r) {
   const size_t rows[] = {r->train_rows, r->validation_rows, r->test_rows};
   size_t before = 0, most = 0;

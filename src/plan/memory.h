@@ -23,7 +23,8 @@ enum { NU_MEMORY_PARTS = 14 };
 typedef struct nu_memory {
   nu_memory_part parts[NU_MEMORY_PARTS]; /* together what there is at the fullest moment */
   size_t n_parts;
-  size_t bytes; /* their sum: the process's largest resident set */
+  size_t bytes; /* their sum: the process's largest resident set; of ranks that share their data
+                   (data/share.h) each has all of them in it, and the host holds them once */
 } nu_memory;
 
 nu_memory nu_plan_memory(const nu_plan *plan, const numann_network *network,

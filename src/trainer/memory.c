@@ -113,7 +113,8 @@ numann_status nu_engine_touch(nu_engine *engine, numann_error *err) {
 
 /* ---- training rows */
 
-/* The arrays of rows that are large enough, from the page that their first byte is on. */
+/* The arrays of rows that are large enough, from the page that their first byte is on. Of shared
+ * rows none: each process has other places in mind for them. */
 static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed items[4]) {
   const struct {
     const void *at;
@@ -123,7 +124,7 @@ static size_t list_data(const nu_engine *engine, const nu_rows *rows, nu_placed 
                 {rows->targets, rows->rows * engine->outputs * sizeof *rows->targets},
                 {rows->labels, rows->rows * sizeof *rows->labels}};
   size_t n = 0;
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 4 && !rows->shared; i++) {
     if (!arrays[i].at || arrays[i].bytes < NU_LEAST_DATA) continue;
     union {
       const void *given;
