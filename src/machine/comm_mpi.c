@@ -114,9 +114,13 @@ static size_t find_lost(const nu_flight *flight) {
   return lost ? lost : first;
 }
 
-/* Waits longer than a step's are for a rank that reads, measures or is slow: it may need this
- * core. */
+/* Waits longer than a step's are for a rank that reads, measures or is slow, and may need this
+ * core: a five-hundredth of what was waited is slept at a time, at most a millisecond. */
 #define SHORT_WAIT 0.05
+static void let_others_run(double waited) {
+  double seconds = waited < 0.5 ? waited / 500.0 : 1e-3;
+  if (waited > SHORT_WAIT) nanosleep(&(struct timespec){0, (long)(seconds * 1e9)}, NULL);
+}
 
 /* Tells of each quarter that has passed, and ends the job after the last. */
 static void look_at_clock(const nu_flight *flight, nu_patience *wait) {
@@ -124,7 +128,7 @@ static void look_at_clock(const nu_flight *flight, nu_patience *wait) {
   double now = nu_clock_seconds(), gap = now - wait->last;
   wait->last = now;
   wait->waited += gap < 1.0 ? gap : 1.0;
-  if (wait->waited > SHORT_WAIT) nanosleep(&(struct timespec){0, 100000}, NULL);
+  let_others_run(wait->waited);
   if (mpi_job.patience <= 0.0) return;
   if (wait->waited > mpi_job.patience + more) {
     if (mpi_job.lost) mpi_job.lost(mpi_job.comm.rank, find_lost(flight), wait->waited);
