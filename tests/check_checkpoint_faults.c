@@ -21,8 +21,8 @@
 
 typedef enum call { OPENAT, FALLOCATE, WRITE, FSYNC, RENAMEAT, UNLINK, PREAD, MKDIR, CALLS } call;
 
-static const char *const call_names[CALLS] = {"openat",   "fallocate", "write", "fsync",
-                                              "renameat", "unlink",    "pread", "mkdir"};
+static const char *const call_names[CALLS] = {"openat",   "fallocate", "pwrite", "fsync",
+                                              "renameat", "unlink",    "pread",  "mkdir"};
 
 /* What goes wrong; all zero: nothing. */
 static struct {
@@ -81,11 +81,11 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
   return fails(FALLOCATE) ? -1 : real(fd, mode, offset, length);
 }
 
-ssize_t write(int fd, const void *bytes, size_t n) {
-  ssize_t (*real)(int, const void *, size_t);
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset) {
+  ssize_t (*real)(int, const void *, size_t, off_t);
   find_real(&real, WRITE);
   note('W');
-  return fails(WRITE) ? -1 : real(fd, bytes, fault.slow && n > 1 ? 1 : n);
+  return fails(WRITE) ? -1 : real(fd, bytes, fault.slow && n > 1 ? 1 : n, offset);
 }
 
 ssize_t pread(int fd, void *bytes, size_t n, off_t offset) {

@@ -49,7 +49,7 @@ check() {
   [ -z "$left" ] || fail "$1 $2: $left is left"
 }
 
-for call in openat fallocate write fsync close rename renameat unlink unlinkat mkdir fcntl; do
+for call in openat fallocate pwrite64 fsync close rename renameat unlink unlinkat mkdir fcntl; do
   k=1
   # A call that this machine does not have under this name: strace refuses, nothing to kill.
   strace -o "$work/trace" -e "trace=$call" true 2>"$work/err" || continue

@@ -114,8 +114,7 @@ static int reserve(int fd, uint64_t size) {
 numann_status nu_durable_begin(nu_durable *file, const char *path, uint64_t size,
                                numann_error *err) {
   const char *slash = strrchr(path, '/');
-  *file = (nu_durable){
-      .path = path, .name = slash ? slash + 1 : path, .folder = -1, .fd = -1, .size = size};
+  *file = (nu_durable){.path = path, .name = slash ? slash + 1 : path, .folder = -1, .fd = -1};
   numann_status status = open_parent(file, err);
   if (status == NUMANN_OK) status = check_target(file, err);
   if (status == NUMANN_OK) status = open_temporary(file, err);
@@ -127,18 +126,61 @@ numann_status nu_durable_begin(nu_durable *file, const char *path, uint64_t size
   return error ? give_up(file, "reserve space", error, err) : NUMANN_OK;
 }
 
-numann_status nu_durable_add(nu_durable *file, const void *bytes, size_t n, numann_error *err) {
+numann_status nu_durable_put(nu_durable *file, uint64_t at, const void *bytes, size_t n,
+                             numann_error *err) {
   const char *next = bytes;
   for (size_t left = n; left > 0;) {
-    ssize_t wrote = write(file->fd, next, left);
+    ssize_t wrote = pwrite(file->fd, next, left, (off_t)at);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) return give_up(file, "write", errno, err);
     next += wrote;
+    at += (uint64_t)wrote;
     left -= (size_t)wrote;
   }
-  file->written += n;
   return NUMANN_OK;
 }
+
+/* ---- another process' file */
+
+static bool begins_with(int fd, const void *token, size_t n) {
+  char found[NU_DURABLE_TOKEN];
+  assert(n <= sizeof found);
+  return pread(fd, found, n, 0) == (ssize_t)n && memcmp(found, token, n) == 0;
+}
+
+numann_status nu_durable_join(nu_durable *file, const char *temporary, const void *token, size_t n,
+                              numann_error *err) {
+  *file = (nu_durable){.path = temporary, .folder = -1, .fd = -1};
+  file->fd = open(temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+  if (file->fd < 0) return nu_fail_system(err, NUMANN_ERR_IO, temporary, "cannot be opened");
+  if (begins_with(file->fd, token, n)) return NUMANN_OK;
+  forget(file);
+  return nu_fail(err, NUMANN_ERR_IO, "%s: is another file here", temporary);
+}
+
+numann_status nu_durable_leave(nu_durable *file, numann_error *err) {
+  if (fsync(file->fd) != 0) return give_up(file, "synchronise", errno, err);
+  int closed = close(file->fd), error = errno;
+  file->fd = -1;
+  if (closed != 0 && error != EINTR) return give_up(file, "close", error, err);
+  forget(file);
+  return NUMANN_OK;
+}
+
+numann_status nu_durable_show(nu_durable *file, numann_error *err) {
+  return fsync(file->fd) == 0 ? NUMANN_OK : give_up(file, "synchronise", errno, err);
+}
+
+char *nu_durable_temporary(const nu_durable *file) {
+  char *folder = nu_path_folder(file->path);
+  char *whole = folder ? realpath(folder, NULL) : NULL;
+  char *path = whole ? nu_path_join(whole, file->temporary) : NULL;
+  free(whole);
+  free(folder);
+  return path;
+}
+
+/* ---- the end */
 
 /* The answer of a file server may get lost. The system then asks again, and hears of the second
  * time: that the temporary file is not there. It is, under its final name. */
@@ -150,7 +192,6 @@ static bool was_renamed(const nu_durable *file, const struct stat *mine, int err
 
 numann_status nu_durable_end(nu_durable *file, numann_error *err) {
   struct stat mine;
-  assert(file->written == file->size);
   if (fsync(file->fd) != 0 || fstat(file->fd, &mine) != 0)
     return give_up(file, "synchronise", errno, err);
   int closed = close(file->fd);
@@ -169,7 +210,7 @@ numann_status nu_durable_end(nu_durable *file, numann_error *err) {
 numann_status nu_durable_write(const char *path, const void *bytes, size_t n, numann_error *err) {
   nu_durable file;
   NU_TRY(nu_durable_begin(&file, path, n, err));
-  NU_TRY(nu_durable_add(&file, bytes, n, err));
+  NU_TRY(nu_durable_put(&file, 0, bytes, n, err));
   return nu_durable_end(&file, err);
 }
 

@@ -12,8 +12,10 @@
  * optimiser, whose arrays tell it. */
 #define NU_FORMAT_OLDEST 1
 
-/* An object of strings (to be json_decref'ed). NUMANN_ERR_DATA: a name is not UTF-8. */
+/* An object of strings (to be json_decref'ed). NUMANN_ERR_DATA: a name is not UTF-8. The hash of
+ * the weights, which takes longer than all else, is zeros until nu_metadata_hash was called. */
 numann_status nu_metadata_write(json_t **out, const nu_saved *saved, numann_error *err);
+numann_status nu_metadata_hash(json_t *metadata, const nu_saved *saved, numann_error *err);
 
 /* Everything of `out` but the numbers in the arrays: network, schema and state are allocated in the
  * shapes that the metadata tells, after these were compared with the size of the file. On failure

@@ -143,11 +143,10 @@ static bool put_state(json_t *metadata, const nu_state *state) {
          put(metadata, "finished", state->finished ? "true" : "false");
 }
 
+/* As long as any hash. */
+static const char no_hash[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
 static bool put_all(json_t *metadata, const nu_saved *saved, json_t *schema) {
-  numann_network view = *saved->network;
-  if (saved->has_state) view.parameters = saved->state.weights;
-  char weights[65];
-  nu_network_sha256(&view, weights);
   return put_count(metadata, "numann_format", NU_FORMAT_VERSION) &&
          put(metadata, "numann_version", numann_version()) &&
          put_count(metadata, "numerics_version", NUMANN_NUMERICS_VERSION) &&
@@ -156,7 +155,7 @@ static bool put_all(json_t *metadata, const nu_saved *saved, json_t *schema) {
          put_json(metadata, "data", json_incref(schema)) &&
          put(metadata, "config", saved->config_text ? saved->config_text : "") &&
          put_count(metadata, "data_sum", saved->data_sum) &&
-         put(metadata, "weights_sha256", weights) &&
+         put(metadata, "weights_sha256", no_hash) &&
          (!saved->has_state || put_state(metadata, &saved->state));
 }
 
@@ -173,4 +172,14 @@ numann_status nu_metadata_write(json_t **out, const nu_saved *saved, numann_erro
     *out = NULL;
   }
   return status;
+}
+
+numann_status nu_metadata_hash(json_t *metadata, const nu_saved *saved, numann_error *err) {
+  numann_network view = *saved->network;
+  if (saved->has_state) view.parameters = saved->state.weights;
+  char weights[sizeof no_hash];
+  nu_network_sha256(&view, weights);
+  return put(metadata, "weights_sha256", weights)
+             ? NUMANN_OK
+             : nu_fail_memory(err, sizeof weights, "a file's metadata");
 }

@@ -17,6 +17,8 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "checkpoint/durable.h"
+#include "plan/parts.h"
 
 #define NU_HEADER_LIMIT 100000000u /* bytes; the format's own limit */
 #define NU_TENSORS_LIMIT 65536u
@@ -41,6 +43,8 @@ typedef struct nu_tensor {
 } nu_tensor;
 
 size_t nu_tensor_count(const nu_tensor *tensor); /* numbers in it */
+size_t nu_tensor_bytes(const nu_tensor *tensor);
+size_t nu_tensors_bytes(const nu_tensor *tensors, size_t n);
 size_t nu_dtype_size(nu_dtype dtype);
 const char *nu_dtype_name(nu_dtype dtype);
 /* The index of the first number that is not finite; nu_tensor_count when all are. */
@@ -51,6 +55,23 @@ void nu_little_endian(void *numbers, size_t count, size_t size);
 /* Write the file durably. The checksums are added to `metadata`, an object of strings. */
 numann_status nu_tensors_write(const char *path, const nu_tensor *tensors, size_t n,
                                json_t *metadata, numann_error *err);
+
+/* The same in three parts, as several processes do it. sums: [n], the CRC-32 of each array, 0 at
+ * the beginning.
+ *   begin    the temporary file, and how many bytes are before the arrays (*data): a header is as
+ *            long whatever its checksums are
+ *   put      what lies in `bytes`, a range of the file's that cuts no number; adds to `sums`
+ *   finish   the header, then nu_durable_end
+ * Whichever fails abandons the file. */
+numann_status nu_tensors_begin(nu_durable *file, size_t *data, const char *path,
+                               const nu_tensor *tensors, size_t n, const uint32_t *sums,
+                               json_t *metadata, numann_error *err);
+numann_status nu_tensors_put(nu_durable *file, size_t data, const nu_tensor *tensors, size_t n,
+                             nu_range bytes, uint32_t *sums, numann_error *err);
+numann_status nu_tensors_finish(nu_durable *file, const nu_tensor *tensors, size_t n,
+                                const uint32_t *sums, json_t *metadata, numann_error *err);
+/* Which bytes of an array that begins at byte `begin` of the file lie in a range of the file. */
+nu_range nu_tensor_overlap(nu_range bytes, size_t begin, const nu_tensor *tensor);
 
 /* A header's entry. */
 typedef struct nu_tensor_entry {

@@ -19,9 +19,8 @@ void nu_saved_clear(nu_saved *saved) {
   *saved = (nu_saved){0};
 }
 
-/* The losses of the running epoch count as well: a resume would go on from them. */
-static numann_status check_finite(const char *path, const nu_saved *saved, const nu_tensor *tensors,
-                                  size_t n, numann_error *err) {
+numann_status nu_saved_check_finite(const char *path, const nu_saved *saved,
+                                    const nu_tensor *tensors, size_t n, numann_error *err) {
   for (size_t i = 0; i < n; i++) {
     size_t wrong = nu_tensor_first_wrong(&tensors[i]);
     if (wrong == nu_tensor_count(&tensors[i])) continue;
@@ -44,8 +43,9 @@ numann_status nu_saved_write(const char *path, const nu_saved *saved, numann_err
   size_t n;
   json_t *metadata = NULL;
   numann_status status = nu_layout(&tensors, &n, saved, err);
-  if (status == NUMANN_OK) status = check_finite(path, saved, tensors, n, err);
+  if (status == NUMANN_OK) status = nu_saved_check_finite(path, saved, tensors, n, err);
   if (status == NUMANN_OK) status = nu_metadata_write(&metadata, saved, err);
+  if (status == NUMANN_OK) status = nu_metadata_hash(metadata, saved, err);
   if (status == NUMANN_OK) status = nu_tensors_write(path, tensors, n, metadata, err);
   json_decref(metadata);
   free(tensors);

@@ -16,6 +16,16 @@ size_t nu_tensor_count(const nu_tensor *tensor) {
   return tensor->rank == 1 ? tensor->shape[0] : tensor->shape[0] * tensor->shape[1];
 }
 
+size_t nu_tensor_bytes(const nu_tensor *tensor) {
+  return nu_tensor_count(tensor) * nu_dtype_size(tensor->dtype);
+}
+
+size_t nu_tensors_bytes(const nu_tensor *tensors, size_t n) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < n; i++) bytes += nu_tensor_bytes(&tensors[i]);
+  return bytes;
+}
+
 size_t nu_tensor_first_wrong(const nu_tensor *tensor) {
   const float *narrow = tensor->data;
   const double *wide = tensor->data;

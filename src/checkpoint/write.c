@@ -1,48 +1,28 @@
 /* Writing a safetensors file. SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "base/json.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "checkpoint/durable.h"
 #include "checkpoint/safetensors.h"
 
 /* Bytes handled at a time: a whole number of any dtype. */
 #define CHUNK 65536
 
-/* The next numbers of the array from byte `from`, as the file has them. */
-static size_t take_chunk(const nu_tensor *tensor, size_t from, unsigned char chunk[CHUNK]) {
-  size_t size = nu_dtype_size(tensor->dtype);
-  size_t left = nu_tensor_count(tensor) * size - from;
-  size_t n = left < CHUNK ? left : CHUNK;
-  if (n == 0) return 0;
-  memcpy(chunk, (const unsigned char *)tensor->data + from, n);
-  nu_little_endian(chunk, n / size, size);
-  return n;
-}
-
-static unsigned long tensor_crc(const nu_tensor *tensor) {
-  unsigned char chunk[CHUNK];
-  unsigned long crc = crc32(0, NULL, 0);
-  size_t from = 0, n;
-  while ((n = take_chunk(tensor, from, chunk)) > 0) {
-    crc = crc32(crc, chunk, (unsigned)n);
-    from += n;
-  }
-  return crc;
-}
-
 /* {"name": "8 hexadecimal digits", ...} as a text in the metadata. */
-static bool put_checksums(json_t *metadata, const nu_tensor *tensors, size_t n) {
+static bool put_checksums(json_t *metadata, const nu_tensor *tensors, size_t n,
+                          const uint32_t *sums) {
   json_t *object = json_object();
   nu_text text = {0};
   bool good = object != NULL;
   for (size_t i = 0; i < n && good; i++) {
     char digits[16];
-    snprintf(digits, sizeof digits, "%08lx", tensor_crc(&tensors[i]));
+    snprintf(digits, sizeof digits, "%08lx", (unsigned long)sums[i]);
     good = json_object_set_new(object, tensors[i].name, json_string(digits)) == 0;
   }
   good = good && nu_json_dump(&text, object, JSON_COMPACT) &&
@@ -65,18 +45,18 @@ static json_t *describe(const nu_tensor *tensor, uint64_t begin, uint64_t end) {
 }
 
 /* Append the whole header as JSON, its own checksum still zeros; false when memory is refused. */
-static bool add_header(nu_text *out, const nu_tensor *tensors, size_t n, json_t *metadata,
-                       uint64_t *data_size) {
+static bool add_header(nu_text *out, const nu_tensor *tensors, size_t n, const uint32_t *sums,
+                       json_t *metadata) {
   json_t *header = json_object();
-  bool good = put_checksums(metadata, tensors, n) &&
+  bool good = put_checksums(metadata, tensors, n, sums) &&
               json_object_set_new(metadata, NU_HEADER_CRC, json_string("00000000")) == 0 &&
               json_object_set(header, NU_METADATA, metadata) == 0;
-  *data_size = 0;
+  uint64_t begin = 0;
   for (size_t i = 0; i < n && good; i++) {
-    uint64_t begin = *data_size;
-    *data_size += nu_tensor_count(&tensors[i]) * nu_dtype_size(tensors[i].dtype);
-    json_t *entry = describe(&tensors[i], begin, *data_size);
+    uint64_t end = begin + nu_tensor_bytes(&tensors[i]);
+    json_t *entry = describe(&tensors[i], begin, end);
     good = json_object_set_new(header, tensors[i].name, entry) == 0;
+    begin = end;
   }
   good = good && nu_json_dump(out, header, JSON_COMPACT);
   json_decref(header);
@@ -104,10 +84,10 @@ static bool finish_header(nu_text *out) {
 }
 
 static numann_status make_header(nu_text *out, const char *path, const nu_tensor *tensors, size_t n,
-                                 json_t *metadata, uint64_t *data_size, numann_error *err) {
+                                 const uint32_t *sums, json_t *metadata, numann_error *err) {
   static const char length[8] = {0};
   nu_text_append(out, length, sizeof length);
-  if (!add_header(out, tensors, n, metadata, data_size)) {
+  if (!add_header(out, tensors, n, sums, metadata)) {
     return nu_fail_memory(err, out->length, "a file's header");
   }
   if (out->length > NU_HEADER_LIMIT - NU_DATA_ALIGNMENT) {
@@ -119,31 +99,70 @@ static numann_status make_header(nu_text *out, const char *path, const nu_tensor
   return finish_header(out) ? NUMANN_OK : nu_fail_memory(err, out->length, "a file's header");
 }
 
-static numann_status write_chunks(nu_durable *file, const nu_tensor *tensor, numann_error *err) {
+/* Bytes [from, to) of an array to byte `at` of the file, a chunk of whole numbers at a time. */
+static numann_status put_tensor(nu_durable *file, uint64_t at, const nu_tensor *tensor, size_t from,
+                                size_t to, uint32_t *sum, numann_error *err) {
   unsigned char chunk[CHUNK];
-  size_t from = 0, n;
-  while ((n = take_chunk(tensor, from, chunk)) > 0) {
-    NU_TRY(nu_durable_add(file, chunk, n, err));
-    from += n;
+  size_t size = nu_dtype_size(tensor->dtype);
+  for (size_t n; from < to; from += n, at += n) {
+    n = nu_smaller(to - from, CHUNK);
+    memcpy(chunk, (const unsigned char *)tensor->data + from, n);
+    nu_little_endian(chunk, n / size, size);
+    *sum = (uint32_t)crc32(*sum, chunk, (unsigned)n);
+    NU_TRY(nu_durable_put(file, at, chunk, n, err));
   }
   return NUMANN_OK;
 }
 
-static numann_status write_file(const char *path, const nu_text *header, const nu_tensor *tensors,
-                                size_t n, uint64_t data_size, numann_error *err) {
-  nu_durable file;
-  NU_TRY(nu_durable_begin(&file, path, header->length + data_size, err));
-  NU_TRY(nu_durable_add(&file, header->data, header->length, err));
-  for (size_t i = 0; i < n; i++) NU_TRY(write_chunks(&file, &tensors[i], err));
-  return nu_durable_end(&file, err);
+nu_range nu_tensor_overlap(nu_range bytes, size_t begin, const nu_tensor *tensor) {
+  size_t end = begin + nu_tensor_bytes(tensor);
+  size_t from = nu_larger(bytes.begin, begin), to = nu_smaller(bytes.end, end);
+  return from < to ? (nu_range){from - begin, to - begin} : (nu_range){0, 0};
+}
+
+numann_status nu_tensors_put(nu_durable *file, size_t data, const nu_tensor *tensors, size_t n,
+                             nu_range bytes, uint32_t *sums, numann_error *err) {
+  for (size_t i = 0; i < n; data += nu_tensor_bytes(&tensors[i++])) {
+    nu_range own = nu_tensor_overlap(bytes, data, &tensors[i]);
+    NU_TRY(put_tensor(file, data + own.begin, &tensors[i], own.begin, own.end, &sums[i], err));
+  }
+  return NUMANN_OK;
+}
+
+numann_status nu_tensors_finish(nu_durable *file, const nu_tensor *tensors, size_t n,
+                                const uint32_t *sums, json_t *metadata, numann_error *err) {
+  nu_text header = {0};
+  numann_status status = make_header(&header, file->path, tensors, n, sums, metadata, err);
+  if (status != NUMANN_OK) nu_durable_abandon(file);
+  if (status == NUMANN_OK) status = nu_durable_put(file, 0, header.data, header.length, err);
+  if (status == NUMANN_OK) status = nu_durable_end(file, err);
+  nu_text_clear(&header);
+  return status;
+}
+
+numann_status nu_tensors_begin(nu_durable *file, size_t *data, const char *path,
+                               const nu_tensor *tensors, size_t n, const uint32_t *sums,
+                               json_t *metadata, numann_error *err) {
+  nu_text header = {0};
+  numann_status status = make_header(&header, path, tensors, n, sums, metadata, err);
+  *data = header.length;
+  nu_text_clear(&header);
+  if (status != NUMANN_OK) return status;
+  return nu_durable_begin(file, path, *data + nu_tensors_bytes(tensors, n), err);
 }
 
 numann_status nu_tensors_write(const char *path, const nu_tensor *tensors, size_t n,
                                json_t *metadata, numann_error *err) {
-  uint64_t data_size;
-  nu_text header = {0};
-  numann_status status = make_header(&header, path, tensors, n, metadata, &data_size, err);
-  if (status == NUMANN_OK) status = write_file(path, &header, tensors, n, data_size, err);
-  nu_text_clear(&header);
+  nu_durable file;
+  size_t data;
+  uint32_t *sums = nu_alloc(n, sizeof *sums);
+  numann_status status =
+      sums ? NUMANN_OK : nu_fail_memory(err, n * sizeof *sums, "the checksums of a file");
+  if (status == NUMANN_OK)
+    status = nu_tensors_begin(&file, &data, path, tensors, n, sums, metadata, err);
+  if (status == NUMANN_OK)
+    status = nu_tensors_put(&file, data, tensors, n, (nu_range){0, SIZE_MAX}, sums, err);
+  if (status == NUMANN_OK) status = nu_tensors_finish(&file, tensors, n, sums, metadata, err);
+  free(sums);
   return status;
 }
