@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "checkpoint/durable.h"
+#include "checkpoint/together.h"
 
 #define PREFIX "ck-"
 #define ENDING ".safetensors"
@@ -134,11 +135,17 @@ numann_status nu_checkpoint_drop_from(const char *folder, uint64_t step, numann_
 
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   uint64_t spared, numann_error *err) {
+  return nu_checkpoint_write_by(NULL, folder, saved, keep, spared, err);
+}
+
+numann_status nu_checkpoint_write_by(nu_writers *writers, const char *folder, const nu_saved *saved,
+                                     size_t keep, uint64_t spared, numann_error *err) {
   assert(saved->has_state && keep > 0);
   NU_TRY(nu_durable_folder_in(folder, err));
   char *path = step_path(folder, saved->state.step);
   if (!path) return nu_fail_memory(err, strlen(folder), "a path");
-  numann_status status = nu_saved_write(path, saved, err);
+  numann_status status = writers ? nu_saved_write_together(writers, path, saved, err)
+                                 : nu_saved_write(path, saved, err);
   free(path);
   if (status == NUMANN_OK) status = rotate(folder, saved->state.step, keep, spared, err);
   return status;

@@ -51,6 +51,10 @@ uint64_t nu_rows_sum(const nu_schema *schema, const nu_rows *rows);
  * that of step `spared`, if there is one. */
 numann_status nu_checkpoint_write(const char *folder, const nu_saved *saved, size_t keep,
                                   uint64_t spared, numann_error *err);
+/* The same, the file by all ranks (together.h); NULL: by this process. */
+typedef struct nu_writers nu_writers;
+numann_status nu_checkpoint_write_by(nu_writers *writers, const char *folder, const nu_saved *saved,
+                                     size_t keep, uint64_t spared, numann_error *err);
 /* Remove the checkpoints of this step and of later ones, durably. */
 numann_status nu_checkpoint_drop_from(const char *folder, uint64_t step, numann_error *err);
 

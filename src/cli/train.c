@@ -198,7 +198,7 @@ static numann_status open_folder(nu_run *r, numann_error *err) {
   NU_TRY(nu_settle_rate(r->config, NULL, err));
   NU_TRY(save_config(r, err));
   NU_TRY(nu_watch_open(&r->watch, &r->folder, r->config, r->network, r->data, &r->resumed.state,
-                       nu_given(r->args, NU_OPTION_QUIET), err));
+                       r->args, err));
   return r->diverged ? take_mark_off(r, err) : NUMANN_OK;
 }
 
@@ -299,14 +299,26 @@ static numann_status run_trainer(nu_run *r, const numann_observer *observer, num
   return status;
 }
 
+/* They write their ranges of the checkpoint. */
+static numann_status help_save(void *arg, numann_trainer *trainer, numann_error *err) {
+  const nu_run *r = arg;
+  (void)err; /* rank 0 judges what fails */
+  nu_writers_help(r->comm, &(nu_saved){.network = r->network,
+                                       .schema = r->data->schema,
+                                       .has_state = true,
+                                       .state = *nu_trainer_state_view(trainer)});
+  return NUMANN_OK;
+}
+
 static numann_status follow(nu_run *r, numann_error *err) {
   nu_signals_defer();
-  numann_observer observer = {.on_step = look_for_signal};
+  numann_observer observer = {.arg = r, .on_step = look_for_signal, .on_save = help_save};
   return run_trainer(r, &observer, err);
 }
 
 static numann_status train(nu_run *r, numann_error *err) {
   nu_signals_defer();
+  r->watch.writers.comm = r->comm;
   nu_time_limit_begin(&r->watch.limit, r->data, r->resumed.state.step);
   numann_observer observer = nu_watch_observer(&r->watch);
   numann_status status = run_trainer(r, &observer, err);

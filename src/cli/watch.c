@@ -15,12 +15,13 @@
 
 numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
                             const numann_config *config, numann_network *network,
-                            const numann_data *data, const nu_state *start, bool quiet,
-                            numann_error *err) {
+                            const numann_data *data, const nu_state *start,
+                            const nu_arguments *args, numann_error *err) {
   nu_config_write(config, NU_CONFIG_MODEL, &watch->config_text);
   if (watch->config_text.failed)
     return nu_fail_memory(err, watch->config_text.length, "the config");
   watch->folder = folder;
+  watch->args = args;
   watch->saved = (nu_saved){.network = network,
                             .schema = data->schema,
                             .config_text = watch->config_text.data,
@@ -34,7 +35,7 @@ numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
   watch->rows = (double)data->train.rows;
   watch->first_loss = NAN;
   watch->sound_step = start->step;
-  watch->progress = nu_progress_create(stderr, quiet);
+  watch->progress = nu_progress_create(stderr, nu_given(args, NU_OPTION_QUIET));
   if (!watch->progress) return nu_fail_memory(err, 256, "the progress line");
   return nu_metrics_open(&watch->metrics, folder->path, start->epoch, err);
 }
@@ -80,16 +81,19 @@ static void note_sound_step(nu_watch *watch) {
   watch->sound_step = watch->saved_step ? watch->saved_step : watch->saved.state.step;
 }
 
-static numann_status write_checkpoint(const nu_watch *watch, numann_error *err) {
+static numann_status write_checkpoint(const nu_watch *watch, nu_writers *writers,
+                                      numann_error *err) {
   NU_TRY(check_folder(watch, err));
   uint64_t spared = explodes(watch) ? watch->sound_step : 0;
-  return nu_checkpoint_write(watch->folder->checkpoints, &watch->saved, watch->keep, spared, err);
+  return nu_checkpoint_write_by(writers, watch->folder->checkpoints, &watch->saved, watch->keep,
+                                spared, err);
 }
 
-numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+static numann_status save_by(nu_watch *watch, nu_writers *writers, numann_trainer *trainer,
+                             numann_error *err) {
   watch->saved.state = *nu_trainer_state_view(trainer);
   numann_error own = {0};
-  numann_status status = write_checkpoint(watch, &own);
+  numann_status status = write_checkpoint(watch, writers, &own);
   watch->last_save = nu_clock_seconds();
   nu_time_limit_saved(&watch->limit);
   if (status == NUMANN_OK) {
@@ -101,6 +105,24 @@ numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_err
   }
   if (err) *err = own;
   return bear_failure(watch, status, &own);
+}
+
+numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+  return save_by(watch, NULL, trainer, err);
+}
+
+/* Once: not again when no rank is asked any more. */
+static numann_status save_by_all(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
+  nu_writers *writers = &watch->writers;
+  bool asks = !writers->alone;
+  numann_status status = save_by(watch, writers, trainer, err);
+  nu_writers_dismiss(writers);
+  if (asks && writers->alone) {
+    nu_progress_end(watch->progress);
+    nu_note(watch->args, "rank 0 writes the checkpoints alone, as not all ranks can: %s",
+            writers->why.message);
+  }
+  return status;
 }
 
 numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err) {
@@ -165,7 +187,7 @@ static numann_action on_epoch(void *arg, const numann_epoch *epoch) {
 static numann_status on_save(void *arg, numann_trainer *trainer, numann_error *err) {
   nu_watch *watch = arg;
   watch->stopping |= nu_trainer_stops(trainer); /* another rank may have had the signal */
-  return nu_watch_save(watch, trainer, err);
+  return save_by_all(watch, trainer, err);
 }
 
 numann_observer nu_watch_observer(nu_watch *watch) {

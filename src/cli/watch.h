@@ -7,7 +7,8 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "checkpoint/checkpoint.h"
+#include "checkpoint/together.h"
+#include "cli/arguments.h"
 #include "cli/run_folder.h"
 #include "cli/time_limit.h"
 #include "config/config.h"
@@ -16,7 +17,9 @@
 #include "report/report.h"
 
 typedef struct nu_watch {
+  const nu_arguments *args;    /* borrowed */
   const nu_run_folder *folder; /* borrowed */
+  nu_writers writers;          /* all ranks; the communicator is set before the training begins */
   nu_saved saved;              /* borrows network, schema and config_text; data_sum is its own */
   nu_text config_text;         /* NU_CONFIG_MODEL */
   double every_seconds;        /* checkpoint.every: one of these three, the others are 0 */
@@ -40,16 +43,16 @@ typedef struct nu_watch {
   double seconds;      /* spent on them, without evaluation */
 } nu_watch;
 
-/* Borrows folder, network and data. start: the state that a resumed run begins with, all zero for a
- * new one: metrics of later epochs are cut off. */
+/* Borrows folder, network, data and args. start: the state that a resumed run begins with, all zero
+ * for a new one: metrics of later epochs are cut off. */
 numann_status nu_watch_open(nu_watch *watch, const nu_run_folder *folder,
                             const numann_config *config, numann_network *network,
-                            const numann_data *data, const nu_state *start, bool quiet,
-                            numann_error *err);
+                            const numann_data *data, const nu_state *start,
+                            const nu_arguments *args, numann_error *err);
 numann_observer nu_watch_observer(nu_watch *watch);
 
-/* A checkpoint of where the trainer stands. NUMANN_ERR_IO, too, when the run folder is no longer
- * there. */
+/* A checkpoint of where the trainer stands, by this process alone. NUMANN_ERR_IO, too, when the run
+ * folder is no longer there. */
 numann_status nu_watch_save(nu_watch *watch, numann_trainer *trainer, numann_error *err);
 /* The same unless the last one is just that. */
 numann_status nu_watch_finish(nu_watch *watch, numann_trainer *trainer, numann_error *err);
