@@ -49,6 +49,7 @@ support() {
     check_gradient) echo tests/oracle.o ;;
     check_trainer | check_schedule | check_kinds | check_random | check_place | check_calibration) echo tests/training.o ;;
     check_ranks | check_exchange) echo tests/training.o tests/meeting.o ;;
+    check_together) echo tests/checkpoint_sample.o tests/meeting.o ;;
     check_machine | check_topology | check_described | check_launch) echo tests/fake_root.o ;;
     check_hosts) echo tests/meeting.o src/cli/json.o ;;
     check_placement | check_placement_limits) echo tests/fake_machine.o ;;
