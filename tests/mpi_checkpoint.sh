@@ -2,7 +2,7 @@
 # Checkpoints that ranks write together: the bytes of one rank's, whoever goes on with whose; a rank that is killed at any
 # system call of it, or refused space, or that does not see the folder. NUMANN_LONG: at every call, and all pairs.
 # Run by `make check-mpi`. SPDX-License-Identifier: MIT
-# shellcheck disable=SC2317,SC2154,SC2086,SC2012 # called through check; variables of harness.sh and ranks.sh; lists of words; names of ours
+# shellcheck disable=SC2317,SC2154,SC2086,SC2012,SC2089,SC2090 # called through check; variables of harness.sh and ranks.sh; lists of words; names of ours; evaluated
 # shellcheck source=tests/harness.sh
 . "${srcdir:-.}/tests/harness.sh"
 # shellcheck source=tests/ranks.sh
@@ -54,6 +54,19 @@ else
   goes_on 2 5
   goes_on 5 1
 fi
+
+# The best weights of early stopping, three arrays, and arrays that every rank updates whole.
+other_arrays() { # SET...
+  for ranks in 1 4; do
+    broken $ranks train "$config" $sets $own --set "checkpoint.every=1 epochs" "$@" --out others$ranks --overwrite --quiet
+    check "$*: $ranks ranks" exited 0 "$code" "$MPIRUN -n $ranks"
+  done
+  for file in ck-5 ck-10; do
+    check "$*: $file" cmp others4/checkpoints/$file.safetensors others1/checkpoints/$file.safetensors
+  done
+}
+other_arrays --set train.early_stopping.patience=3 --set train.optimizer.name=amsgrad
+other_arrays --set parallel.fuse_update=false
 
 # ---- a run of three ranks, each call of whose checkpoints is known: of steps 4, 7 and 10
 plain="$sets $own --set checkpoint.keep=2"
@@ -159,7 +172,13 @@ unseen() { # CALL TEXT
 unseen open "cannot be opened"
 unseen pread "another file"
 if unshare -m true 2>unshare.err; then
-  ODD=1 ODD_DOES='mkdir -p seen; exec unshare -m sh -c '\''mount -t tmpfs tmpfs "$0" && exec "$@"'\'' "$PWD/seen" "$NUMANN" "$@"'
+  cat >elsewhere <<END
+#!/bin/sh
+mkdir -p "$work/seen"
+exec unshare -m sh -c 'mount -t tmpfs tmpfs "$work/seen" && exec "$NUMANN" "\$@"' numann "\$@"
+END
+  chmod +x elsewhere
+  ODD=1 ODD_DOES='exec ./elsewhere "$@"'
   export ODD ODD_DOES
   check "rank 1 on another disk: code" ranked 0 3 train "$config" $plain --set "checkpoint.every=3 steps" --out seen
   check "rank 1 on another disk: said" has err "alone, as not all ranks can: rank 1: .*No such file"
