@@ -207,7 +207,13 @@ until [ -f "$PIDS/2" ] && [ -f "$PIDS/1" ] && [ -f "$PIDS/0" ]; do sleep 0.05; d
 sleep 1
 kill -s USR1 "$(child_of "$job")"
 end_job
-check "an early stop: code" exited 75 "$code" "SIGUSR1 before the first step"
-check "an early stop: told once" same "$(grep -c 'before the first step' err)" 1
+# The processes end by themselves, one after the other. MPICH's launcher kills the others when it sees the first go.
+case "$kind $code" in
+  "mpich 9") check "an early stop: told at most once" test "$(grep -c 'before the first step' err)" -le 1 ;;
+  *)
+    check "an early stop: code" exited 75 "$code" "SIGUSR1 before the first step"
+    check "an early stop: told once" same "$(grep -c 'before the first step' err)" 1
+    ;;
+esac
 check "an early stop: no folder" test ! -e early
 finish
