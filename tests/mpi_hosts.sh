@@ -65,7 +65,7 @@ check "two hosts: $through bytes went through the cable, at least $least" test "
 # ---- files of its own, which a host has where the other has them, too
 make_rows
 spread_rows() { # NAME CODE: what host-b.sh does makes the training end so
-  spread train "$work/judged.yaml" $sets --set train.epochs=2 --set train.early_stopping.patience=2 --out "$work/rows-run" --overwrite --quiet
+  spread train "$work/judged.yaml" $sets --set train.batch=257 --set train.grain=8 --set train.epochs=2 --set train.early_stopping.patience=2 --out "$work/rows-run" --overwrite --quiet
   end_job
   check "$1: ranks of two hosts" test "$code" -"$2" 0
 }
