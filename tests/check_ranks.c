@@ -107,6 +107,44 @@ static numann_action on_step(void *arg, const numann_progress *at) {
   return s->step && at->step >= s->step ? NUMANN_STOP : NUMANN_CONTINUE;
 }
 
+/* Ranks of different hosts, whose messages may come at any time from their begin to their end:
+ * whenever an exchange begins or ends, what the ones under way receive is spoiled. */
+typedef struct post {
+  const nu_mail *under_way[NU_LANES];
+  void (*end)(nu_comm *comm, const nu_mail *mail);
+} post;
+static post posts[MOST_RANKS];
+
+static void spoil(const post *p) {
+  for (size_t lane = 0; lane < NU_LANES; lane++) {
+    const nu_mail *mail = p->under_way[lane];
+    for (size_t i = 0; mail && i < mail->n_receives; i++)
+      memset(mail->receives[i].at, 0xff, mail->receives[i].bytes);
+  }
+}
+
+static void begin_apart(nu_comm *comm, const nu_mail *mail) {
+  post *p = &posts[comm->rank];
+  ck_assert_ptr_null(p->under_way[mail->lane]);
+  p->under_way[mail->lane] = mail;
+  spoil(p);
+}
+
+static void end_apart(nu_comm *comm, const nu_mail *mail) {
+  post *p = &posts[comm->rank];
+  ck_assert_ptr_eq(p->under_way[mail->lane], mail);
+  p->end(comm, mail);
+  p->under_way[mail->lane] = NULL;
+  spoil(p);
+}
+
+static void set_apart(nu_comm *comm) {
+  posts[comm->rank] = (post){.end = comm->end};
+  comm->share = NULL;
+  comm->begin = begin_apart;
+  comm->end = end_apart;
+}
+
 static void train(nu_comm *comm, void *arg) {
   job *j = arg;
   size_t r = comm->rank;
@@ -116,7 +154,7 @@ static void train(nu_comm *comm, void *arg) {
   plan.chunk = j->threads % 2 ? 1 + r % 3 : SIZE_MAX / 2;
   plan.fuse = j->threads % 4 < 2;
   if (j->bundle) plan.bundle = j->bundle;
-  if (j->sends) comm->share = NULL;
+  if (j->sends) set_apart(comm);
   training_job t = training_start_ranked(NULL, j->settings, &plan, comm, &err);
   if (!t.trainer) {
     j->status[r] = NUMANN_ERR_CONFIG;
