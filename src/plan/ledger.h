@@ -29,7 +29,7 @@ typedef enum nu_buffer_kind {
   NU_BUFFER_SAMPLES,          /* numbers of the rows that are held, where a kind draws for them */
   NU_BUFFER_LOSSES,           /* doubles: of each row of the batch */
   NU_BUFFER_NORMS,            /* doubles: of each panel of a layer */
-  NU_BUFFER_SENT,             /* to other ranks in one exchange */
+  NU_BUFFER_SENT,             /* to other ranks in a step: the messages of all its exchanges */
   NU_BUFFER_RECEIVED,         /* from them */
   NU_BUFFER_DATA,             /* an array of the training rows */
   NU_BUFFER_KINDS
