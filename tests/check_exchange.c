@@ -109,20 +109,21 @@ static void check_bundles(const nu_plan *plan, const numann_network *network, co
 }
 
 /* 45 (37 + 1) = 1710, 33 (45 + 1) = 1518 and 5 (33 + 1) = 170 parameters. A bundle is large enough,
- * and so is what it leaves below. */
+ * and so is what it leaves below: of 17 to 32 ranks twice as large, then three times. */
 START_TEST(bundles_by_hand) {
   training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
   static const nu_range each[] = {{2, 3}, {1, 2}, {0, 1}}, two[] = {{1, 3}, {0, 1}},
                         one[] = {{0, 3}};
   static const struct {
-    size_t bundle;
+    size_t bundle, ranks;
     const nu_range *want;
     size_t n;
-  } cases[] = {{1, each, 3},   {170, each, 3}, {171, two, 2},
-               {1688, two, 2}, {1689, one, 1}, {NU_BUNDLE, one, 1}};
-  nu_plan plan = ranked(&job, 2);
-  ck_assert_uint_eq(plan.bundle, NU_BUNDLE);
+  } cases[] = {{1, 2, each, 3},   {170, 2, each, 3},      {171, 2, two, 2},   {1688, 2, two, 2},
+               {1689, 2, one, 1}, {NU_BUNDLE, 2, one, 1}, {170, 16, each, 3}, {85, 17, each, 3},
+               {86, 17, two, 2},  {86, 32, two, 2},       {57, 33, two, 2}};
+  ck_assert_uint_eq(ranked(&job, 2).bundle, NU_BUNDLE);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    nu_plan plan = ranked(&job, cases[i].ranks);
     plan.bundle = cases[i].bundle;
     check_bundles(&plan, job.network, cases[i].want, cases[i].n);
   }
@@ -227,9 +228,9 @@ static void measure(const nu_buffer *buffer, void *arg) {
 }
 
 /* Rank 0 owns 3072 parameters and sends 3 roots of the other's 1504; what is sent has room for all
- * kinds of exchanges, in cache lines of 16 floats, behind one for the counter: 97 losses and a number
- * are 208, a header 16, for each of three layers. So has what is received: 97 losses and two numbers
- * are 208 as well. */
+ * kinds of exchanges, in cache lines of 16 floats, behind one for the counter: 97 losses and a
+ * number are 208, a header 16, for each of three layers. So has what is received: 97 losses and two
+ * numbers are 208 as well. */
 START_TEST(the_ledger_has_room_for_the_exchanges) {
   training_job job = training_start("train.epochs=1", 1, NU_NEURONS);
   nu_plan plan = ranked(&job, 2);

@@ -12,10 +12,15 @@ const char *nu_exchange_name(nu_exchange exchange) {
   return names[exchange];
 }
 
+/* Each rank has a message of its own share: it, too, must be worth a latency. */
+static size_t least_of_bundle(const nu_plan *plan) {
+  return plan->bundle * ((nu_plan_ranks(plan) + NU_BUNDLE_RANKS - 1) / NU_BUNDLE_RANKS);
+}
+
 nu_range nu_plan_bundle(const nu_plan *plan, const numann_network *network, size_t end) {
-  size_t begin = end, floats = 0, below = 0;
+  size_t least = least_of_bundle(plan), begin = end, floats = 0, below = 0;
   for (size_t l = 0; l < end; l++) below += nu_layer_parameters(&network->layers[l]);
-  while (begin > 0 && (floats < plan->bundle || below < plan->bundle)) {
+  while (begin > 0 && (floats < least || below < least)) {
     size_t its = nu_layer_parameters(&network->layers[--begin]);
     floats += its;
     below -= its;
@@ -61,6 +66,7 @@ static void add_exchange(nu_rank_step *steps, size_t ranks, nu_exchange what) {
     }
   }
 }
+
 void nu_plan_rank_steps(const nu_plan *plan, const numann_network *network, size_t rows,
                         nu_rank_step *steps) {
   size_t ranks = nu_plan_ranks(plan), n = network->n_layers;

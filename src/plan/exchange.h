@@ -23,7 +23,7 @@ enum { NU_RANK_HEADER = 16 };
 
 /* Layers whose messages go together, so that small ones do not send many: the bundle that ends with
  * layer end - 1. Begin with n_layers, go on with the last bundle's begin. Each has plan->bundle
- * parameters or more, unless the network has fewer. */
+ * parameters or more for every NU_BUNDLE_RANKS ranks begun, unless the network has fewer. */
 nu_range nu_plan_bundle(const nu_plan *plan, const numann_network *network, size_t end);
 
 /* What a rank has of a step. */

@@ -45,10 +45,9 @@ struct nu_plan {
   size_t groups; /* 1 to threads */
   size_t ranks;  /* processes that train together, each with such a plan; 0 or 1: alone */
   size_t rank;   /* this one of them */
-  size_t
-      bundle;   /* parameters that are worth messages of their own between ranks; the same on all */
-  size_t chunk; /* grains that a group takes through all layers before the next ones */
-  bool fuse;    /* update each region of weights where its gradient was formed */
+  size_t bundle; /* parameters that are worth messages of their own; the same on all ranks */
+  size_t chunk;  /* grains that a group takes through all layers before the next ones */
+  bool fuse;     /* update each region of weights where its gradient was formed */
   nu_blocks blocks;
   size_t arrays;                 /* of one number per parameter that the optimiser keeps */
   const nu_placement *placement; /* borrowed; NULL: threads and memory are the system's business */
@@ -81,8 +80,9 @@ struct numann_plan {
 size_t nu_strategy_groups(nu_strategy strategy, size_t threads, size_t groups);
 
 /* What a plan has as its bundle: the gradient of a layer of 256 x 256 neurons, which still is in a
- * cache when its turn comes, and far more bytes than a network sends in the time of a latency. */
-enum { NU_BUNDLE = 1 << 16 };
+ * cache when its turn comes. Up to so many ranks may share it: the 16 KiB that each then sends to
+ * each are about what a network carries in the time of a latency. */
+enum { NU_BUNDLE = 1 << 16, NU_BUNDLE_RANKS = 16 };
 
 /* A plan as ordered, for code that needs no choice; groups only matter to NU_HYBRID. Not fused, and
  * all grains of a group in one chunk. */
