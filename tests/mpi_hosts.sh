@@ -58,8 +58,8 @@ end_job
 check "two hosts: code" exited 0 "$code" "three ranks on two hosts"
 check "two hosts: three ranks" same "$(json ranks)" 3
 check "two hosts: the same model file" cmp spread/model.safetensors whole/model.safetensors
-# Of 170,070 parameters a rank owns a third: at least its weights and a root for the other host, each step.
-least=$((steps * 4 * 2 * 170070 / 3)) through=$(($(sent) - before))
+# Of 310,870 parameters a rank owns a third: at least its weights and a root for the other host, each step.
+least=$((steps * 4 * 2 * 310870 / 3)) through=$(($(sent) - before))
 check "two hosts: $through bytes went through the cable, at least $least" test "$through" -ge "$least"
 
 # ---- files of its own, which a host has where the other has them, too

@@ -44,13 +44,19 @@ alive() { # the ranks that are still there
   done
 }
 
-# Digits with layers whose messages go in two bundles.
+# Digits with layers whose messages go in four bundles: each lane (machine/comm.h) carries more than one of them.
 write_large() { # FILE
   cat >"$1" <<END
 data:
   train: {path: $srcdir/configs/data/digits.csv.gz, target: label}
   scale: 16
-network: {layers: [{neurons: 1024, activation: relu}, {neurons: 100, activation: tanh}, {neurons: 10, activation: softmax}]}
+network:
+  layers:
+    - {neurons: 1024, activation: relu}
+    - {neurons: 100, activation: tanh}
+    - {neurons: 700, activation: relu}
+    - {neurons: 100, activation: tanh}
+    - {neurons: 10, activation: softmax}
 train: {loss: cross_entropy, optimizer: {name: adam, learning_rate: 1e-3}, batch: 257, grain: 8}
 END
 }
