@@ -159,13 +159,12 @@ static void poll(nu_comm *comm) {
 /* For a counter in shared memory. MPI, too, must be let run: another rank's MPI_Abort may wait for
  * an answer of this one. */
 static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
-  nu_flight *none = &mpi_job.flights[0];
+  nu_flight none = {.peers = &peer};
   if (polls % 64) return true;
   poll(comm);
   if (polls == 64) mpi_job.patience_left = (nu_patience){.last = nu_clock_seconds()};
   sched_yield();
-  none->peers[0] = peer;
-  look_at_clock(none, &mpi_job.patience_left);
+  look_at_clock(&none, &mpi_job.patience_left);
   return true;
 }
 

@@ -13,7 +13,7 @@ typedef struct nu_forecast {
   double compute;                /* seconds of the slowest rank */
   double exchange[NU_EXCHANGES]; /* seconds of the rank that takes longest */
   double exchanges;              /* all of them */
-  double seconds;                /* of the step, at most: nothing is taken off for what overlaps */
+  double seconds;                /* of the step; nothing is taken off for what overlaps */
   double alone;                  /* seconds of a step of one rank */
 } nu_forecast;
 

@@ -126,9 +126,10 @@ void nu_ranks_leave(nu_engine *engine) {
  *
  * A neighbour on the host reads where this rank has written, and counts as a message all the same:
  * a schedule has its numbers wherever its ranks run. Each rank's counter says how many exchanges it
- * has begun, all in the same order. A rank begins to send its results of a bundle when it has read
- * the roots of others, and its losses of the next step when it has read their results: so nobody
- * writes a message before the last one in its place is read. */
+ * has begun, all in the same order. A rank begins to send roots when it has read the losses of
+ * others, its results of a bundle when it has read their roots, and its losses of the next step
+ * when it has read their results: so nobody writes a message before the last one in its place is
+ * read. */
 
 static float *area_of(const nu_engine *engine, size_t rank) { return engine->ranks.areas[rank]; }
 static atomic_uint_fast64_t *counter_of(const nu_engine *engine, size_t rank) {
@@ -136,6 +137,8 @@ static atomic_uint_fast64_t *counter_of(const nu_engine *engine, size_t rank) {
 }
 
 /* Two bundles may be under way at a time. */
+_Static_assert(NU_LANES == 1 + 2 * (NU_EXCHANGES - 1),
+               "a lane for losses, two for each other kind");
 static nu_rank_lane *lane_of(const nu_engine *engine, nu_exchange what, size_t bundle) {
   size_t lane = what == NU_EXCHANGE_LOSSES ? 0 : 2 * (size_t)what - 1 + bundle % 2;
   nu_rank_lane *lanes = (nu_rank_lane *)engine->ranks.lanes;
