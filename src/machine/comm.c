@@ -35,10 +35,6 @@ void nu_comm_end(nu_comm *comm, const nu_mail *mail) {
   if (mail->n_sends + mail->n_receives > 0) comm->end(comm, mail);
 }
 
-void nu_comm_poll(nu_comm *comm) {
-  if (comm->poll) comm->poll(comm);
-}
-
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives) {
   const nu_mail mail = {sends, receives, n_sends, n_receives, 0};

@@ -49,8 +49,6 @@ struct nu_comm {
   void (*begin)(nu_comm *comm, const nu_mail *mail);
   /* Returns when the messages have arrived. NULL for one rank. */
   void (*end)(nu_comm *comm, const nu_mail *mail);
-  /* What is under way moves on. NULL: it needs nobody for that. */
-  void (*poll)(nu_comm *comm);
   /* Memory that ranks of one host read from each other (nu_comm_map); NULL: none do. */
   bool (*share)(nu_comm *comm, size_t bytes, void **areas);
   void (*unshare)(nu_comm *comm, void **areas);
@@ -81,8 +79,6 @@ void nu_comm_count(nu_comm *comm, size_t bytes);
 /* Counts, and begins; ends. Nothing to send and nothing to receive is no message. */
 void nu_comm_begin(nu_comm *comm, const nu_mail *mail);
 void nu_comm_end(nu_comm *comm, const nu_mail *mail);
-/* Between the two, now and then: MPI moves large messages only while it is called. */
-void nu_comm_poll(nu_comm *comm);
 /* At once. */
 void nu_comm_exchange(nu_comm *comm, const nu_message *sends, size_t n_sends,
                       const nu_message *receives, size_t n_receives);

@@ -5,7 +5,11 @@
  * that started it (MPI_THREAD_FUNNELED).
  *
  * Nothing goes on without a lost rank: an error of MPI ends the job, and so does a message that
- * does not come within the patience, which is this program's watchdog. */
+ * does not come within the patience, which is this program's watchdog.
+ *
+ * Between the begin and the end of an exchange MPI is left alone. Polling it there, so that it
+ * moves large messages while the ranks compute, halves the rate of exchanges over TCP with Open MPI
+ * 4.1: the announcement of a message that nobody has asked for yet sends it a slower way. */
 #include <mpi.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -62,6 +66,7 @@ static struct {
   window *windows;           /* all that have not been given back */
   char library[MPI_MAX_LIBRARY_VERSION_STRING];
   bool started;
+  bool trains; /* the first step is near */
 } mpi_job;
 
 /* ---- the watchdog
@@ -114,12 +119,14 @@ static size_t find_lost(const nu_flight *flight) {
   return lost ? lost : first;
 }
 
-/* Waits longer than a step's are for a rank that reads, measures or is slow, and may need this
- * core: a five-hundredth of what was waited is slept at a time, at most a millisecond. */
+/* Before the first step a rank that reads or measures may need this core: a five-hundredth of what
+ * was waited is slept at a time, at most a millisecond. Not afterwards: while this rank sleeps MPI
+ * moves no message. */
 #define SHORT_WAIT 0.05
 static void let_others_run(double waited) {
   double seconds = waited < 0.5 ? waited / 500.0 : 1e-3;
-  if (waited > SHORT_WAIT) nanosleep(&(struct timespec){0, (long)(seconds * 1e9)}, NULL);
+  if (mpi_job.trains || waited < SHORT_WAIT) return;
+  nanosleep(&(struct timespec){0, (long)(seconds * 1e9)}, NULL);
 }
 
 /* Tells of each quarter that has passed, and ends the job after the last. */
@@ -150,18 +157,14 @@ static void wait_for_all(nu_flight *flight) {
   flight->n = 0;
 }
 
-static void poll(nu_comm *comm) {
-  int called;
-  (void)comm;
-  MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
-}
-
 /* For a counter in shared memory. MPI, too, must be let run: another rank's MPI_Abort may wait for
  * an answer of this one. */
 static bool wait_for(nu_comm *comm, size_t peer, size_t polls) {
+  int called;
   nu_flight none = {.peers = &peer};
+  (void)comm;
   if (polls % 64) return true;
-  poll(comm);
+  MPI_Iprobe(MPI_ANY_SOURCE, TAG_HERE, mpi_job.own, &called, mpi_job.statuses);
   if (polls == 64) mpi_job.patience_left = (nu_patience){.last = nu_clock_seconds()};
   sched_yield();
   look_at_clock(&none, &mpi_job.patience_left);
@@ -359,7 +362,6 @@ numann_status nu_comm_start(numann_error *err) {
                            .size = (size_t)size,
                            .begin = begin,
                            .end = end,
-                           .poll = poll,
                            .share = share,
                            .unshare = unshare,
                            .wait = wait_for};
@@ -380,6 +382,7 @@ void nu_comm_finish(numann_status status) {
 void nu_comm_set_patience(double seconds, nu_comm_lost_fn *lost) {
   mpi_job.patience = seconds;
   mpi_job.lost = lost;
+  mpi_job.trains = true;
 }
 
 nu_comm *nu_comm_world(void) { return mpi_job.comm.size > 1 ? &mpi_job.comm : nu_comm_alone(); }

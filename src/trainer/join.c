@@ -201,7 +201,6 @@ void nu_join_ranks(nu_engine *engine, nu_team *team, size_t thread, size_t rows,
                    const nu_update *update) {
   const nu_engine_ranks *ranks = &engine->ranks;
   size_t bundle = ranks->bundle_of[l], slots[NU_TREE_DEPTH];
-  if (thread == 0) nu_comm_poll(ranks->comm);
   if (l != ranks->bundles[bundle].begin) return;
   ladder all;
   make_ladder(&all, engine, thread, rows);
