@@ -86,11 +86,9 @@ static uint64_t hash_of(const nu_run *r) {
   uint64_t hash = NU_HASH_START;
   nu_config_write(r->config, NU_CONFIG_MODEL, &text);
   nu_text_addf(&text, "%s %d", numann_version(), NUMANN_NUMERICS_VERSION);
-  for (const char *line = nu_text_view(&text); *line != '\0';) {
-    size_t n = strcspn(line, "\n");
-    if (!names_file(line)) hash = nu_hash_bytes(hash, line, n);
-    line += n + (line[n] == '\n');
-  }
+  const char *rest = nu_text_view(&text), *line;
+  for (int n = 0; (line = nu_text_line(&rest, &n)) != NULL;)
+    if (!names_file(line)) hash = nu_hash_bytes(hash, line, (size_t)n);
   nu_text_clear(&text);
   return nu_hash_number(hash, hash_of_rows(r));
 }
